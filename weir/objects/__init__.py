@@ -1,0 +1,1 @@
+"""From desired and live objects to changes, order and health. Pure."""

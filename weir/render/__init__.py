@@ -1,0 +1,1 @@
+"""From files to objects: overlay, substitution, ownership labels. Pure."""

@@ -1,0 +1,1 @@
+"""Choosing: Git references, versions, tags. Pure."""

@@ -1,0 +1,68 @@
+"""The record of one unit, kept in the cluster: what it owns, what was applied, and how it went.
+
+The model is an ApplySet parent (KEP-3659): which group-kinds and namespaces to look in is written before the first
+apply, so that an object applied just before a crash is never orphaned.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+
+from weir.spec.identity import ObjectId, UnitId
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Condition:
+    """The Ready condition in Flux's words: status True, False or Unknown; reason; message."""
+
+    status: str
+    reason: str
+    message: str
+    at: str = ""
+    """RFC 3339 time of the last change."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HistoryEntry:
+    """One of the last five results (Kustomization status.history)."""
+
+    revision: str
+    digest: str
+    status: str
+    count: int
+    started: str
+    """RFC 3339."""
+    duration: float
+    """Seconds."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UnitRecord:
+    """One unit as the cluster remembers it."""
+
+    id: UnitId
+    stack: str
+    """The Pulumi stack that owns the unit, `weir/<stack>`."""
+    source: str = ""
+    """`Kind/namespace/name` of the unit's source."""
+    revision: str = ""
+    """Last applied revision."""
+    attempted: str = ""
+    """Last attempted revision."""
+    origin: str = ""
+    digest: str = ""
+    """Digest of the rendered objects last applied."""
+    spec_digest: str = ""
+    inventory: tuple[tuple[ObjectId, str], ...] = ()
+    """(object, API version without group) of all objects owned or about to be, in apply order."""
+    suspended: bool = False
+    ready: Condition | None = None
+    history: tuple[HistoryEntry, ...] = ()
+    document: str = ""
+    """JSON of the unit's own document as last registered, so that children survive an unreadable parent."""
+    variables: dict[str, str] = field(default_factory=dict)
+    """Values of stack outputs used in substitution (never secret ones)."""
+
+    def with_inventory(self, entries: dict[ObjectId, str]) -> UnitRecord:
+        """The same record owning exactly these objects."""
+        return replace(self, inventory=tuple(entries.items()))
