@@ -173,7 +173,7 @@ def locate(name: str) -> Path:
     wanted = "" if tool.minimum is None else f" {'.'.join(map(str, tool.minimum))} or newer on PATH"
     raise ToolError(
         f"{name}: found no{wanted or 'ne'} and no build in {cache_root()}",
-        hint=f"run `make .tools` or `python3 tools/build.py --only {name}`",
+        hint=f"run `make tools` or `python3 tools/build.py --only {name}`",
     )
 
 

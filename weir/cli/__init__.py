@@ -1,0 +1,54 @@
+"""The `weir` command: a closed table of verbs, each in a module of its own that is imported only when it is used."""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import sys
+from collections.abc import Sequence
+from typing import Final, Protocol, cast
+
+from weir.spec.errors import WeirError
+
+
+class Verb(Protocol):
+    """What a verb module offers."""
+
+    def add_arguments(self, parser: argparse.ArgumentParser) -> None:
+        """Declare the verb's own arguments."""
+
+    def run(self, args: argparse.Namespace) -> int:
+        """Do it and return the exit code; a WeirError is printed as one line and becomes 1."""
+
+
+VERBS: Final[dict[str, tuple[str, str]]] = {
+    "cluster": ("weir.cli.cluster", "start, stop or look at a local Kubernetes control plane"),
+}
+"""Verb -> (module, one line of help)."""
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one verb and return its exit code: 0 done, 1 failed as the message says, 2 wrong usage, 130 interrupted."""
+    arguments = list(sys.argv[1:] if argv is None else argv)
+    parser = argparse.ArgumentParser(prog="weir", description="GitOps for Kubernetes as a Pulumi program.")
+    verbs = parser.add_subparsers(dest="verb", metavar="VERB", required=True)
+    chosen: Verb | None = None
+    for name, (module, summary) in VERBS.items():
+        verb_parser = verbs.add_parser(name, help=summary, description=summary)
+        if arguments[:1] == [name]:
+            chosen = cast("Verb", importlib.import_module(module))
+            chosen.add_arguments(verb_parser)
+    args = parser.parse_args(arguments)
+    if chosen is None:
+        parser.error(f"the verb comes first: weir {args.verb} ...")
+    return _run(chosen, args)
+
+
+def _run(verb: Verb, args: argparse.Namespace) -> int:
+    try:
+        return verb.run(args)
+    except WeirError as error:
+        print(f"✗ {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        return 130
