@@ -28,7 +28,9 @@ LONG = {"kubernetes": "5 min", "pulumi": "3 min", "pulumi-resource-kubernetes": 
 def main(argv: Sequence[str] | None = None) -> int:
     """Make sure that every tool, or every named one, is there; 1 when one is not."""
     parser = argparse.ArgumentParser(description="Build the pinned tools that are not on PATH.")
-    parser.add_argument("--only", nargs="+", metavar="NAME", choices=[tool.name for tool in TABLE], default=None)
+    parser.add_argument(
+        "--only", nargs="+", metavar="NAME", choices=[tool.name for tool in TABLE], default=None
+    )
     wanted = parser.parse_args(argv).only
     try:
         for tool in TABLE:
@@ -78,8 +80,8 @@ def _build(tool: Tool, folder: Path) -> None:
         try:
             for copied in tool.copied:
                 _copy(copied, source if copied.embedded else new)
-            flags = [f"-X={variable}" for variable in tool.variables]
-            _go("build", "-p=2", "-trimpath", f"-ldflags={' '.join(flags)}", f"-o={new / tool.name}", tool.package, cwd=source)
+            link = "-ldflags=" + " ".join(f"-X={variable}" for variable in tool.variables)
+            _go("build", "-p=2", "-trimpath", link, f"-o={new / tool.name}", tool.package, cwd=source)
             new.rename(folder)
         finally:
             shutil.rmtree(new, ignore_errors=True)
@@ -104,15 +106,22 @@ def _go(*arguments: str, cwd: Path) -> str:
     try:
         done = subprocess.run(
             ["go", *arguments],
-            cwd=cwd, env={**os.environ, **settings}, capture_output=True, text=True, stdin=subprocess.DEVNULL, check=False,
+            cwd=cwd,
+            env={**os.environ, **settings},
+            capture_output=True,
+            text=True,
+            stdin=subprocess.DEVNULL,
+            check=False,
         )
     except FileNotFoundError as error:
-        raise ToolError(f"{cwd.name}: found no `go` command", hint="install Go 1.26 or newer, then run again") from error
+        raise ToolError(
+            f"{cwd.name}: found no `go` command", hint="install Go 1.26 or newer, then run again"
+        ) from error
     if done.returncode != 0:
         last = "\n  ".join(done.stderr.strip().splitlines()[-15:])
         raise ToolError(
             f"{cwd.name}: `go {arguments[0]}` failed\n  {last}\n",
-            hint="check that Go is 1.26 or newer, that GOPROXY can be reached and that the disk has 12 GB free, then run again",
+            hint="check that Go is 1.26 or newer, that GOPROXY answers and that 12 GB of disk are free, then run again",
         )
     return done.stdout
 

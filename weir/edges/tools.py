@@ -106,7 +106,13 @@ TABLE: Final[tuple[Tool, ...]] = (
         package=f"{_SDK}/python/cmd/pulumi-language-python",
         variables=(f"{_SDK}/go/common/version.Version=v3.259.0",),
         copied=tuple(
-            Copied(pinned_by="pulumi", module=_SDK, paths=(f"python/{path}",), target=Path(path).name, executable=True)
+            Copied(
+                pinned_by="pulumi",
+                module=_SDK,
+                paths=(f"python/{path}",),
+                target=Path(path).name,
+                executable=True,
+            )
             for path in ("cmd/pulumi-language-python-exec", "dist/pulumi-resource-pulumi-python")
         ),
         companion="pulumi",
@@ -152,7 +158,8 @@ def build_folder(tool: Tool) -> Path:
         digest.update(file.read_bytes() if file.is_file() else b"")
     if not (SOURCES / tool.name / "go.mod").is_file():
         raise ToolError(
-            f"{tool.name}: found no Go module at {SOURCES / tool.name}", hint=f"put {tool.name} on PATH instead"
+            f"{tool.name}: found no Go module at {SOURCES / tool.name}",
+            hint=f"put {tool.name} on PATH instead",
         )
     return cache_root() / f"{tool.name}-{digest.hexdigest()[:12]}"
 
@@ -223,7 +230,12 @@ def _version_of(binary: Path) -> Version | None:
 def _ask_version(binary: Path) -> Version | None:
     try:
         answer = subprocess.run(
-            [str(binary), "version"], capture_output=True, text=True, timeout=20, check=True, stdin=subprocess.DEVNULL
+            [str(binary), "version"],
+            capture_output=True,
+            text=True,
+            timeout=20,
+            check=True,
+            stdin=subprocess.DEVNULL,
         )
     except (OSError, subprocess.SubprocessError):
         return None
