@@ -1,0 +1,151 @@
+"""A Git server on loopback: bare repositories served over smart HTTP by `git http-backend`."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Final, Self
+from urllib.parse import unquote, urlsplit
+
+_QUIET: Final = {
+    "GIT_CONFIG_NOSYSTEM": "1",
+    "GIT_CONFIG_GLOBAL": os.devnull,
+    "GIT_TERMINAL_PROMPT": "0",
+    "GIT_AUTHOR_NAME": "Weir demo",
+    "GIT_AUTHOR_EMAIL": "demo@weir.example",
+    "GIT_COMMITTER_NAME": "Weir demo",
+    "GIT_COMMITTER_EMAIL": "demo@weir.example",
+}
+
+
+def git(*arguments: str, cwd: Path, timeout: float = 120.0) -> str:
+    """The trimmed output of one git command, run without anybody's own configuration.
+
+    Raises:
+        RuntimeError: git failed; the text is what it printed.
+    """
+    done = subprocess.run(
+        ["git", *arguments],
+        cwd=cwd,
+        env={"PATH": os.environ["PATH"], "HOME": str(cwd), **_QUIET},
+        capture_output=True,
+        text=True,
+        timeout=timeout,
+        check=False,
+        stdin=subprocess.DEVNULL,
+    )
+    if done.returncode:
+        raise RuntimeError(f"git {arguments[0]} failed: {done.stderr.strip() or done.stdout.strip()}")
+    return done.stdout.strip()
+
+
+class Repository:
+    """A working copy whose commits are pushed at once to a bare repository, as a person's would be."""
+
+    def __init__(self, bare: Path, work: Path) -> None:
+        self.bare = bare
+        self.work = work
+        git("init", "--quiet", "--bare", "--initial-branch=main", str(bare), cwd=bare.parent)
+        git("init", "--quiet", "--initial-branch=main", str(work), cwd=work.parent)
+        git("config", "gc.auto", "0", cwd=bare)
+
+    def commit(self, message: str) -> str:
+        """Commit and push everything in the working copy; the new commit's hash."""
+        git("add", "--all", cwd=self.work)
+        git("commit", "--quiet", "--allow-empty", "-m", message, cwd=self.work)
+        git("push", "--quiet", str(self.bare), "HEAD:main", cwd=self.work)
+        return git("rev-parse", "HEAD", cwd=self.work)
+
+    def tag(self, name: str) -> None:
+        """Tag the present commit and push the tag."""
+        git("tag", "--annotate", name, "-m", name, cwd=self.work)
+        git("push", "--quiet", str(self.bare), f"refs/tags/{name}", cwd=self.work)
+
+
+class GitServer:
+    """Serves every bare repository of a folder at `url/<name>.git`, read-only, on a free port of loopback."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        handler = type("Handler", (_Backend,), {"root": root})
+        self._server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
+        self._thread = threading.Thread(target=self._server.serve_forever, daemon=True)
+
+    @property
+    def url(self) -> str:
+        """Where it answers, without a trailing slash."""
+        return f"http://127.0.0.1:{self._server.server_address[1]}"
+
+    def repository(self, name: str) -> Repository:
+        """A new empty repository, served as `<name>.git`, with a working copy beside it."""
+        return Repository(self.root / f"{name}.git", self.root / f"{name}-work")
+
+    def __enter__(self) -> Self:
+        """Start serving."""
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Stop serving and free the port."""
+        self._server.shutdown()
+        self._server.server_close()
+        self._thread.join()
+
+
+class _Backend(BaseHTTPRequestHandler):
+    """One request: environment in, CGI answer out (RFC 3875, git-http-backend(1))."""
+
+    protocol_version = "HTTP/1.0"
+    root: Path
+
+    def do_GET(self) -> None:
+        """Advertise references, or serve a file."""
+        self._serve(b"")
+
+    def do_POST(self) -> None:
+        """Send a pack."""
+        self._serve(self.rfile.read(int(self.headers.get("Content-Length") or 0)))
+
+    def _serve(self, body: bytes) -> None:
+        parts = urlsplit(self.path)
+        environment = {
+            "PATH": os.environ["PATH"],
+            **_QUIET,
+            "GIT_PROJECT_ROOT": str(self.root),
+            "GIT_HTTP_EXPORT_ALL": "1",
+            "GIT_PROTOCOL": self.headers.get("Git-Protocol", ""),
+            "REQUEST_METHOD": self.command,
+            "PATH_INFO": unquote(parts.path),
+            "QUERY_STRING": parts.query,
+            "CONTENT_TYPE": self.headers.get("Content-Type", ""),
+            "CONTENT_LENGTH": str(len(body)),
+            "HTTP_CONTENT_ENCODING": self.headers.get("Content-Encoding", ""),
+            "REMOTE_ADDR": "127.0.0.1",
+        }
+        done = subprocess.run(
+            ["git", "http-backend"],
+            env=environment,
+            input=body,
+            capture_output=True,
+            timeout=300,
+            check=False,
+        )
+        self._answer(done.stdout)
+
+    def _answer(self, output: bytes) -> None:
+        head, _, content = output.partition(b"\r\n\r\n")
+        fields = [line.split(":", 1) for line in head.decode("latin-1").split("\r\n") if ":" in line]
+        status = next((value for name, value in fields if name.lower() == "status"), "200")
+        self.send_response(int(status.split()[0]))
+        for name, value in fields:
+            if name.lower() != "status":
+                self.send_header(name, value.strip())
+        self.send_header("Content-Length", str(len(content)))
+        self.end_headers()
+        self.wfile.write(content)
+
+    def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the base class's name for it
+        """Nothing: the demo's own lines are what a reader wants."""
