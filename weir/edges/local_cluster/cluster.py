@@ -49,7 +49,7 @@ class LocalCluster:
     def running(self) -> Mapping[str, bool]:
         """For each process by name, whether it is alive."""
         found = {name: processes.Remembered.load(self.layout, name) for name in NAMES}
-        return {name: one is not None and one.find() is not None for name, one in found.items()}
+        return {name: one is not None and one.find(self.layout) is not None for name, one in found.items()}
 
     def start(self) -> None:
         """Start what is not running and return when Pods could be scheduled; nothing is left running on failure.
@@ -119,8 +119,10 @@ class LocalCluster:
 
     def _wait(self, what: str, done: Callable[[], bool]) -> None:
         deadline = time.monotonic() + _READY_SECONDS
-        while not done():
+        while True:
             self._check_children()
+            if done():
+                return
             if time.monotonic() > deadline:
                 raise ClusterError(
                     f"{self.layout.root}: found no sign of {what} after {_READY_SECONDS:.0f} s",

@@ -6,9 +6,12 @@ import http.client
 import json
 import ssl
 from http import HTTPStatus
+from typing import Final
 
 from weir.edges.local_cluster.credentials import admin_token
 from weir.edges.local_cluster.layout import Layout
+
+_SECONDS: Final = 3.0
 
 Answer = tuple[int, dict[str, object]]
 
@@ -23,7 +26,7 @@ class Probe:
 
     def ask(self, method: str, path: str, body: object = None) -> Answer:
         """Status and decoded answer; (0, {}) when nobody answers."""
-        connection = http.client.HTTPSConnection("127.0.0.1", self._port, timeout=10, context=self._tls)
+        connection = http.client.HTTPSConnection("127.0.0.1", self._port, timeout=_SECONDS, context=self._tls)
         try:
             connection.request(method, path, json.dumps(body) if body else None, self._headers)
             response = connection.getresponse()

@@ -23,6 +23,8 @@ from weir.edges.local_cluster.layout import Layout
 
 _PR_SET_PDEATHSIG: Final = 1
 _STOP_SECONDS: Final = 10.0
+_CLOCK_SECONDS: Final = 10.0
+"""How far a start time may seem to move when the clock is set; the command line must match too."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,12 +44,12 @@ class Remembered:
             return cls(int(data["pid"]), float(data["started"]))
         return None
 
-    def find(self) -> psutil.Process | None:
+    def find(self, layout: Layout) -> psutil.Process | None:
         """The live process, or None when it has ended or its pid belongs to another one now."""
         with contextlib.suppress(psutil.Error):
             process = psutil.Process(self.pid)
-            same = abs(process.create_time() - self.started) < 1
-            if same and process.status() != psutil.STATUS_ZOMBIE:
+            same_start = abs(process.create_time() - self.started) < _CLOCK_SECONDS
+            if same_start and any(str(layout.root) in part for part in process.cmdline()):
                 return process
         return None
 
@@ -79,7 +81,7 @@ def end(layout: Layout, names: Iterable[str]) -> None:
     ended = []
     for name in names:
         remembered = Remembered.load(layout, name)
-        process = remembered.find() if remembered else None
+        process = remembered.find(layout) if remembered else None
         if process is not None:
             with contextlib.suppress(ProcessLookupError, PermissionError):
                 os.killpg(process.pid, signal.SIGKILL)
