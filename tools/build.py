@@ -20,7 +20,17 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from weir.edges.tools import SOURCES, TABLE, Copied, Tool, ToolError, build_folder, on_path
+from weir.edges.tools import (
+    SOURCES,
+    TABLE,
+    TOOLS,
+    Copied,
+    Tool,
+    ToolError,
+    build_folder,
+    built_together,
+    find_installed,
+)
 
 LONG = {"kubernetes": "5 min", "pulumi": "3 min", "pulumi-resource-kubernetes": "7 min"}
 
@@ -31,10 +41,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument(
         "--only", nargs="+", metavar="NAME", choices=[tool.name for tool in TABLE], default=None
     )
-    wanted = parser.parse_args(argv).only
+    names = parser.parse_args(argv).only or list(TOOLS)
+    wanted = {TOOLS[name].beside or name for name in names}
     try:
         for tool in TABLE:
-            if wanted is None or tool.name in wanted:
+            if tool.name in wanted:
                 ensure(tool)
     except ToolError as error:
         print(f"✗ {error}", file=sys.stderr)
@@ -43,11 +54,11 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def ensure(tool: Tool) -> None:
-    """Find the tool on PATH or in the cache, or build it, and say which."""
+    """Find the tool on this machine or in the cache, or build it, and say which."""
     label = f"{tool.name} {tool.version}".ljust(36)
-    installed = on_path(tool)
+    installed = find_installed(tool)
     if installed is not None:
-        print(f"{tool.name.ljust(36)}on PATH: {installed}", flush=True)
+        print(f"{tool.name.ljust(36)}installed: {installed}", flush=True)
         return
     folder = build_folder(tool)
     if not folder.is_dir():
@@ -73,18 +84,23 @@ def _only_one(folder: Path) -> Iterator[None]:
 
 def _build(tool: Tool, folder: Path) -> None:
     """Build in a folder beside the final one, then rename: a folder with the final name is always complete."""
+    new = Path(tempfile.mkdtemp(prefix=f".{folder.name}.new-", dir=folder.parent))
+    try:
+        for part in built_together(tool):
+            _compile(part, new)
+        new.rename(folder)
+    finally:
+        shutil.rmtree(new, ignore_errors=True)
+
+
+def _compile(tool: Tool, folder: Path) -> None:
     with tempfile.TemporaryDirectory(prefix="weir-build-") as scratch:
         source = Path(scratch) / tool.name
         shutil.copytree(SOURCES / tool.name, source)
-        new = Path(tempfile.mkdtemp(prefix=f".{folder.name}.new-", dir=folder.parent))
-        try:
-            for copied in tool.copied:
-                _copy(copied, source if copied.embedded else new)
-            link = "-ldflags=" + " ".join(f"-X={variable}" for variable in tool.variables)
-            _go("build", "-p=2", "-trimpath", link, f"-o={new / tool.name}", tool.package, cwd=source)
-            new.rename(folder)
-        finally:
-            shutil.rmtree(new, ignore_errors=True)
+        for copied in tool.copied:
+            _copy(copied, source if copied.embedded else folder)
+        link = "-ldflags=" + " ".join(f"-X={variable}" for variable in tool.variables)
+        _go("build", "-p=2", "-trimpath", link, f"-o={folder / tool.name}", tool.package, cwd=source)
 
 
 def _copy(copied: Copied, folder: Path) -> None:

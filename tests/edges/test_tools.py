@@ -43,21 +43,33 @@ def test_every_tool_has_a_module_with_checksums() -> None:
 @pytest.mark.parametrize(("version", "taken"), [("5.4.0", True), ("6.0.1", True), ("5.3.9", False)])
 def test_a_new_enough_binary_on_path_is_taken(only_system_path: Path, version: str, taken: bool) -> None:
     program = install(only_system_path, "kustomize", version)
-    assert (tools.on_path(TOOLS["kustomize"]) == program) is taken
+    assert (tools.find_installed(TOOLS["kustomize"]) == program) is taken
 
 
 def test_an_upgrade_on_path_is_noticed(only_system_path: Path) -> None:
+    install(only_system_path, "pulumi-language-python", "0")
     install(only_system_path, "pulumi", "3.100.0")
-    assert tools.on_path(TOOLS["pulumi"]) is None
+    assert tools.find_installed(TOOLS["pulumi"]) is None
     program = install(only_system_path, "pulumi", "3.2590.0")
-    assert tools.on_path(TOOLS["pulumi"]) == program
+    assert tools.find_installed(TOOLS["pulumi"]) == program
 
 
-def test_the_language_host_is_taken_only_beside_its_engine(only_system_path: Path, tmp_path: Path) -> None:
-    host = install(only_system_path, "pulumi-language-python", "0")
-    assert tools.on_path(TOOLS["pulumi-language-python"]) is None
+def test_the_engine_is_taken_only_with_the_language_host_beside_it(only_system_path: Path) -> None:
     install(only_system_path, "pulumi", "3.300.0")
-    assert tools.on_path(TOOLS["pulumi-language-python"]) == host
+    assert tools.find_installed(TOOLS["pulumi"]) is None
+    host = install(only_system_path, "pulumi-language-python", "0")
+    assert tools.find_installed(TOOLS["pulumi-language-python"]) == host
+
+
+def test_a_plugin_that_pulumi_downloaded_is_taken(
+    only_system_path: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("PULUMI_HOME", str(tmp_path))
+    plugin = TOOLS["pulumi-resource-kubernetes"]
+    folder = tmp_path / "plugins" / f"resource-kubernetes-v{plugin.version}"
+    assert tools.find_installed(plugin) is None
+    folder.mkdir(parents=True)
+    assert tools.find_installed(plugin) == install(folder, plugin.name, plugin.version)
 
 
 def test_a_missing_tool_names_the_command_that_builds_it(

@@ -57,8 +57,10 @@ class Tool:
     copied: tuple[Copied, ...] = ()
     minimum: Version | None = None
     """The oldest version taken from PATH, asked with `<name> version`."""
-    companion: str = ""
-    """Taken from PATH when this other tool is, and from the same folder: they are released together."""
+    beside: str = ""
+    """Lives in the folder of this other tool, on PATH as in the cache: they are released together."""
+    plugin: str = ""
+    """The name of the Pulumi plugin this is: one on PATH, or of this version in Pulumi's own cache, will do."""
 
 
 _SDK: Final = "github.com/pulumi/pulumi/sdk/v3"
@@ -115,7 +117,7 @@ TABLE: Final[tuple[Tool, ...]] = (
             )
             for path in ("cmd/pulumi-language-python-exec", "dist/pulumi-resource-pulumi-python")
         ),
-        companion="pulumi",
+        beside="pulumi",
     ),
     Tool(
         name="pulumi-resource-kubernetes",
@@ -131,7 +133,7 @@ TABLE: Final[tuple[Tool, ...]] = (
             )
             for name in ("schema.json", "terraform-mapping.json")
         ),
-        companion="pulumi",
+        plugin="resource-kubernetes",
     ),
 )
 
@@ -143,7 +145,12 @@ ENGINE: Final = ("pulumi", "pulumi-language-python", "pulumi-resource-kubernetes
 def cache_root() -> Path:
     """The per-user folder that holds all builds."""
     base = os.environ.get("XDG_CACHE_HOME") or "~/.cache"
-    return Path(base).expanduser() / "weir" / "tools"
+    return Path(base).expanduser().resolve() / "weir" / "tools"
+
+
+def built_together(tool: Tool) -> list[Tool]:
+    """The tool and those that share its folder."""
+    return [tool, *(other for other in TABLE if other.beside == tool.name)]
 
 
 def build_folder(tool: Tool) -> Path:
@@ -152,26 +159,30 @@ def build_folder(tool: Tool) -> Path:
     Raises:
         ToolError: Weir is installed without its `tools` folder, so the key cannot be computed.
     """
-    digest = hashlib.sha256(f"{tool.package} {tool.variables} {tool.copied}".encode())
-    for name in ("go.mod", "go.sum", "main.go"):
-        file = SOURCES / tool.name / name
-        digest.update(file.read_bytes() if file.is_file() else b"")
-    if not (SOURCES / tool.name / "go.mod").is_file():
-        raise ToolError(
-            f"{tool.name}: found no Go module at {SOURCES / tool.name}",
-            hint=f"put {tool.name} on PATH instead",
-        )
+    if tool.beside:
+        return build_folder(TOOLS[tool.beside])
+    digest = hashlib.sha256()
+    for part in built_together(tool):
+        folder = SOURCES / part.name
+        if not (folder / "go.mod").is_file():
+            raise ToolError(
+                f"{part.name}: found no Go module at {folder}", hint=f"put {part.name} on PATH instead"
+            )
+        digest.update(f"{part.package} {part.variables} {part.copied}".encode())
+        for name in ("go.mod", "go.sum", "main.go"):
+            file = folder / name
+            digest.update(file.read_bytes() if file.is_file() else b"")
     return cache_root() / f"{tool.name}-{digest.hexdigest()[:12]}"
 
 
 def locate(name: str) -> Path:
-    """The absolute path of a tool's binary: the one on PATH when it is new enough, else the cached build.
+    """The absolute path of a tool's binary: an installed one when it is new enough, else the cached build.
 
     Raises:
         ToolError: there is neither; the text names the command that builds it.
     """
     tool = TOOLS[name]
-    installed = on_path(tool)
+    installed = find_installed(tool)
     if installed is not None:
         return installed
     built = build_folder(tool) / name
@@ -193,20 +204,28 @@ def bin_dirs(names: tuple[str, ...] = ENGINE) -> list[Path]:
     return list(dict.fromkeys(locate(name).parent for name in names))
 
 
-def on_path(tool: Tool) -> Path | None:
-    """The installed binary when it is new enough for Weir, else None."""
+def find_installed(tool: Tool) -> Path | None:
+    """The binary that this machine has anyway, when it is new enough for Weir, else None."""
+    if tool.plugin:
+        return _installed_plugin(tool)
+    main = TOOLS[tool.beside] if tool.beside else tool
+    found = shutil.which(main.name)
+    if found is None or main.minimum is None:
+        return None
+    folder = Path(found).absolute().parent
+    if not all((folder / part.name).is_file() for part in built_together(main)):
+        return None
+    version = _version_of(Path(found).absolute())
+    return folder / tool.name if version is not None and version >= main.minimum else None
+
+
+def _installed_plugin(tool: Tool) -> Path | None:
+    home = Path(os.environ.get("PULUMI_HOME") or "~/.pulumi").expanduser()
+    cached = home / "plugins" / f"{tool.plugin}-v{tool.version}" / tool.name
     found = shutil.which(tool.name)
-    if found is None:
-        return None
-    binary = Path(found).absolute()
-    if tool.companion:
-        with contextlib.suppress(ToolError):
-            return binary if locate(tool.companion).parent == binary.parent else None
-        return None
-    if tool.minimum is None:
-        return None
-    version = _version_of(binary)
-    return binary if version is not None and version >= tool.minimum else None
+    if found is not None:
+        return Path(found).absolute()
+    return cached if cached.is_file() else None
 
 
 def _version_of(binary: Path) -> Version | None:
