@@ -69,7 +69,8 @@ def test_a_plugin_that_pulumi_downloaded_is_taken(
     folder = tmp_path / "plugins" / f"resource-kubernetes-v{plugin.version}"
     assert tools.find_installed(plugin) is None
     folder.mkdir(parents=True)
-    assert tools.find_installed(plugin) == install(folder, plugin.name, plugin.version)
+    downloaded = install(folder, plugin.name, plugin.version)
+    assert tools.find_installed(plugin) == downloaded
 
 
 def test_a_missing_tool_names_the_command_that_builds_it(
@@ -84,6 +85,28 @@ def test_the_engine_finds_everything_it_starts() -> None:
     path = os.pathsep.join(map(str, bin_dirs()))
     for name in (*tools.ENGINE, "pulumi-language-python-exec", "pulumi-resource-pulumi-python"):
         assert shutil.which(name, path=path), name
+
+
+def test_the_engine_takes_linked_plugins_without_a_word(tmp_path: Path) -> None:
+    tools.link_plugins(tmp_path)
+    tools.link_plugins(tmp_path)
+    path = os.pathsep.join([*map(str, bin_dirs(tools.PROGRAMS)), "/usr/bin", "/bin"])
+    done = subprocess.run(
+        [locate("pulumi"), "plugin", "ls"],
+        env={
+            "HOME": str(tmp_path),
+            "PATH": path,
+            "PULUMI_HOME": str(tmp_path),
+            "PULUMI_SKIP_UPDATE_CHECK": "1",
+        },
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=60,
+    )
+    assert "kubernetes" in done.stdout
+    assert TOOLS["pulumi-resource-kubernetes"].version in done.stdout
+    assert done.stderr == ""
 
 
 def test_the_located_kustomize_runs() -> None:

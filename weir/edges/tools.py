@@ -138,8 +138,11 @@ TABLE: Final[tuple[Tool, ...]] = (
 )
 
 TOOLS: Final = {tool.name: tool for tool in TABLE}
-ENGINE: Final = ("pulumi", "pulumi-language-python", "pulumi-resource-kubernetes", "kustomize")
+PROGRAMS: Final = ("pulumi", "pulumi-language-python", "kustomize")
 """What the Pulumi engine and its programs look for on PATH."""
+
+ENGINE: Final = (*PROGRAMS, "pulumi-resource-kubernetes")
+"""The same with the resource plugin, for an engine whose home does not hold it."""
 
 
 def cache_root() -> Path:
@@ -202,6 +205,24 @@ def bin_dirs(names: tuple[str, ...] = ENGINE) -> list[Path]:
         ToolError: one of the tools is missing.
     """
     return list(dict.fromkeys(locate(name).parent for name in names))
+
+
+def link_plugins(pulumi_home: Path) -> None:
+    """Put the built resource plugins where an engine with this `PULUMI_HOME` looks for downloaded ones.
+
+    With them there, leave them off PATH (`bin_dirs(PROGRAMS)`): the engine warns about each plugin it takes from PATH.
+
+    Raises:
+        ToolError: a plugin is missing.
+    """
+    for tool in TABLE:
+        link = pulumi_home / "plugins" / f"{tool.plugin}-v{tool.version}" / tool.name
+        if tool.plugin and not link.exists():
+            target = locate(tool.name)
+            link.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            temporary = link.with_name(f".{link.name}.{os.getpid()}")
+            temporary.symlink_to(target)
+            temporary.replace(link)
 
 
 def find_installed(tool: Tool) -> Path | None:
