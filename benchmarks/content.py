@@ -13,9 +13,11 @@ Obj = dict[str, Any]
 
 PER_FILE: Final = 20
 """Objects in one file of a unit."""
-_WORDS: Final = tuple(
-    ["alpha", "bravo", "charlie", "delta", "echo", "foxtrot", "golf", "hotel", "india", "juliet", "kilo", "lima", "mike", "november", "oscar", "papa", "quebec", "romeo", "sierra", "tango", "uniform", "victor", "whiskey", "xray", "yankee", "zulu"]
-)
+_ALPHABET: Final = """
+alpha bravo charlie delta echo foxtrot golf hotel india juliet kilo lima mike november oscar papa quebec romeo sierra
+tango uniform victor whiskey xray yankee zulu
+"""
+_WORDS: Final = tuple(_ALPHABET.split())
 
 
 def bulk(namespace: str, count: int = 1000, *, generation: int = 0) -> list[Obj]:

@@ -109,6 +109,15 @@ class StackRun:
         """Replace one file of the stack's Flux objects."""
         (self.objects / name).write_text(yaml.safe_dump_all(documents, sort_keys=False))
 
+    def init(self) -> None:
+        """Create the stack in the backend, for plain `pulumi`; `weir up` does it by itself.
+
+        Run beside the settings file, so that Pulumi writes its encryption salt there and not into stacks/.
+        """
+        (self.folder / "Pulumi.yaml").write_text("name: weir\nruntime: python\n")
+        words = ("pulumi", "--cwd", str(self.folder), "stack", "init", self.name, "--non-interactive")
+        self.run(*words).must()
+
     def environment(self) -> dict[str, str]:
         """The whole environment of a command: no part of the caller's Pulumi settings leaks in."""
         kept = {

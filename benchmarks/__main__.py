@@ -1,0 +1,81 @@
+"""`python -m benchmarks [ID ...] [--json] [--runs N] [--output FILE]`."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Final
+
+from benchmarks import bulk, monorepo, per_object
+from benchmarks.session import Figure, Sample, Session, session
+from benchmarks.table import markdown
+from demo.stack import PROJECT
+
+Run = Callable[[Session], Mapping[str, Sample]]
+
+RUNS: Final[Mapping[tuple[str, ...], Run]] = {
+    bulk.LIFE: bulk.life,
+    ("B1.install_deployments",): bulk.install_deployments,
+    ("B5.live", "B5.live_warm"): monorepo.live,
+    ("P1.per_object_create",): per_object.create,
+}
+"""Which ids one run yields -> the run."""
+
+ONCE: Final = frozenset({"P1.per_object_create"})
+"""Measured a single time: minutes long, and only for comparison."""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Measure what was asked for and print it; exit code 2 for an id that does not exist."""
+    known = [id_ for ids in RUNS for id_ in ids]
+    parser = argparse.ArgumentParser(prog="benchmarks", description=__doc__)
+    parser.add_argument("ids", nargs="*", metavar="ID", help=f"one of {' '.join(known)} (default: all)")
+    parser.add_argument("--json", action="store_true", help="one JSON object per line, and no table")
+    parser.add_argument("--runs", type=int, default=3, help="repetitions; the median is reported (default 3)")
+    parser.add_argument(
+        "--output", type=Path, default=PROJECT / "docs" / "benchmarks.md", help="where the table goes"
+    )
+    options = parser.parse_args(arguments)
+    unknown = sorted(set(options.ids) - set(known))
+    if unknown:
+        parser.error(f"unknown id {unknown[0]}; known are {' '.join(known)}")
+    figures = measure(frozenset(options.ids or known), options.runs, as_json=options.json)
+    if not options.json and not options.ids:
+        options.output.parent.mkdir(exist_ok=True)
+        options.output.write_text(markdown(figures, options.runs, datetime.now(UTC).date()))
+        print(f"written to {options.output}")
+    return 0
+
+
+def measure(wanted: frozenset[str], runs: int, *, as_json: bool) -> list[Figure]:
+    """The figures asked for, each printed as soon as its runs are done."""
+    figures: list[Figure] = []
+    with session() as box:
+        for ids, run in RUNS.items():
+            asked = [id_ for id_ in ids if id_ in wanted]
+            if not asked:
+                continue
+            results = [run(box) for _ in range(1 if ONCE.issuperset(ids) else runs)]
+            for id_ in asked:
+                figures.append(Figure(id_, tuple(result[id_] for result in results)))
+                _print(figures[-1], as_json=as_json)
+    return figures
+
+
+def _print(figure: Figure, *, as_json: bool) -> None:
+    found = figure.as_json()
+    if as_json:
+        print(json.dumps(found), flush=True)
+        return
+    print(f"{found['id']:24} {found['value']:>8} s   floor {found['floor']:>7} s   ratio {found['ratio']}")
+    parts = found["parts"]
+    assert isinstance(parts, dict)
+    print("    " + "  ".join(f"{name} {value}" for name, value in parts.items()), flush=True)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,80 @@
+"""Figures as a Markdown page."""
+
+from __future__ import annotations
+
+import os
+import platform
+from collections.abc import Sequence
+from datetime import date
+from typing import Final
+
+from benchmarks.session import Figure
+
+_WHAT: Final = {
+    "P1.up_empty": "program with one source and an empty unit, nothing changed",
+    "B1.install": "install 1,000 objects",
+    "P1.up_create": "the same, over the empty program",
+    "P1.up_noop": "1,000 objects, nothing changed",
+    "B3.noop_plan": "plan of 1,000 objects in sync",
+    "P1.up_one_line": "1,000 objects, one line committed",
+    "B5.live_one_unit": "the same, until the object is live",
+    "B1.change_all": "change every one of 1,000 objects",
+    "B1.prune": "remove 1,000 objects",
+    "B1.install_deployments": "install 1,000 Deployments of 3 KB",
+    "B5.live": "one line in a monorepo (10,000 files, 50 MB, 20 units) until live, caches cold",
+    "B5.live_warm": "the same with the caches of the run before",
+    "P1.per_object_create": "1,000 objects as plain pulumi-kubernetes resources",
+}
+_FLOOR: Final = {
+    "P1.up_empty": "a Python program without a resource",
+    "B1.install": "empty unit + kustomize + raw apply",
+    "P1.up_create": "empty unit",
+    "P1.up_noop": "empty unit",
+    "B3.noop_plan": "one LIST per kind",
+    "P1.up_one_line": "empty unit + kustomize",
+    "B5.live_one_unit": "empty unit + kustomize",
+    "B1.change_all": "empty unit + kustomize + raw apply",
+    "B1.prune": "empty unit + raw delete",
+    "B1.install_deployments": "empty unit + kustomize + raw apply",
+    "B5.live": "empty unit + kustomize of 20 units",
+    "B5.live_warm": "empty unit + kustomize of one unit",
+    "P1.per_object_create": "raw apply",
+}
+
+
+def markdown(figures: Sequence[Figure], runs: int, day: date) -> str:
+    """The page that the README quotes."""
+    lines = [
+        "# Benchmarks",
+        "",
+        f"Measured {day.isoformat()}: {os.cpu_count()} cores ({platform.machine()}), Python {platform.python_version()}, "
+        f"median of {runs} runs.",
+        "A real kube-apiserver and etcd (without fsync) on the same machine; `pulumi up --yes --skip-preview`, file",
+        "backend with checkpoints, Weir's caches deleted before each run. Floors are measured in the same run and",
+        "use no code of Weir: the same program with an empty unit, the kustomize binary on the same files, server-side",
+        "apply of the same objects by 8 threads on pooled connections. End states are judged by the tests' checker.",
+        "`make bench` writes this page.",
+        "",
+        "| id | what | value | min-max | floor | ratio | floor is |",
+        "|---|---|---|---|---|---|---|",
+    ]
+    rows = [figure.as_json() for figure in figures]
+    for row in rows:
+        id_ = str(row["id"])
+        spread = f"{row['min']}-{row['max']}"
+        cells = (
+            id_,
+            _WHAT[id_],
+            f"{row['value']} s",
+            spread,
+            f"{row['floor']} s",
+            f"{row['ratio']}",
+            _FLOOR[id_],
+        )
+        lines.append(f"| {' | '.join(cells)} |")
+    lines += ["", "Parts of each, in seconds (memory in MB):", ""]
+    for row in rows:
+        parts = row["parts"]
+        assert isinstance(parts, dict)
+        lines.append(f"- {row['id']}: " + ", ".join(f"{name} {value}" for name, value in parts.items()))
+    return "\n".join(lines) + "\n"
