@@ -44,11 +44,11 @@ _FLOOR: Final = {
 
 def markdown(figures: Sequence[Figure], runs: int, day: date) -> str:
     """The page that the README quotes."""
+    machine = f"{os.cpu_count()} cores ({platform.machine()}), Python {platform.python_version()}"
     lines = [
         "# Benchmarks",
         "",
-        f"Measured {day.isoformat()}: {os.cpu_count()} cores ({platform.machine()}), Python {platform.python_version()}, "
-        f"median of {runs} runs.",
+        f"Measured {day.isoformat()}: {machine}, median of {runs} runs.",
         "A real kube-apiserver and etcd (without fsync) on the same machine; `pulumi up --yes --skip-preview`, file",
         "backend with checkpoints, Weir's caches deleted before each run. Floors are measured in the same run and",
         "use no code of Weir: the same program with an empty unit, the kustomize binary on the same files, server-side",

@@ -113,11 +113,12 @@ def show(key: Key) -> str:
 
 
 class Checker:
-    """Judges one cluster."""
+    """Judges one cluster, or only what Kustomizations of one namespace own in it."""
 
-    def __init__(self, rest: Rest, record_namespace: str = "weir-system") -> None:
+    def __init__(self, rest: Rest, record_namespace: str = "weir-system", units_in: str = "") -> None:
         self.rest = rest
         self.record_namespace = record_namespace
+        self._selector = f"{NAMESPACE_LABEL}={units_in}" if units_in else NAME_LABEL
 
     def judge(self, units: Sequence[Expected], *, records: bool = True) -> Verdict:
         """What is wrong, given that these units and no others own objects in the cluster."""
@@ -133,7 +134,7 @@ class Checker:
         for kind in self.rest.kinds():
             if "list" not in kind.verbs or kind.kind in {"Endpoints", "EndpointSlice", "Event"}:
                 continue
-            for item in self.rest.list(kind, NAME_LABEL):
+            for item in self.rest.list(kind, self._selector):
                 owners = item["metadata"].get("ownerReferences") or []
                 if not any(owner.get("controller") for owner in owners):
                     found[key_of({**item, "apiVersion": kind.api_version, "kind": kind.kind})] = item
