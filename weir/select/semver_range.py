@@ -1,0 +1,199 @@
+"""Version ranges as Flux reads them (github.com/Masterminds/semver v3), on the versions of the `semver` package.
+
+`||` separates alternatives; within one, commas or spaces mean "and". Operators: = != > >= < <= ~ ~> ^, hyphen ranges
+(`1.2 - 1.4.5`), and wildcards (`1.x`, `1.*`, `*`). A pre-release matches only when its alternative names one, as in
+`>=1.0.0-0`.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Final
+
+import semver
+
+from weir.spec.errors import SpecError
+
+_TAIL: Final = r"(?:-([0-9A-Za-z-]+(?:\.[0-9A-Za-z-]+)*))?(?:\+[0-9A-Za-z-]+(?:\.[0-9A-Za-z-]+)*)?"
+_NUMBERS: Final = r"v?([0-9]+|[xX*])(?:\.([0-9]+|[xX*]))?(?:\.([0-9]+|[xX*]))?"
+_OPERATORS: Final = r"(!=|>=|=>|<=|=<|~>|=|>|<|~|\^|)"
+_ONE: Final = re.compile(rf"{_OPERATORS}\s*{_NUMBERS}{_TAIL}(?=[\s,]|$)", re.ASCII)
+_HYPHEN: Final = re.compile(rf"({_NUMBERS}{_TAIL})\s+-\s+({_NUMBERS}{_TAIL})(?=[\s,|]|$)", re.ASCII)
+_SEPARATOR: Final = re.compile(r"\s*,\s*|\s+", re.ASCII)
+_VERSION: Final = re.compile(
+    r"v?([0-9]+)\.([0-9]+)\.([0-9]+)(?:-([0-9A-Za-z-]+(?:\.[0-9A-Za-z-]+)*))?(?:\+([0-9A-Za-z-]+(?:\.[0-9A-Za-z-]+)*))?",
+    re.ASCII,
+)
+_LONGEST: Final = 256
+_DIGITS: Final = 19
+
+
+def parse_version(text: str) -> semver.Version | None:
+    """The version a tag stands for, or None: three numbers, optionally a leading `v`; leading zeros are allowed."""
+    match = _VERSION.fullmatch(text) if len(text) <= _LONGEST else None
+    if match is None:
+        return None
+    numbers = match.group(1, 2, 3)
+    if any(len(number.lstrip("0")) > _DIGITS for number in numbers):
+        return None
+    if any(part.isdigit() and part[0] == "0" and part != "0" for part in (match[4] or "").split(".")):
+        return None
+    major, minor, patch = map(int, numbers)
+    return semver.Version(major, minor, patch, match[4], match[5])
+
+
+@dataclass(frozen=True, slots=True)
+class _Constraint:
+    operator: str
+    version: semver.Version
+    major_open: bool = False
+    """Written `*` or `x`."""
+    minor_open: bool = False
+    """Written `1` or `1.x`."""
+    patch_open: bool = False
+    """Written `1.2` or `1.2.x`."""
+
+    @property
+    def open(self) -> bool:
+        return self.major_open or self.minor_open or self.patch_open
+
+    def allows(self, version: semver.Version) -> bool:
+        return _RULES[self.operator](version, self)
+
+
+@dataclass(frozen=True, slots=True)
+class SemverRange:
+    """A parsed range. `matches` is the only question it answers."""
+
+    text: str
+    alternatives: tuple[tuple[_Constraint, ...], ...]
+
+    @classmethod
+    def parse(cls, text: str) -> SemverRange:
+        """Read a range. Raises SpecError."""
+        if len(text) > _LONGEST:
+            raise _error(text)
+        spread = _HYPHEN.sub(r">=\1,<=\6", text)
+        return cls(text, tuple(_parse_alternative(part.strip(), text) for part in spread.split("||")))
+
+    def matches(self, version: semver.Version) -> bool:
+        """Whether a version is in the range."""
+        return any(_allows(constraints, version) for constraints in self.alternatives)
+
+
+def _allows(constraints: tuple[_Constraint, ...], version: semver.Version) -> bool:
+    if version.prerelease and not any(constraint.version.prerelease for constraint in constraints):
+        return False
+    return all(constraint.allows(version) for constraint in constraints)
+
+
+def _parse_alternative(part: str, text: str) -> tuple[_Constraint, ...]:
+    found: list[_Constraint] = []
+    position = 0
+    while match := _ONE.match(part, position):
+        found.append(_parse_one(match, text))
+        position = match.end()
+        if position == len(part):
+            return tuple(found)
+        separator = _SEPARATOR.match(part, position)
+        position = separator.end() if separator else position
+    raise _error(text)
+
+
+def _parse_one(match: re.Match[str], text: str) -> _Constraint:
+    operator, *numbers, prerelease = match.groups()
+    wild = next(
+        (index for index, number in enumerate(numbers) if number is None or number in "xX*"), len(numbers)
+    )
+    digits = [number if index < wild else "0" for index, number in enumerate(numbers)]
+    version = parse_version(".".join(digits) + (f"-{prerelease}" if prerelease else ""))
+    if version is None:
+        raise _error(text)
+    return _Constraint(operator, version, wild == 0, wild == 1, wild == 2)  # noqa: PLR2004 - positions in x.y.z
+
+
+def _error(text: str) -> SpecError:
+    return SpecError(
+        f"semver range {text[:80]!r}: found no valid range, expected one such as 1.2.x, ^1.2.0 or >=1.0.0 <2.0.0",
+        hint="correct the range",
+    )
+
+
+def _equal(version: semver.Version, limit: _Constraint) -> bool:
+    return _tilde(version, limit) if limit.open else version == limit.version
+
+
+def _not_equal(version: semver.Version, limit: _Constraint) -> bool:
+    if limit.open and version.major != limit.version.major:
+        return True
+    if limit.minor_open:
+        return False
+    if limit.open and version.minor != limit.version.minor:
+        return True
+    if limit.patch_open:
+        return version.prerelease != limit.version.prerelease
+    return version != limit.version
+
+
+def _greater(version: semver.Version, limit: _Constraint) -> bool:
+    if not limit.open or version.major != limit.version.major:
+        return version > limit.version
+    if limit.minor_open:
+        return False
+    return version.minor > limit.version.minor if limit.patch_open else version > limit.version
+
+
+def _at_least(version: semver.Version, limit: _Constraint) -> bool:
+    return version >= limit.version
+
+
+def _less(version: semver.Version, limit: _Constraint) -> bool:
+    return version < limit.version
+
+
+def _at_most(version: semver.Version, limit: _Constraint) -> bool:
+    if not limit.open:
+        return version <= limit.version
+    if version.major != limit.version.major:
+        return version.major < limit.version.major
+    return limit.minor_open or version.minor <= limit.version.minor
+
+
+def _tilde(version: semver.Version, limit: _Constraint) -> bool:
+    base = limit.version
+    if version < base:
+        return False
+    if (base.major, base.minor, base.patch) == (0, 0, 0) and not limit.minor_open and not limit.patch_open:
+        return True
+    return version.major == base.major and (limit.minor_open or version.minor == base.minor)
+
+
+def _caret(version: semver.Version, limit: _Constraint) -> bool:
+    base = limit.version
+    if version < base:
+        return False
+    if limit.major_open:
+        return True
+    if base.major > 0 or limit.minor_open or version.major > 0:
+        return version.major == base.major
+    if base.minor > 0 or limit.patch_open or version.minor > 0:
+        return version.minor == base.minor
+    return version.patch == base.patch
+
+
+_RULES: Final[Mapping[str, Callable[[semver.Version, _Constraint], bool]]] = {
+    "": _equal,
+    "=": _equal,
+    "!=": _not_equal,
+    ">": _greater,
+    ">=": _at_least,
+    "=>": _at_least,
+    "<": _less,
+    "<=": _at_most,
+    "=<": _at_most,
+    "~": _tilde,
+    "~>": _tilde,
+    "^": _caret,
+}
