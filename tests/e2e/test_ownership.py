@@ -1,0 +1,122 @@
+"""Who owns what: moves between units, duplicates, other tools' objects, other clusters."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.support.world import World, config_map, deployment, service
+from weir.edges.local_cluster import running_cluster
+
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(300)]
+
+
+def test_moving_an_object_between_two_units_keeps_its_uid(world: World) -> None:
+    ns = world.namespace
+    moved = {"moved.yaml": [config_map(ns, "moved", A="1"), service(ns, "moved")]}
+    stays = [config_map(ns, f"stays-{n}", A="1") for n in range(3)]
+    world.commit(
+        {
+            "one/moved.yaml": moved["moved.yaml"],
+            "one/stays.yaml": stays,
+            "two/other.yaml": [config_map(ns, "other", A="1")],
+        }
+    )
+    world.units(one="./one", two="./two")
+    world.stack.up().must()
+    before = [world.live("v1", kind, "moved")["metadata"]["uid"] for kind in ("ConfigMap", "Service")]
+    world.commit({"one/moved.yaml": None, "two/moved.yaml": moved["moved.yaml"]})
+    world.stack.up().must()
+    after = [world.live("v1", kind, "moved")["metadata"]["uid"] for kind in ("ConfigMap", "Service")]
+    assert after == before
+    world.judge(one="one", two="two")
+    world.stack.expect_clean()
+
+
+def test_moving_back_keeps_the_uid_whichever_unit_goes_first(world: World) -> None:
+    ns = world.namespace
+    moved = [config_map(ns, "moved", A="1")]
+    keep = [config_map(ns, "keep", A="1"), config_map(ns, "keep-too", A="1")]
+    world.commit(
+        {"one/keep.yaml": keep, "two/moved.yaml": moved, "two/other.yaml": [config_map(ns, "other", A="1")]}
+    )
+    world.units(world.unit("one", "./one"), world.unit("two", "./two", dependsOn=[{"name": "one"}]))
+    world.stack.up().must()
+    before = world.live("v1", "ConfigMap", "moved")["metadata"]["uid"]
+    world.commit({"two/moved.yaml": None, "one/moved.yaml": moved})
+    world.stack.up().must()
+    assert world.live("v1", "ConfigMap", "moved")["metadata"]["uid"] == before
+    world.judge(one="one", two="two")
+
+
+def test_one_object_in_two_units_is_an_error_that_names_both(world: World) -> None:
+    ns = world.namespace
+    world.commit(
+        {"one/a.yaml": [config_map(ns, "twice", A="1")], "two/a.yaml": [config_map(ns, "twice", A="2")]}
+    )
+    world.units(one="./one", two="./two")
+    failed = world.stack.up().must_fail()
+    assert f"ConfigMap/{ns}/twice" in failed.out
+    assert f"Kustomization/{world.flux}/one" in failed.out
+    assert f"Kustomization/{world.flux}/two" in failed.out
+    assert "Traceback" not in failed.out
+
+
+def applied_by(world: World, manager: str, objects: list[dict[str, Any]], name: str) -> None:
+    labels = {"kustomize.toolkit.fluxcd.io/name": name, "kustomize.toolkit.fluxcd.io/namespace": world.flux}
+    for obj in objects:
+        world.rest.apply({**obj, "metadata": {**obj["metadata"], "labels": labels}}, manager)
+
+
+def test_a_cluster_taken_over_from_flux_changes_metadata_only(world: World) -> None:
+    ns = world.namespace
+    objects = [config_map(ns, "web", A="1", B="2"), deployment(ns, "web"), service(ns, "web")]
+    applied_by(world, "kustomize-controller", objects, "web")
+    before = {
+        kind: world.live(version, kind, "web")
+        for version, kind in (("v1", "ConfigMap"), ("apps/v1", "Deployment"))
+    }
+    world.commit({"web/all.yaml": objects})
+    world.units(web="./web")
+    world.stack.up().must()
+    world.judge(web="web")
+    for kind, old in before.items():
+        new = world.live(old["apiVersion"], kind, "web")
+        assert new["metadata"]["uid"] == old["metadata"]["uid"]
+        assert new.get("spec") == old.get("spec")
+        assert new.get("data") == old.get("data")
+        assert new["metadata"].get("generation") == old["metadata"].get("generation")
+    world.commit({"web/all.yaml": [config_map(ns, "web", A="1"), *objects[1:]]})
+    world.stack.up().must()
+    assert world.live("v1", "ConfigMap", "web")["data"] == {"A": "1"}
+
+
+@pytest.mark.parametrize("manager", ["kubectl", "helm", "argocd-controller", "before-first-apply"])
+def test_a_field_removed_from_git_disappears_whoever_applied_it(world: World, manager: str) -> None:
+    ns = world.namespace
+    world.rest.apply(config_map(ns, "web", A="1", B="2"), manager)
+    world.commit({"web/all.yaml": [config_map(ns, "web", A="1", B="2")]})
+    world.units(web="./web")
+    world.stack.up().must()
+    world.commit({"web/all.yaml": [config_map(ns, "web", A="1")]})
+    world.stack.up().must()
+    assert world.live("v1", "ConfigMap", "web")["data"] == {"A": "1"}
+
+
+def test_a_stack_pointed_at_another_cluster_is_refused_by_name(world: World, tmp_path: Path) -> None:
+    world.commit({"web/all.yaml": [config_map(world.namespace, "web", A="1")]})
+    world.units(web="./web")
+    world.stack.up().must()
+    with running_cluster(tmp_path / "other") as other:
+        world.stack.kubeconfig = other.kubeconfig
+        world.stack.write_settings()
+        refused = world.stack.up().must_fail()
+    assert "cluster" in refused.out
+    assert world.stack.name in refused.out
+    assert "Traceback" not in refused.out
+    world.stack.kubeconfig = world.kubeconfig
+    world.stack.write_settings()
+    world.stack.up().must()
+    world.judge(web="web")
