@@ -1,4 +1,4 @@
-"""What a plan would do to objects, as data. Printing is somebody else's job; secrets are masked before they get here."""
+"""What a plan would do to objects, as data. Printing is somebody else's job; secrets are masked before."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ class ObjectChange:
 
 @dataclass(frozen=True, slots=True)
 class ChangeSet:
-    """All objects of a unit that do not stay as they are, in apply order, deletions last; plus the count of the rest."""
+    """Objects of a unit that do not stay as they are, in apply order, deletions last; and the count of the rest."""
 
     changes: tuple[ObjectChange, ...] = ()
     unchanged: int = 0

@@ -16,6 +16,11 @@ WeirError                 the root: one sentence, and what to do next
 
 from __future__ import annotations
 
+from typing import Final
+
+_SHOWN: Final = 120
+"""Characters of a found value in a message."""
+
 
 class WeirError(Exception):
     """One sentence that names subject, what was found and what was expected, and a hint with the next step."""
@@ -88,4 +93,4 @@ class StopRequested(WeirError):
 
 def _short(value: object) -> str:
     text = "nothing" if value is None else repr(value)
-    return text if len(text) <= 120 else text[:117] + "..."
+    return text if len(text) <= _SHOWN else text[: _SHOWN - 3] + "..."

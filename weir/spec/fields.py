@@ -30,7 +30,9 @@ class Fields:
 
     def error(self, name: str, expected: str, *, hint: str = "") -> SpecError:
         """The error for what this field holds."""
-        return SpecError.at(self.where, self._at(name), found=self.data.get(name), expected=expected, hint=hint)
+        return SpecError.at(
+            self.where, self._at(name), found=self.data.get(name), expected=expected, hint=hint
+        )
 
     def _value(self, name: str, default: Any, types: tuple[type, ...], expected: str) -> Any:
         self._known.add(name)
@@ -64,10 +66,12 @@ class Fields:
 
     def name(self, name: str, default: Any = REQUIRED) -> Any:
         """A Kubernetes object name."""
-        return self.text(name, default, form=NAME, expected="a name of lower-case letters, digits, '-' and '.'")
+        return self.text(
+            name, default, form=NAME, expected="a name of lower-case letters, digits, '-' and '.'"
+        )
 
     def boolean(self, name: str, default: Any = False) -> Any:  # noqa: FBT002
-        """true or false."""
+        """A truth value."""
         return self._value(name, default, (bool,), "true or false")
 
     def integer(self, name: str, default: Any = REQUIRED) -> Any:
@@ -114,8 +118,12 @@ class Fields:
         values = self._value(name, [], (list,), "a list of mappings")
         for index, value in enumerate(values):
             if not isinstance(value, dict):
-                raise SpecError.at(self.where, f"{self._at(name)}[{index}]", found=value, expected="a mapping")
-        return tuple(Fields(value, self.where, f"{self._at(name)}[{index}]") for index, value in enumerate(values))
+                raise SpecError.at(
+                    self.where, f"{self._at(name)}[{index}]", found=value, expected="a mapping"
+                )
+        return tuple(
+            Fields(value, self.where, f"{self._at(name)}[{index}]") for index, value in enumerate(values)
+        )
 
     def done(self) -> None:
         """Refuse fields that nobody asked for."""
@@ -123,6 +131,9 @@ class Fields:
             if key not in self._known:
                 known = ", ".join(sorted(self._known))
                 raise SpecError.at(
-                    self.where, self._at(str(key)), found="an unknown field", expected=f"one of {known}",
+                    self.where,
+                    self._at(str(key)),
+                    found="an unknown field",
+                    expected=f"one of {known}",
                     hint="correct the spelling or remove the field",
                 )

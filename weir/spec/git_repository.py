@@ -82,7 +82,9 @@ def parse_git_repository(document: Document) -> GitRepositorySpec:
     """The spec of a GitRepository document. Raises SpecError."""
     header = read_header(document)
     spec = spec_fields(document)
-    url = spec.text("url", form=_URL, expected="an http://, https:// or ssh:// URL (user@host:path is not one)")
+    url = spec.text(
+        "url", form=_URL, expected="an http://, https:// or ssh:// URL (user@host:path is not one)"
+    )
     secret = spec.child("secretRef")
     proxy = spec.child("proxySecretRef")
     parsed = GitRepositorySpec(
@@ -118,7 +120,9 @@ def _parse_ref(fields: Fields | None) -> GitRef:
         tag=fields.text("tag", "", form=_REF, expected=expected),
         semver=fields.text("semver", ""),
         name=fields.text("name", "", form=_REF, expected=f"{expected} such as refs/heads/main"),
-        commit=fields.text("commit", "", form=_COMMIT, expected="a full commit hash of 40 hexadecimal digits"),
+        commit=fields.text(
+            "commit", "", form=_COMMIT, expected="a full commit hash of 40 hexadecimal digits"
+        ),
     )
     fields.done()
     return ref if ref != GitRef() else GitRef(branch="master")
@@ -159,8 +163,13 @@ def _inside(fields: Fields, field: str, path: str) -> str:
 
 def _check_together(spec: GitRepositorySpec) -> None:
     """Fields that exclude or need each other. Raises SpecError."""
-    if spec.verify and spec.verify.mode in ("Tag", "TagAndHEAD") and not (spec.ref.tag or spec.ref.semver or spec.ref.name):
-        hint = "set spec.ref.tag, spec.ref.semver or spec.ref.name"
-        raise SpecError.at(spec.where, "spec.verify.mode", found=spec.verify.mode, expected="HEAD when no tag is followed", hint=hint)
-    if spec.service_account and spec.provider not in ("aws", "azure"):
-        raise SpecError.at(spec.where, "spec.serviceAccountName", found=spec.service_account, expected="nothing for this provider")
+    follows_tag = spec.ref.tag or spec.ref.semver or spec.ref.name
+    if spec.verify and spec.verify.mode in ("Tag", "TagAndHEAD") and not follows_tag:
+        expected, hint = "HEAD when no tag is followed", "set spec.ref.tag, spec.ref.semver or spec.ref.name"
+        raise SpecError.at(
+            spec.where, "spec.verify.mode", found=spec.verify.mode, expected=expected, hint=hint
+        )
+    account = spec.service_account
+    if account and spec.provider not in ("aws", "azure"):
+        field = "spec.serviceAccountName"
+        raise SpecError.at(spec.where, field, found=account, expected="nothing for this provider")

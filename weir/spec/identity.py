@@ -44,7 +44,9 @@ class ObjectId:
         """The identity of a manifest that has apiVersion, kind and metadata.name."""
         meta = obj.get("metadata") or {}
         group, slash, _ = str(obj.get("apiVersion", "")).rpartition("/")
-        return cls(group if slash else "", obj.get("kind", ""), meta.get("namespace") or "", meta.get("name", ""))
+        return cls(
+            group if slash else "", obj.get("kind", ""), meta.get("namespace") or "", meta.get("name", "")
+        )
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -68,6 +70,6 @@ class UnitId:
     def parse(cls, text: str) -> UnitId:
         """Read `Kind/namespace/name`. Raises SpecError."""
         parts = text.split("/")
-        if len(parts) != 3 or not all(parts):
+        if len(parts) != 3 or not all(parts):  # noqa: PLR2004 - kind, namespace, name
             raise SpecError.at("unit", "id", found=text, expected="Kind/namespace/name")
         return cls(*parts)

@@ -1,0 +1,1 @@
+"""The Pulumi side: one ComponentResource per file. Nothing is registered at import."""

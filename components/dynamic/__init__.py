@@ -1,0 +1,1 @@
+"""The resolve side: dynamic providers, pickled by reference. Nothing is registered at import."""

@@ -1,0 +1,72 @@
+"""Git sync on the resolve side: `check` confirms what the run resolved ahead, so previews show the new revision."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+import pulumi
+from pulumi.dynamic import (
+    CheckResult,
+    CreateResult,
+    DiffResult,
+    ReadResult,
+    Resource,
+    ResourceProvider,
+    UpdateResult,
+)
+
+from weir.edges.runs import Run, unit_file
+from weir.flow.outcome import SourceOutcome, decode
+from weir.spec.identity import UnitId
+
+Props = dict[str, Any]
+TRACKED: Final = ("unit", "url", "revision", "digest", "verified", "error")
+
+
+class GitSyncProvider(ResourceProvider):
+    """Stateless, pickled by reference: its dotted path is part of every stack's state and must not change."""
+
+    serialize_as_secret_always = False
+
+    def check(self, _olds: Props, news: Props) -> CheckResult:
+        """The inputs with revision and digest as resolved in this run; during an outage, the last good ones."""
+        found = Run.current().read_json(unit_file(UnitId.parse(news["unit"])))
+        outcome = decode(found) if isinstance(found, dict) else None
+        if not isinstance(outcome, SourceOutcome):
+            return CheckResult(news, [])
+        resolved = outcome.artifact.as_props() if outcome.artifact else {"revision": "", "digest": ""}
+        texts = {**resolved, "verified": outcome.verified, "error": outcome.error}
+        return CheckResult({**news, **texts}, [])
+
+    def diff(self, _id: str, olds: Props, news: Props) -> DiffResult:
+        """Changed when the revision, the digest, the address or the error moved; never because of the provider."""
+        return DiffResult(changes=any(olds.get(key) != news.get(key) for key in TRACKED), replaces=[])
+
+    def create(self, props: Props) -> CreateResult:
+        """Nothing to make: the artifact is in the store."""
+        return CreateResult(props["unit"], _visible(props))
+
+    def update(self, _id: str, _olds: Props, news: Props) -> UpdateResult:
+        """Nothing to change but what is remembered."""
+        return UpdateResult(_visible(news))
+
+    def read(self, id_: str, props: Props) -> ReadResult:
+        """The remembered state; the next run resolves anew."""
+        visible = _visible(props)
+        return ReadResult(id_, visible, visible)
+
+
+def _visible(props: Props) -> Props:
+    return {key: props.get(key, "") for key in TRACKED}
+
+
+class GitRepository(Resource, module="weir", name="GitRepository"):
+    """One Git source: what it follows and which revision it yields."""
+
+    revision: pulumi.Output[str]
+    digest: pulumi.Output[str]
+    error: pulumi.Output[str]
+
+    def __init__(self, name: str, unit: str, url: str, opts: pulumi.ResourceOptions) -> None:
+        props = dict.fromkeys(TRACKED, "") | {"unit": unit, "url": url}
+        super().__init__(GitSyncProvider(), name, props, opts)

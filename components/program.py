@@ -1,0 +1,95 @@
+"""The program: look ahead, register every unit as it becomes certain, export one output per unit."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import threading
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Final
+
+import pulumi
+
+from components.cluster import Cluster
+from components.registry import Registry
+from weir.edges.runs import Run
+from weir.flow.ahead import Ahead
+from weir.flow.outcome import Outcome, Problem
+from weir.flow.session import open_session
+from weir.flow.settings import PREFIX, read_settings
+from weir.spec.errors import WeirError
+from weir.spec.identity import UnitId
+
+STACKS: Final = Path(__file__).resolve().parents[1] / "stacks"
+"""Where relative `weir:objects` start."""
+OUTPUT_WAIT: Final = 60.0
+"""Seconds to wait for another stack's outputs."""
+
+
+async def declare() -> None:
+    """Register the stack's units. Ends with RunError when the tree is incomplete: then nothing is removed."""
+    try:
+        config = read_settings(pulumi.get_stack(), _own_config(), f"stack {pulumi.get_stack()}")
+    except WeirError as err:
+        raise pulumi.RunError(str(err)) from err
+    outputs = StackOutputs(asyncio.get_running_loop())
+    session = open_session(config, STACKS, Run.current(), outputs.read)
+    cluster = Cluster(config.name, {"config": config.cluster})
+    registry = Registry(cluster, session.clusters)
+    queue = _produce(session.ahead)
+    while (outcome := await queue.get()) is not None:
+        registry.add(outcome)
+    for orphan in filter(None, os.environ.get("WEIR_ORPHANS", "").split(",")):
+        registry.add_orphan(UnitId.parse(orphan))
+    registry.finish(session.ahead.unsupported)
+
+
+def _own_config() -> Mapping[str, str]:
+    """All `weir:` settings of the stack, so that unknown keys can be refused."""
+    found = json.loads(os.environ.get("PULUMI_CONFIG") or "{}")
+    return {key.removeprefix(PREFIX): value for key, value in found.items() if key.startswith(PREFIX)}
+
+
+def _produce(ahead: Ahead) -> asyncio.Queue[Outcome | None]:
+    """Run the look ahead in a thread, so that units are registered and applied while others are still resolved."""
+    queue: asyncio.Queue[Outcome | None] = asyncio.Queue()
+    loop = asyncio.get_running_loop()
+
+    def work() -> None:
+        try:
+            for outcome in ahead:
+                loop.call_soon_threadsafe(queue.put_nowait, outcome)
+        except WeirError as err:
+            loop.call_soon_threadsafe(queue.put_nowait, Problem("stack", str(err)))
+        finally:
+            loop.call_soon_threadsafe(queue.put_nowait, None)
+
+    threading.Thread(target=work, name="ahead", daemon=True).start()
+    return queue
+
+
+class StackOutputs:
+    """Outputs of other stacks, asked of the engine from the threads that render."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._loop = loop
+        self._lock = threading.Lock()
+        self._known: dict[str, Mapping[str, str] | None] = {}
+
+    def read(self, stack: str) -> Mapping[str, str] | None:
+        """All text outputs of a stack, None when there is no such stack."""
+        with self._lock:
+            if stack not in self._known:
+                asked = asyncio.run_coroutine_threadsafe(_ask(stack), self._loop)
+                self._known[stack] = asked.result(OUTPUT_WAIT)
+            return self._known[stack]
+
+
+async def _ask(stack: str) -> Mapping[str, str] | None:
+    reference = pulumi.StackReference(stack)
+    values = await reference.outputs.future()
+    if not values:
+        return None
+    return {key: value if isinstance(value, str) else json.dumps(value) for key, value in values.items()}

@@ -1,0 +1,1 @@
+"""The apply-side provider plugin `weir`: Kustomizations as Pulumi resources."""

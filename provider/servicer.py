@@ -1,0 +1,157 @@
+"""The gRPC face of the plugin: wire messages in and out, work in threads, errors without tracebacks."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import threading
+from typing import Any
+
+import grpc
+from google.protobuf import any_pb2, empty_pb2
+from pulumi.runtime import proto
+from pulumi.runtime.proto import provider_pb2, status_pb2
+from pulumi.runtime.proto.provider_pb2_grpc import ResourceProviderServicer
+
+from provider.engine import Engine
+from provider.props import Props, from_struct, property_path, to_struct
+from provider.unit import Failed, UnitProvider
+from weir.spec.errors import WeirError
+
+VERSION = "0.1.0"
+_KINDS = {
+    "add": proto.PropertyDiff.ADD,
+    "update": proto.PropertyDiff.UPDATE,
+    "delete": proto.PropertyDiff.DELETE,
+}
+_SCHEMA = '{"name": "weir", "version": "0.1.0", "resources": {"weir:kustomize:Kustomization": {}}}'
+
+
+class Servicer(ResourceProviderServicer):  # type: ignore[misc]
+    """Every call of the engine, forwarded to the unit provider in a thread and awaited here."""
+
+    def __init__(self, engine: Engine) -> None:
+        super().__init__()
+        self._engine = engine
+        self._stop = threading.Event()
+        self._unit: UnitProvider | None = None
+
+    @property
+    def unit(self) -> UnitProvider:
+        """The configured provider."""
+        if self._unit is None:
+            raise WeirError("the provider was called before it was configured")
+        return self._unit
+
+    async def GetPluginInfo(self, request: Any, context: Any) -> Any:  # noqa: N802, ARG002
+        """The plugin's version."""
+        return proto.PluginInfo(version=VERSION)
+
+    async def GetSchema(self, request: Any, context: Any) -> Any:  # noqa: N802, ARG002
+        """A schema that names the one resource; its component is the typed face."""
+        return proto.GetSchemaResponse(schema=_SCHEMA)
+
+    async def CheckConfig(self, request: Any, context: Any) -> Any:  # noqa: N802, ARG002
+        """The configuration as it is; the program checked it."""
+        return proto.CheckResponse(inputs=request.news)
+
+    async def DiffConfig(self, request: Any, context: Any) -> Any:  # noqa: N802, ARG002
+        """Never a change: a kubeconfig that moved on disk is still the same cluster, which its uid proves."""
+        return proto.DiffResponse(changes=proto.DiffResponse.DIFF_NONE)
+
+    async def Configure(self, request: Any, context: Any) -> Any:  # noqa: N802, ARG002
+        """Take the stack's `weir:` settings."""
+        self._unit = UnitProvider(from_struct(request.args), self._engine, self._stop)
+        return proto.ConfigureResponse(acceptSecrets=False, supportsPreview=True)
+
+    async def Cancel(self, request: Any, context: Any) -> Any:  # noqa: N802, ARG002
+        """Stop writing within two seconds. Also comes at every normal end."""
+        self._stop.set()
+        return empty_pb2.Empty()
+
+    async def Check(self, request: Any, context: Any) -> Any:  # noqa: N802, ARG002
+        """Plan. Never fails: a failing check would end the run for every unit."""
+        inputs = await asyncio.to_thread(
+            self.unit.check, request.urn, from_struct(request.olds), from_struct(request.news)
+        )
+        return proto.CheckResponse(inputs=to_struct(inputs))
+
+    async def Diff(self, request: Any, context: Any) -> Any:  # noqa: N802, ARG002
+        """What changes, one property path per object field."""
+        paths = self.unit.diff(from_struct(request.oldInputs), from_struct(request.news))
+        some = proto.DiffResponse.DIFF_SOME if paths else proto.DiffResponse.DIFF_NONE
+        detailed = {
+            property_path(*path): proto.PropertyDiff(kind=_KINDS[kind], inputDiff=True)
+            for path, kind in paths.items()
+        }
+        return proto.DiffResponse(
+            changes=some,
+            diffs=sorted({path[0] for path in paths}),
+            detailedDiff=detailed,
+            hasDetailedDiff=True,
+        )
+
+    async def Create(self, request: Any, context: Any) -> Any:  # noqa: N802
+        """Apply the unit for the first time."""
+        inputs = from_struct(request.properties)
+        name = inputs.get("unit", request.urn)
+        if request.preview:
+            return proto.CreateResponse(properties=to_struct(inputs))
+        outputs = await self._apply(request, context, name, inputs)
+        return proto.CreateResponse(id=name, properties=to_struct(outputs))
+
+    async def Update(self, request: Any, context: Any) -> Any:  # noqa: N802
+        """Apply the unit again."""
+        inputs = from_struct(request.news)
+        if request.preview:
+            return proto.UpdateResponse(properties=to_struct(inputs))
+        outputs = await self._apply(request, context, request.id, inputs)
+        return proto.UpdateResponse(properties=to_struct(outputs))
+
+    async def _apply(self, request: Any, context: Any, name: str, inputs: Props) -> Props:
+        try:
+            return await asyncio.to_thread(self.unit.apply, request.urn, inputs, request.timeout)
+        except Failed as err:
+            await _abort_partial(context, name, err, inputs)
+        except WeirError as err:
+            await context.abort(grpc.StatusCode.UNKNOWN, str(err))
+        raise AssertionError("abort returned")
+
+    async def Delete(self, request: Any, context: Any) -> Any:  # noqa: N802
+        """Remove the unit's objects by its deletion policy."""
+        try:
+            await asyncio.to_thread(self.unit.delete, request.urn, from_struct(request.properties))
+        except WeirError as err:
+            await context.abort(grpc.StatusCode.UNKNOWN, str(err))
+        return empty_pb2.Empty()
+
+    async def Read(self, request: Any, context: Any) -> Any:  # noqa: N802
+        """The unit as the cluster knows it."""
+        try:
+            outputs, inputs = await asyncio.to_thread(
+                self.unit.read,
+                request.urn,
+                request.id,
+                from_struct(request.properties),
+                from_struct(request.inputs),
+            )
+        except WeirError as err:
+            await context.abort(grpc.StatusCode.UNKNOWN, str(err))
+        if outputs is None:
+            return proto.ReadResponse()
+        return proto.ReadResponse(id=request.id, properties=to_struct(outputs), inputs=to_struct(inputs))
+
+
+async def _abort_partial(context: Any, name: str, err: Failed, inputs: Props) -> None:
+    """End a call so that the engine keeps the outputs and tries again at the next update."""
+    details = provider_pb2.ErrorResourceInitFailed(
+        id=name, properties=to_struct(err.outputs), reasons=[str(err)], inputs=to_struct(inputs)
+    )
+    packed = any_pb2.Any()
+    packed.Pack(details)
+    status = status_pb2.Status(code=grpc.StatusCode.UNKNOWN.value[0], message=str(err), details=[packed])
+    context.set_trailing_metadata((("grpc-status-details-bin", status.SerializeToString()),))
+    with contextlib.suppress(grpc.RpcError):
+        await context.abort(
+            grpc.StatusCode.UNKNOWN, str(err), (("grpc-status-details-bin", status.SerializeToString()),)
+        )

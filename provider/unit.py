@@ -1,0 +1,213 @@
+"""One Kustomization as a resource: plan in `check`, one path per changed field in `diff`, work in `apply`."""
+
+from __future__ import annotations
+
+import threading
+import traceback
+from dataclasses import replace
+from typing import Final
+
+import orjson
+from weir.flow.apply import apply_unit
+from weir.flow.plan import plan_unit
+from weir.flow.remove import plan_removal, remove_unit
+from weir.flow.render import objects_digest
+
+from provider.engine import Engine
+from provider.props import Props, plain
+from provider.report import changes_props, last_result, log_plan, outputs_of, record_outputs, spec_props
+from weir.edges.runs import Run, objects_file, unit_file
+from weir.flow.clusters import Clusters
+from weir.flow.outcome import UnitOutcome, decode
+from weir.flow.settings import read_settings
+from weir.spec.errors import ClusterError, RenderError, WeirError
+from weir.spec.identity import UnitId
+from weir.spec.record import UnitRecord
+
+_TRACKED: Final = ("source", "revision", "digest", "cluster", "suspended")
+_NEWS: Final = ("unit", "source", "orphan")
+
+
+class Failed(WeirError):
+    """A unit that was applied, wholly or in part, and is not ready. Carries the outputs to keep."""
+
+    def __init__(self, message: str, outputs: Props) -> None:
+        super().__init__(message)
+        self.outputs = outputs
+
+
+class UnitProvider:
+    """Kustomizations of one stack. Thread-safe; holds connections and nothing else."""
+
+    def __init__(self, settings: Props, engine: Engine, stop: threading.Event) -> None:
+        self._settings = read_settings("", settings, "stack configuration")
+        self._engine = engine
+        self._stop = stop
+        self._run = Run.current()
+        self._lock = threading.Lock()
+        self._clusters: dict[str, Clusters] = {}
+
+    def _cluster(self, urn: str) -> Clusters:
+        """Connections for the stack that a URN names."""
+        stack = urn.split("::", 1)[0].rpartition(":")[2]
+        with self._lock:
+            if stack not in self._clusters:
+                self._clusters[stack] = Clusters(self._settings.cluster, self._settings.options, stack)
+            return self._clusters[stack]
+
+    def check(self, urn: str, olds: Props, news: Props) -> Props:
+        """The unit's inputs with everything that an update would change. Reads only, and never raises."""
+        try:
+            return self._check(urn, olds, news)
+        except WeirError as err:
+            message = str(err)
+        except Exception as err:  # noqa: BLE001 - an escaped error would end the run for every unit
+            self._engine.log("debug", urn, traceback.format_exc())
+            message = f"{news.get('unit', urn)}: unexpected {type(err).__name__}; run again with --debug for details"
+        self._engine.log("error", urn, message)
+        kept = {key: olds.get(key, news.get(key)) for key in (*_TRACKED, *_NEWS, "spec")}
+        return {key: value for key, value in kept.items() if value} | {"error": message}
+
+    def _check(self, urn: str, olds: Props, news: Props) -> Props:
+        unit = UnitId.parse(news["unit"])
+        clusters = self._cluster(urn)
+        inputs: Props = {key: news[key] for key in _NEWS if key in news}
+        inputs["cluster"] = self._same_cluster(clusters, olds.get("cluster", ""))
+        record = clusters.records.read(unit)
+        if "orphan" in news:
+            return inputs | self._check_orphan(urn, clusters, record)
+        outcome = self._outcome(unit)
+        inputs |= {
+            "revision": outcome.revision,
+            "digest": outcome.digest,
+            "spec": plain(spec_props(outcome.spec)),
+        }
+        if outcome.error:
+            raise RenderError(outcome.error)
+        if outcome.spec.suspend:
+            return inputs | {"suspended": "true"}
+        kube, discovery = clusters.target(outcome.spec)
+        plan = plan_unit(
+            kube, discovery, outcome.spec, self._objects(outcome), record, self._settings.options
+        )
+        log_plan(self._engine, urn, plan.changeset, outcome.warnings)
+        return inputs | changes_props(plan.changeset) | last_result(record, plan.unhealthy)
+
+    def _check_orphan(self, urn: str, clusters: Clusters, record: UnitRecord | None) -> Props:
+        if record is None:
+            return {}
+        changeset = plan_removal(clusters, record)
+        log_plan(self._engine, urn, changeset, ())
+        return changes_props(changeset)
+
+    def _same_cluster(self, clusters: Clusters, expected: str) -> str:
+        """The main cluster's uid. Raises ClusterError when the unit lives on another cluster."""
+        if expected and clusters.uid != expected:
+            raise ClusterError(
+                f"the stack's kubeconfig leads to {clusters.main.access.server} (cluster {clusters.uid}), "
+                f"expected cluster {expected}, where this unit's objects are",
+                hint="correct weir:cluster, or use another stack for the other cluster",
+            )
+        return clusters.uid
+
+    def _outcome(self, unit: UnitId) -> UnitOutcome:
+        found = self._run.read_json(unit_file(unit))
+        outcome = decode(found) if isinstance(found, dict) else None
+        if not isinstance(outcome, UnitOutcome):
+            raise RenderError(
+                f"{unit}: found no result of this run, expected the program to have rendered it"
+            )
+        return outcome
+
+    def _objects(self, outcome: UnitOutcome) -> tuple[dict[str, object], ...]:
+        payload = self._run.read(objects_file(outcome.id))
+        objects = orjson.loads(payload) if payload is not None else None
+        if objects is None or objects_digest(objects) != outcome.digest:
+            hint = "run again"
+            raise RenderError(
+                f"{outcome.id}: the rendered objects of this run are missing or altered", hint=hint
+            )
+        return tuple(objects)
+
+    def diff(self, olds: Props, news: Props) -> dict[tuple[str, ...], str]:
+        """Property path -> add, update or delete; empty when the unit stays as it is."""
+        paths: dict[tuple[str, ...], str] = {}
+        for key in _TRACKED:
+            paths |= _compare((key,), olds.get(key), news.get(key))
+        old_spec, new_spec = olds.get("spec") or {}, news.get("spec") or {}
+        for key in sorted({*old_spec, *new_spec}):
+            paths |= _compare(("spec", key), old_spec.get(key), new_spec.get(key))
+        for name, fields in (news.get("changes") or {}).items():
+            if isinstance(fields, dict):
+                paths |= {("changes", name, field): "add" for field in fields}
+            else:
+                paths["changes", name] = "add"
+        return paths | {(key,): "add" for key in ("error", "result", "orphan") if key in news}
+
+    def apply(self, urn: str, inputs: Props, timeout: float) -> Props:
+        """Make the cluster what this run rendered. Raises WeirError, or Failed when something was applied."""
+        if "error" in inputs:
+            raise WeirError(inputs["error"])
+        clusters = self._cluster(urn)
+        unit = UnitId.parse(inputs["unit"])
+        self._same_cluster(clusters, inputs.get("cluster", ""))
+        record = clusters.records.read(unit)
+        if "orphan" in inputs:
+            return self._remove_orphan(urn, clusters, record, inputs)
+        outcome = self._outcome(unit)
+        spec = replace(outcome.spec, timeout=timeout) if timeout else outcome.spec
+        kube, discovery = clusters.target(spec)
+        result = apply_unit(
+            kube,
+            discovery,
+            clusters.records,
+            spec,
+            () if spec.suspend else self._objects(outcome),
+            record=_next_record(record, outcome, clusters),
+            options=self._settings.options,
+            revision=outcome.revision,
+            digest=outcome.digest,
+            progress=lambda line: self._engine.log("info", urn, line, ephemeral=True),
+            stop=self._stop,
+        )
+        outputs = outputs_of(inputs, result)
+        if result.condition.status == "False":
+            raise Failed(result.condition.message, outputs)
+        return outputs
+
+    def _remove_orphan(self, urn: str, clusters: Clusters, record: UnitRecord | None, inputs: Props) -> Props:
+        if record is not None:
+            self._remove(urn, clusters, record)
+        return dict(inputs) | {"ready": "True", "message": "removed"}
+
+    def delete(self, urn: str, state: Props) -> None:
+        """Remove the unit by its deletion policy. A unit without a record is gone already. Raises WeirError."""
+        clusters = self._cluster(urn)
+        self._same_cluster(clusters, state.get("cluster", ""))
+        record = clusters.records.read(UnitId.parse(state["unit"]))
+        if record is not None:
+            self._remove(urn, clusters, record)
+
+    def _remove(self, urn: str, clusters: Clusters, record: UnitRecord) -> None:
+        remove_unit(
+            clusters,
+            record,
+            self._settings.options,
+            progress=lambda line: self._engine.log("info", urn, line, ephemeral=True),
+            stop=self._stop,
+        )
+
+    def read(self, urn: str, name: str, state: Props, inputs: Props) -> tuple[Props | None, Props]:
+        """Outputs and inputs as the cluster's record has them; None when there is no record any more."""
+        clusters = self._cluster(urn)
+        record = clusters.records.read(UnitId.parse(name))
+        if record is None:
+            return None, {}
+        kept = {key: value for key, value in inputs.items() if key not in ("changes", "error", "result")}
+        return dict(state) | record_outputs(record), kept
+
+
+def _compare(path: tuple[str, ...], old: object, new: object) -> dict[tuple[str, ...], str]:
+    if old == new:
+        return {}
+    return {path: "add" if not old else "delete" if not new else "update"}

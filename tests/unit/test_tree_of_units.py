@@ -1,0 +1,55 @@
+"""The tree of units while it grows."""
+
+from __future__ import annotations
+
+from weir.flow.tree import UnitTree
+from weir.spec.documents import Document, read_documents
+
+GIT = """
+apiVersion: source.toolkit.fluxcd.io/v1
+kind: GitRepository
+metadata: {name: %s, namespace: flux-system}
+spec: {interval: 1m, url: "https://git.example.com/fleet.git"%s}
+"""
+
+
+def documents(*texts: str) -> tuple[Document, ...]:
+    """Documents of several files."""
+    return tuple(item for n, text in enumerate(texts) for item in read_documents(text, f"{n}.yaml"))
+
+
+def test_each_unit_comes_back_once() -> None:
+    tree = UnitTree()
+    first = tree.declare(documents(GIT % ("a", ""), GIT % ("b", "")))
+    assert [str(item.spec.id) for item in first] == [
+        "GitRepository/flux-system/a",
+        "GitRepository/flux-system/b",
+    ]
+    assert tree.declare(documents(GIT % ("a", ""))) == []
+    assert tree.problems == []
+
+
+def test_one_bad_document_leaves_the_others_alone() -> None:
+    tree = UnitTree()
+    fresh = tree.declare(documents(GIT % ("a", ", ref: {brunch: main}"), GIT % ("b", "")))
+    assert [item.spec.id.name for item in fresh] == ["b"]
+    assert len(tree.problems) == 1
+    message = tree.problems[0].message
+    assert "0.yaml: GitRepository/flux-system/a: spec.ref.brunch" in message
+    assert "branch" in message
+
+
+def test_two_different_specs_of_one_unit_are_an_error_that_names_both_files() -> None:
+    tree = UnitTree()
+    tree.declare(documents(GIT % ("a", "")))
+    assert tree.declare(documents("", GIT % ("a", ", suspend: true"))) == []
+    assert "1.yaml: GitRepository/flux-system/a" in tree.problems[0].message
+    assert "0.yaml" in tree.problems[0].message
+
+
+def test_kinds_without_support_are_remembered_and_not_lost() -> None:
+    text = "{apiVersion: helm.toolkit.fluxcd.io/v2, kind: HelmRelease, metadata: {name: x, namespace: y}, spec: {}}"
+    tree = UnitTree()
+    assert tree.declare(documents(text)) == []
+    assert [str(unit) for unit in tree.unsupported] == ["HelmRelease/y/x"]
+    assert tree.problems == []

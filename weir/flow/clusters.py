@@ -1,0 +1,116 @@
+"""The stack's cluster, connected when first needed, and what runs read from it beside objects."""
+
+from __future__ import annotations
+
+import base64
+import os
+import threading
+from collections.abc import Mapping
+from functools import cached_property
+from http import HTTPStatus
+from pathlib import Path
+
+from weir.edges.kube.client import Kube
+from weir.edges.kube.discovery import Discovery
+from weir.edges.kube.errors import KubeStatusError
+from weir.edges.kube.kubeconfig import load, load_untrusted
+from weir.edges.kube.records import Records
+from weir.edges.kube.writing import cluster_uid
+from weir.spec.errors import ClusterError, SpecError
+from weir.spec.identity import UnitId
+from weir.spec.kustomization import KustomizationSpec
+from weir.spec.stack import ClusterConfig, OptionsConfig
+
+
+class Clusters:
+    """Connections of one run: the main cluster, and per unit the target cluster and identity."""
+
+    def __init__(self, config: ClusterConfig, options: OptionsConfig, stack: str) -> None:
+        self._config = config
+        self._options = options
+        self._stack = stack
+        self._lock = threading.Lock()
+        self._targets: dict[tuple[str, ...], tuple[Kube, Discovery]] = {}
+
+    @cached_property
+    def main(self) -> Kube:
+        """The stack's own cluster. Raises ClusterError."""
+        path = self._config.kubeconfig and str(Path(os.path.expandvars(self._config.kubeconfig)).expanduser())
+        return Kube(load(path, self._config.context))
+
+    @cached_property
+    def records(self) -> Records:
+        """The unit records of this stack."""
+        return Records(self.main, self._config.record_namespace, self._stack)
+
+    @cached_property
+    def uid(self) -> str:
+        """The main cluster's identity: the uid of its kube-system namespace."""
+        return cluster_uid(self.main)
+
+    def target(self, spec: KustomizationSpec) -> tuple[Kube, Discovery]:
+        """The cluster and identity a unit applies with (kubeConfig, serviceAccountName)."""
+        account = spec.service_account or self._options.default_service_account
+        user = f"system:serviceaccount:{spec.id.namespace}:{account}" if account else ""
+        key = (
+            spec.kube_config_secret and spec.id.namespace,
+            spec.kube_config_secret,
+            spec.kube_config_key,
+            user,
+        )
+        with self._lock:
+            if key not in self._targets:
+                kube = self._connect(spec, user)
+                self._targets[key] = (kube, Discovery(kube))
+            return self._targets[key]
+
+    def _connect(self, spec: KustomizationSpec, user: str) -> Kube:
+        if not spec.kube_config_secret:
+            return self.main.acting_as(user) if user else self.main
+        data = self.secret(spec.id.namespace, spec.kube_config_secret)
+        keys = [spec.kube_config_key] if spec.kube_config_key else ["value", "value.yaml"]
+        for key in keys:
+            if key in data:
+                where = f"Secret/{spec.id.namespace}/{spec.kube_config_secret}: {key}"
+                return Kube(load_untrusted(data[key].decode("utf-8", "replace"), where), impersonate=user)
+        where = f"Secret/{spec.id.namespace}/{spec.kube_config_secret}"
+        raise SpecError.at(where, "data", found=sorted(data), expected=" or ".join(keys))
+
+    def secret(self, namespace: str, name: str) -> Mapping[str, bytes]:
+        """The data of a Secret on the main cluster. Raises ClusterError when absent or unreadable."""
+        data = self._data("secrets", namespace, name)
+        if data is None:
+            hint = "create it, or correct the name of the reference"
+            raise ClusterError(f"Secret/{namespace}/{name}: found nothing, expected a Secret", hint=hint)
+        return {key: base64.b64decode(value) for key, value in data.items()}
+
+    def values(self, kind: str, namespace: str, name: str) -> Mapping[str, str] | None:
+        """The texts of a ConfigMap or Secret on the main cluster, None when absent."""
+        if kind == "ConfigMap":
+            return self._data("configmaps", namespace, name)
+        data = self._data("secrets", namespace, name)
+        return data and {
+            key: base64.b64decode(value).decode("utf-8", "replace") for key, value in data.items()
+        }
+
+    def _data(self, resource: str, namespace: str, name: str) -> Mapping[str, str] | None:
+        try:
+            found = self.main.request("GET", f"/api/v1/namespaces/{namespace}/{resource}/{name}")
+        except KubeStatusError as err:
+            if err.status == HTTPStatus.NOT_FOUND:
+                return None
+            raise
+        return dict(found.get("data") or {})
+
+    @cached_property
+    def flux_units(self) -> frozenset[UnitId]:
+        """Kustomizations that Flux still reconciles on the main cluster: live, and not suspended."""
+        path = "/apis/kustomize.toolkit.fluxcd.io/v1/kustomizations"
+        try:
+            items = self.main.request("GET", path).get("items") or []
+        except KubeStatusError as err:
+            if err.status in (HTTPStatus.FORBIDDEN, HTTPStatus.NOT_FOUND):
+                return frozenset()
+            raise
+        active = [item["metadata"] for item in items if not (item.get("spec") or {}).get("suspend")]
+        return frozenset(UnitId("Kustomization", meta["namespace"], meta["name"]) for meta in active)

@@ -1,0 +1,102 @@
+"""The documents a stack starts from: a folder of Flux objects, or a path in a Git repository."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from weir.flow.outcome import Problem
+from weir.spec.documents import Document, read_documents
+from weir.spec.errors import SpecError, WeirError
+from weir.spec.header import DEFAULT_NAMESPACE, is_flux_object
+from weir.spec.stack import SourceConfig
+from weir.spec.tree import Tree
+
+_SUFFIXES: Final = (".yaml", ".yml")
+_MAX_BYTES: Final = 10 * 1024 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """Flux documents in the order of their files, and what could not be read."""
+
+    documents: tuple[Document, ...]
+    problems: tuple[Problem, ...]
+
+
+def load_folder(folder: Path) -> Loaded:
+    """All Flux documents below a folder. One unreadable file is one problem; the others still count."""
+    if not folder.is_dir():
+        found = "nothing there" if not folder.exists() else "a file"
+        error = SpecError.at("weir:objects", str(folder), found=found, expected="a folder of Flux objects")
+        return Loaded((), (Problem(str(folder), str(error)),))
+    texts: dict[str, bytes | WeirError] = {}
+    for path in sorted(folder.rglob("*")):
+        if path.suffix.lower() in _SUFFIXES and path.is_file():
+            texts[path.relative_to(folder.parent).as_posix()] = _read(path)
+    return _load(texts, plain_objects=False)
+
+
+def load_tree(tree: Tree, path: str) -> Loaded:
+    """All Flux documents below a path of an artifact; other objects there belong to the units that apply them."""
+    prefix = f"{path.strip('./')}/" if path.strip("./") else ""
+    texts: dict[str, bytes | WeirError] = {}
+    for name, file in tree.files.items():
+        if name.startswith(prefix) and name.lower().endswith(_SUFFIXES) and not file.link:
+            texts[name] = tree.read(name)
+    if not texts:
+        error = SpecError.at(
+            "weir:source", "path", found=path, expected="a folder with YAML files in the repository"
+        )
+        return Loaded((), (Problem("weir:source", str(error)),))
+    return _load(texts, plain_objects=True)
+
+
+def bootstrap_document(source: SourceConfig, where: str) -> Document:
+    """`weir:source` as the GitRepository that it stands for."""
+    namespace, _, secret = source.secret.rpartition("/")
+    ref = {"name": source.ref} if source.ref.startswith("refs/") else {"branch": source.ref}
+    spec: dict[str, Any] = {"url": source.url, "interval": "1m", "ref": ref}
+    if secret:
+        spec["secretRef"] = {"name": secret}
+    meta = {"name": "weir-stack", "namespace": namespace or DEFAULT_NAMESPACE}
+    kind = {"apiVersion": "source.toolkit.fluxcd.io/v1", "kind": "GitRepository"}
+    return Document(where, 0, {**kind, "metadata": meta, "spec": spec})
+
+
+def _read(path: Path) -> bytes | WeirError:
+    try:
+        if path.stat().st_size > _MAX_BYTES:
+            return SpecError.at(str(path), "", found="over 10 MiB", expected="a smaller file")
+        return path.read_bytes()
+    except OSError as err:
+        return SpecError.at(str(path), "", found=err.strerror, expected="a readable file")
+
+
+def _load(texts: dict[str, bytes | WeirError], *, plain_objects: bool) -> Loaded:
+    documents: list[Document] = []
+    problems: list[Problem] = []
+    for file, text in texts.items():
+        try:
+            if isinstance(text, WeirError):
+                raise text
+            for document in read_documents(text, file):
+                if is_flux_object(document.data):
+                    documents.append(document)
+                elif not plain_objects and not _is_kustomize(document):
+                    hint = "put plain objects into a Git path that a Kustomization applies"
+                    raise SpecError.at(
+                        document.where,
+                        "apiVersion",
+                        found=document.data.get("apiVersion"),
+                        expected="one of Flux's API groups",
+                        hint=hint,
+                    )
+        except WeirError as err:
+            problems.append(Problem(file, str(err)))
+    return Loaded(tuple(documents), tuple(problems))
+
+
+def _is_kustomize(document: Document) -> bool:
+    return str(document.data.get("apiVersion", "")).startswith("kustomize.config.k8s.io/")

@@ -1,0 +1,35 @@
+"""Who renders which object: one object belongs to one unit."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+
+from weir.flow.work import RenderedUnit
+from weir.spec.identity import ObjectId, UnitId
+
+
+class Claims:
+    """Objects claimed by rendered units, per target cluster."""
+
+    def __init__(self) -> None:
+        self._claims: dict[tuple[str, ObjectId], list[UnitId]] = defaultdict(list)
+
+    def add(self, result: RenderedUnit) -> None:
+        """Take note of all objects of a unit."""
+        spec = result.outcome.spec
+        cluster = f"{spec.id.namespace}/{spec.kube_config_secret}" if spec.kube_config_secret else ""
+        for item in result.ids:
+            self._claims[cluster, item].append(spec.id)
+
+    def clashes(self) -> dict[UnitId, str]:
+        """For every unit that shares an object: an error that names the object and both units."""
+        errors: dict[UnitId, str] = {}
+        for (_, item), units in self._claims.items():
+            if len(units) > 1:
+                names = " and ".join(str(unit) for unit in sorted(units))
+                for unit in units:
+                    errors.setdefault(
+                        unit,
+                        f"{item}: found in {names}, expected one owner; remove it from all units but one",
+                    )
+        return errors

@@ -1,0 +1,77 @@
+"""The plan of a whole stack without the engine: what `weir diff` shows."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+
+import orjson
+
+from weir.edges.runs import objects_file
+from weir.flow.outcome import Problem, UnitOutcome
+from weir.flow.plan import plan_unit
+from weir.flow.remove import plan_removal
+from weir.flow.session import Session
+from weir.spec.changes import ChangeSet
+from weir.spec.errors import WeirError
+from weir.spec.identity import UnitId
+from weir.spec.plan import UnitPlan
+from weir.spec.record import UnitRecord
+
+
+def plan_stack(session: Session) -> Iterator[UnitPlan]:
+    """One plan per unit of the tree, then one per unit that is no longer declared. A unit's error is in its plan."""
+    records = _records(session)
+    outcomes = list(session.ahead)
+    units = [outcome for outcome in outcomes if isinstance(outcome, UnitOutcome)]
+    problems = [outcome for outcome in outcomes if isinstance(outcome, Problem)]
+    with ThreadPoolExecutor(4) as pool:
+        yield from pool.map(lambda unit: _plan(session, unit, records.get(unit.id)), units)
+    for problem in problems:
+        yield UnitPlan(id=UnitId("Stack", "", session.config.name), error=problem.message)
+    if not problems and not any(outcome.error for outcome in units):
+        declared = {unit.id for unit in units}
+        for record in records.values():
+            if record.id.kind == "Kustomization" and record.id not in declared:
+                yield _removal(session, record)
+
+
+def _records(session: Session) -> Mapping[UnitId, UnitRecord]:
+    try:
+        return {record.id: record for record in session.clusters.records.read_all()}
+    except WeirError:
+        return {}
+
+
+def _plan(session: Session, unit: UnitOutcome, record: UnitRecord | None) -> UnitPlan:
+    plan = UnitPlan(
+        id=unit.id,
+        revision_old=record.revision if record else "",
+        revision_new=unit.revision,
+        error=unit.error,
+    )
+    if unit.error or unit.spec.suspend:
+        return plan
+    try:
+        kube, discovery = session.clusters.target(unit.spec)
+        objects = tuple(orjson.loads(session.run.read(objects_file(unit.id)) or b"[]"))
+        found = plan_unit(kube, discovery, unit.spec, objects, record, session.config.options)
+        changes = ChangeSet(
+            found.changeset.changes, found.changeset.unchanged, (*unit.warnings, *found.changeset.warnings)
+        )
+        return UnitPlan(
+            id=unit.id, revision_old=plan.revision_old, revision_new=plan.revision_new, changes=changes
+        )
+    except WeirError as err:
+        return UnitPlan(
+            id=unit.id, revision_old=plan.revision_old, revision_new=plan.revision_new, error=str(err)
+        )
+
+
+def _removal(session: Session, record: UnitRecord) -> UnitPlan:
+    try:
+        return UnitPlan(
+            id=record.id, revision_old=record.revision, changes=plan_removal(session.clusters, record)
+        )
+    except WeirError as err:
+        return UnitPlan(id=record.id, revision_old=record.revision, error=str(err))

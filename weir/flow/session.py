@@ -1,0 +1,83 @@
+"""Everything one run of one stack needs, wired together: used by the program, the command line and tests alike."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from weir.edges.runs import Run
+from weir.edges.store import Store
+from weir.flow.ahead import Ahead
+from weir.flow.clusters import Clusters
+from weir.flow.load import Loaded, bootstrap_document, load_folder, load_tree
+from weir.flow.outcome import Problem
+from weir.flow.resolve import sync
+from weir.flow.work import Worker
+from weir.spec.errors import WeirError
+from weir.spec.git_repository import parse_git_repository
+from weir.spec.stack import StackConfig
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Session:
+    """One run of one stack."""
+
+    config: StackConfig
+    run: Run
+    clusters: Clusters
+    ahead: Ahead
+
+
+def open_session(
+    config: StackConfig,
+    folder: Path,
+    run: Run,
+    stack_outputs: Callable[[str], Mapping[str, str] | None],
+    pins: Mapping[str, str] | None = None,
+    folders: Mapping[str, Path] | None = None,
+) -> Session:
+    """A session whose relative paths start at `folder`; nothing is read or connected yet.
+
+    `pins` maps a source (`GitRepository/namespace/name`, or `*` for all) to the ref to look at instead of its own,
+    `folders` to a local folder to read instead.
+    """
+    clusters = Clusters(config.cluster, config.options, config.name)
+    store = Store.default()
+    run.guard()
+    worker = Worker(
+        stack=config.name,
+        options=config.options,
+        clusters=clusters,
+        store=store,
+        run=run,
+        variables=config.variables or {},
+        stack_outputs=stack_outputs,
+        pins=pins or {},
+        folders=folders or {},
+    )
+
+    def load() -> Loaded:
+        if config.source is None:
+            return load_folder(folder / config.objects)
+        return _load_source(config, clusters, store)
+
+    return Session(config=config, run=run, clusters=clusters, ahead=Ahead(worker, run, load))
+
+
+def _load_source(config: StackConfig, clusters: Clusters, store: Store) -> Loaded:
+    if config.source is None:
+        return Loaded((), ())
+    try:
+        spec = parse_git_repository(bootstrap_document(config.source, "weir:source"))
+        result = sync(
+            spec,
+            store=store,
+            secrets=clusters.secret,
+            includes={},
+            previous=None,
+            allow_file_urls=config.options.allow_file_urls,
+        )
+        return load_tree(store.tree(result.artifact.digest), config.source.path)
+    except WeirError as err:
+        return Loaded((), (Problem("weir:source", str(err)),))

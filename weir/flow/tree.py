@@ -1,0 +1,86 @@
+"""The tree of units while it grows: documents become units, units render further documents, to any depth."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+from weir.flow.outcome import Problem
+from weir.spec.documents import Document
+from weir.spec.errors import SpecError, WeirError
+from weir.spec.git_repository import GitRepositorySpec, parse_git_repository
+from weir.spec.header import read_header
+from weir.spec.identity import UnitId
+from weir.spec.kustomization import KustomizationSpec, check_references, parse_kustomization
+
+LIMIT = 10_000
+"""Units in one stack."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Declared:
+    """A unit's document and who declared it."""
+
+    spec: GitRepositorySpec | KustomizationSpec
+    document: Document
+    parent: str
+
+
+@dataclass(slots=True)
+class UnitTree:
+    """Every unit declared so far, each once, and every problem met."""
+
+    units: dict[UnitId, Declared] = field(default_factory=dict)
+    problems: list[Problem] = field(default_factory=list)
+    unsupported: dict[UnitId, str] = field(default_factory=dict)
+    """Flux kinds that this version does not act on: unit -> where it was declared."""
+
+    def declare(self, documents: Iterable[Document], parent: str = "") -> list[Declared]:
+        """Add documents; new units come back. A bad document is a problem and leaves the others alone."""
+        fresh = []
+        for document in documents:
+            try:
+                declared = self._add(document, parent)
+            except WeirError as err:
+                self.problems.append(Problem(document.where, str(err)))
+                continue
+            if declared:
+                fresh.append(declared)
+        return fresh
+
+    def _add(self, document: Document, parent: str) -> Declared | None:
+        header = read_header(document)
+        spec = self._parse(document)
+        if spec is None:
+            self.unsupported[header.id] = document.where
+            return None
+        known = self.units.get(spec.id)
+        if known is not None:
+            self._same_again(known, document)
+            return None
+        if len(self.units) >= LIMIT:
+            raise SpecError.at(
+                document.where, "", found=f"over {LIMIT} units", expected="fewer units in one stack"
+            )
+        declared = Declared(spec=spec, document=document, parent=parent)
+        self.units[spec.id] = declared
+        return declared
+
+    def _parse(self, document: Document) -> GitRepositorySpec | KustomizationSpec | None:
+        group = str(document.data.get("apiVersion", "")).partition("/")[0]
+        kind = document.data.get("kind")
+        if (group, kind) == ("source.toolkit.fluxcd.io", "GitRepository"):
+            return parse_git_repository(document)
+        if (group, kind) == ("kustomize.toolkit.fluxcd.io", "Kustomization"):
+            spec = parse_kustomization(document)
+            check_references(spec)
+            return spec
+        return None
+
+    def _same_again(self, known: Declared, document: Document) -> None:
+        """The same unit twice is fine when it says the same (a bootstrap repository declares itself)."""
+        if known.document.data.get("spec") != document.data.get("spec"):
+            raise SpecError(
+                f"{document.where}: declared twice with different specs, first in {known.document.file}",
+                hint="remove or rename one of the two",
+            )

@@ -1,0 +1,218 @@
+"""The two jobs of a run's look ahead: resolve one source, render one unit. Each turns failure into an outcome."""
+
+from __future__ import annotations
+
+import base64
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any, Final
+
+import orjson
+
+from weir.edges.build_cache import BuildCache
+from weir.edges.local_folder import import_folder
+from weir.edges.runs import Run, objects_file
+from weir.edges.store import Store
+from weir.flow.clusters import Clusters
+from weir.flow.outcome import SourceOutcome, UnitOutcome
+from weir.flow.previous import Previous
+from weir.flow.render import Rendered, render_unit
+from weir.flow.resolve import SyncResult, sync
+from weir.flow.tree import Declared
+from weir.spec.artifact import Artifact
+from weir.spec.documents import Document
+from weir.spec.errors import ArtifactError, ClusterError, SourceError, SpecError, VerificationError, WeirError
+from weir.spec.git_repository import GitRepositorySpec
+from weir.spec.identity import ObjectId, UnitId
+from weir.spec.kustomization import KustomizationSpec
+from weir.spec.stack import OptionsConfig
+from weir.spec.tree import Tree
+
+_VALUE_KINDS: Final = ("ConfigMap", "Secret")
+
+StackOutputs = Callable[[str], Mapping[str, str] | None]
+"""Outputs of a stack by name, None when there is none."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RenderedUnit:
+    """A unit's outcome with what only this run needs of it."""
+
+    outcome: UnitOutcome
+    ids: tuple[ObjectId, ...] = ()
+    values: Mapping[ObjectId, Mapping[str, str]] = field(default_factory=dict)
+    """ConfigMaps and Secrets it renders: later units may take variables from them."""
+    children: tuple[Document, ...] = ()
+
+
+class Worker:
+    """Does the jobs of one run. Thread-safe; never raises a WeirError."""
+
+    def __init__(
+        self,
+        *,
+        stack: str,
+        options: OptionsConfig,
+        clusters: Clusters,
+        store: Store,
+        run: Run,
+        variables: Mapping[str, str],
+        stack_outputs: StackOutputs,
+        pins: Mapping[str, str],
+        folders: Mapping[str, Path],
+    ) -> None:
+        self._options = options
+        self._clusters = clusters
+        self._store = store
+        self._run = run
+        self._cache = BuildCache.default()
+        self._previous = Previous(stack)
+        self._variables = variables
+        self._stack_outputs = stack_outputs
+        self._pins = pins
+        self._folders = folders
+
+    def source(self, declared: Declared, sources: Mapping[UnitId, SourceOutcome]) -> SourceOutcome:
+        """Resolve and fetch one source. An outage keeps the last good artifact; a bad signature keeps nothing."""
+        spec = declared.spec
+        if not isinstance(spec, GitRepositorySpec):
+            raise TypeError(spec)
+        started = time.monotonic()
+        outcome = SourceOutcome(spec=spec, document=declared.document, artifact=None)
+        folder = self._folders.get(str(spec.id)) or self._folders.get("*")
+        if folder:
+            return replace(outcome, artifact=import_folder(self._store, folder))
+        last = self._previous.read(spec)
+        try:
+            includes = {
+                unit.name: found.artifact
+                for unit, found in sources.items()
+                if found.artifact and unit.namespace == spec.id.namespace
+            }
+            result = self._sync(spec, includes, last)
+            outcome = replace(
+                outcome, artifact=result.artifact, verified=result.verified, warnings=result.warnings
+            )
+            if not self._pins:
+                self._previous.write(spec, result.artifact)
+        except VerificationError as err:
+            outcome = replace(outcome, error=str(err))
+        except WeirError as err:
+            kept = last if last and self._store.holds(last.digest) else None
+            outcome = replace(outcome, artifact=kept, error=str(err))
+        return replace(outcome, seconds=time.monotonic() - started)
+
+    def _sync(
+        self, spec: GitRepositorySpec, includes: Mapping[str, Artifact], last: Artifact | None
+    ) -> SyncResult:
+        return sync(
+            spec,
+            store=self._store,
+            secrets=self._clusters.secret,
+            includes=includes,
+            previous=last,
+            allow_file_urls=self._options.allow_file_urls,
+            ref_override=self._pins.get(str(spec.id)) or self._pins.get("*", ""),
+        )
+
+    def unit(self, declared: Declared, source: SourceOutcome, before: Sequence[RenderedUnit]) -> RenderedUnit:
+        """Render one unit from its source's artifact, and put the objects into the run's folder."""
+        spec = declared.spec
+        if not isinstance(spec, KustomizationSpec):
+            raise TypeError(spec)
+        started = time.monotonic()
+        outcome = UnitOutcome(spec=spec, document=declared.document, parent=declared.parent)
+        result = RenderedUnit(outcome=outcome)
+        try:
+            if source.artifact is None:
+                raise SourceError(f"{spec.where}: {source.id} has no artifact: {source.error}")
+            self._check_namespaces(spec)
+            self._check_flux(spec)
+            result = self._render(result, source, source.artifact, before)
+        except WeirError as err:
+            result = replace(result, outcome=replace(outcome, error=str(err)))
+        seconds = time.monotonic() - started
+        return replace(result, outcome=replace(result.outcome, seconds=seconds))
+
+    def _check_namespaces(self, spec: KustomizationSpec) -> None:
+        if not self._options.no_cross_namespace_refs:
+            return
+        for unit in (spec.source, *(item.id for item in spec.depends_on)):
+            if unit.namespace != spec.id.namespace:
+                hint = "weir:options.noCrossNamespaceRefs forbids references to other namespaces"
+                raise SpecError.at(
+                    spec.where, "spec", found=str(unit), expected="the same namespace", hint=hint
+                )
+
+    def _check_flux(self, spec: KustomizationSpec) -> None:
+        """Two reconcilers on one unit would fight. An unreachable cluster is the plan's to report."""
+        try:
+            active = self._clusters.flux_units
+        except WeirError:
+            return
+        if spec.id in active:
+            hint = f"hand it over first: flux suspend kustomization {spec.id.name} -n {spec.id.namespace}"
+            raise ClusterError(
+                f"{spec.where}: found a live {spec.id} that Flux reconciles, expected none", hint=hint
+            )
+
+    def _render(
+        self, result: RenderedUnit, source: SourceOutcome, artifact: Artifact, before: Sequence[RenderedUnit]
+    ) -> RenderedUnit:
+        spec = result.outcome.spec
+        try:
+            tree = self._store.tree(artifact.digest)
+            rendered = self._render_tree(spec, tree, before)
+        except ArtifactError:
+            # evicted or altered on disk: fetch again, once; altered bytes are never used
+            again = self._sync(source.spec, {}, None)
+            rendered = self._render_tree(spec, self._store.tree(again.artifact.digest), before)
+        self._run.write(objects_file(spec.id), orjson.dumps(rendered.objects))
+        outcome = replace(
+            result.outcome,
+            revision=artifact.revision,
+            digest=rendered.digest,
+            warnings=rendered.warnings,
+            secret_ids=rendered.secret_ids,
+        )
+        ids = tuple(ObjectId.of(item) for item in rendered.objects)
+        values = {
+            ObjectId.of(item): _texts(item) for item in rendered.objects if item["kind"] in _VALUE_KINDS
+        }
+        return RenderedUnit(outcome=outcome, ids=ids, values=values, children=rendered.children)
+
+    def _render_tree(self, spec: KustomizationSpec, tree: Tree, before: Sequence[RenderedUnit]) -> Rendered:
+        def lookup(kind: str, namespace: str, name: str) -> Mapping[str, str] | None:
+            return self._look_up(kind, namespace, name, before)
+
+        return render_unit(
+            spec,
+            tree,
+            lookup=lookup,
+            scratch_root=self._run.root,
+            cache=self._cache,
+            options=self._options,
+        )
+
+    def _look_up(
+        self, kind: str, namespace: str, name: str, before: Sequence[RenderedUnit]
+    ) -> Mapping[str, str] | None:
+        """Variables of a substituteFrom entry: what a dependency of this run renders counts before what is live."""
+        if kind == "StackConfig":
+            return self._variables
+        if kind == "StackOutput":
+            return self._stack_outputs(name)
+        for unit in before:
+            if (found := unit.values.get(ObjectId("", kind, namespace, name))) is not None:
+                return found
+        return self._clusters.values(kind, namespace, name)
+
+
+def _texts(item: Mapping[str, Any]) -> dict[str, str]:
+    data = {str(key): str(value) for key, value in (item.get("data") or {}).items()}
+    if item["kind"] == "Secret":
+        data = {key: base64.b64decode(value).decode("utf-8", "replace") for key, value in data.items()}
+        data |= {str(key): str(value) for key, value in (item.get("stringData") or {}).items()}
+    return data
