@@ -22,6 +22,10 @@ class Verb(Protocol):
 
 
 VERBS: Final[dict[str, tuple[str, str]]] = {
+    "up": ("weir.cli.up", "bring the cluster to what Git says, healing the stack's state first"),
+    "preview": ("weir.cli.preview", "show what up would change"),
+    "refresh": ("weir.cli.refresh", "read the cluster's state into the stack's state"),
+    "destroy": ("weir.cli.destroy", "remove everything that a stack owns"),
     "cluster": ("weir.cli.cluster", "start, stop or look at a local Kubernetes control plane"),
 }
 """Verb -> (module, one line of help)."""

@@ -51,6 +51,8 @@ class OptionsConfig:
     allow_mass_delete: bool = False
     no_cross_namespace_refs: bool = False
     default_service_account: str = ""
+    require_passphrase: bool = False
+    """Refuse to run `weir up` and its kin with an empty passphrase."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -128,6 +130,7 @@ def _parse_options(fields: Fields | None) -> OptionsConfig:
         allow_mass_delete=fields.boolean("allowMassDelete"),
         no_cross_namespace_refs=fields.boolean("noCrossNamespaceRefs"),
         default_service_account=fields.text("defaultServiceAccount", ""),
+        require_passphrase=fields.boolean("requirePassphrase"),
     )
     fields.done()
     return options

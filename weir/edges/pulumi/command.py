@@ -1,0 +1,209 @@
+"""The Pulumi CLI as a child process: its arguments, its environment, and its end.
+
+The child is the head of a process group of its own, so that Ctrl-C on a terminal reaches it once, through us. The
+first SIGINT, SIGTERM or SIGHUP is passed on and lets it finish what it writes; the second kills the whole group. When
+this process is gone, whatever killed it, a guardian of a few lines of sh ends the child: SIGTERM, then SIGKILL after
+ten seconds.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from types import FrameType
+from typing import Any, Final, Self
+
+from weir.edges.pulumi.passphrase import handed_over
+from weir.edges.pulumi.project import EngineError
+from weir.edges.tools import ENGINE, bin_dirs, locate
+
+DEFAULTS: Final = {"PULUMI_PARALLEL": "64", "PULUMI_PARALLEL_DIFF": "true"}
+"""Set unless the caller's environment says otherwise."""
+FIXED: Final = {"PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION": "true", "PULUMI_SKIP_UPDATE_CHECK": "true"}
+SHORT: Final = 120.0
+"""Seconds that a command which only reads or creates a stack may take."""
+GRACE: Final = 10
+"""Seconds between the guardian's SIGTERM and its SIGKILL."""
+_SIGNALS: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+_GUARDIAN: Final = f"""
+read -r _
+kill -TERM "$1" 2>/dev/null
+n=0
+while kill -0 "$1" 2>/dev/null && [ "$n" -lt {GRACE * 5} ]; do sleep 0.2; n=$((n + 1)); done
+kill -KILL "-$1" 2>/dev/null
+[ -z "$2" ] || rm -rf -- "$2"
+"""
+_ABSENT: Final = ("no stack named", "not found")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PulumiCli:
+    """The CLI in one project with one environment."""
+
+    root: Path
+    environ: Mapping[str, str]
+    """The caller's environment; the child's is made from it."""
+    tools: tuple[str, ...] = ENGINE
+    """Tools whose folders come first on PATH."""
+
+    def run(self, arguments: Sequence[str]) -> int:
+        """Run one command to its end with our output as its output, and give its exit code (128+n for a signal).
+
+        Raises:
+            EngineError: the CLI or a tool it needs is missing.
+        """
+        with self._child_setup() as (environ, handles, remove), _Relay() as relay:
+            child = subprocess.Popen(
+                self._argv(arguments),
+                cwd=self.root,
+                env=environ,
+                stdin=subprocess.DEVNULL,
+                pass_fds=handles,
+                process_group=0,
+                umask=0o077,
+            )
+            with _guarded(child.pid, remove):
+                relay.start(child.pid)
+                code = child.wait()
+        if relay.received and code != 0:
+            return 128 + relay.received[0]
+        return 128 - code if code < 0 else code
+
+    def create_stack(self, stack: str) -> None:
+        """`pulumi stack init`, without selecting it. Raises EngineError with what Pulumi said."""
+        answer = self._ask(["stack", "init", "--no-select", f"--stack={stack}"])
+        if answer.returncode:
+            raise EngineError(
+                f"stack {stack} cannot be created: {_last_words(answer.stderr)}", hint="check the backend"
+            )
+
+    def export(self, stack: str) -> dict[str, Any] | None:
+        """The stack's deployment as any backend has it, secrets still sealed; None when there is no such stack.
+
+        Raises:
+            EngineError: the backend cannot be reached or read.
+        """
+        answer = self._ask(["stack", "export", f"--stack={stack}"])
+        if answer.returncode:
+            said = _last_words(answer.stderr)
+            if any(word in said for word in _ABSENT):
+                return None
+            raise EngineError(
+                f"stack {stack} cannot be read: {said}", hint="check the backend and your login"
+            )
+        try:
+            found = json.loads(answer.stdout)["deployment"]
+        except (ValueError, KeyError, TypeError) as err:
+            raise EngineError(
+                f"stack {stack}: its export is not readable", hint="run `pulumi stack export`"
+            ) from err
+        return found if isinstance(found, dict) else {}
+
+    def _ask(self, arguments: Sequence[str]) -> subprocess.CompletedProcess[str]:
+        with self._child_setup() as (environ, handles, _):
+            try:
+                return subprocess.run(
+                    self._argv(arguments),
+                    cwd=self.root,
+                    env=environ,
+                    stdin=subprocess.DEVNULL,
+                    pass_fds=handles,
+                    capture_output=True,
+                    text=True,
+                    errors="replace",
+                    timeout=SHORT,
+                    check=False,
+                    umask=0o077,
+                )
+            except subprocess.TimeoutExpired as err:
+                raise EngineError(
+                    f"pulumi {arguments[0]} took over {SHORT:.0f} s", hint="check the backend"
+                ) from err
+
+    def _argv(self, arguments: Sequence[str]) -> list[str]:
+        return [str(locate("pulumi")), *arguments, "--non-interactive"]
+
+    @contextmanager
+    def _child_setup(self) -> Iterator[tuple[dict[str, str], tuple[int, ...], str]]:
+        own = Path(sys.executable).absolute().parent
+        folders = [str(folder) for folder in (own, *bin_dirs(self.tools))]
+        path = os.pathsep.join([*folders, self.environ.get("PATH", os.defpath)])
+        with handed_over({**DEFAULTS, **self.environ, **FIXED, "PATH": path}) as ready:
+            yield ready
+
+
+@contextmanager
+def _guarded(pid: int, remove: str) -> Iterator[None]:
+    """End a process group when we are gone, and remove a folder then."""
+    reading, writing = os.pipe()
+    guardian = subprocess.Popen(
+        ["/bin/sh", "-c", _GUARDIAN, "weir-guardian", str(pid), remove],
+        stdin=reading,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+        cwd="/",
+        env={"PATH": os.defpath},
+    )
+    os.close(reading)
+    try:
+        yield
+    finally:
+        guardian.kill()
+        guardian.wait()
+        os.close(writing)
+
+
+class _Relay:
+    """Passes the first signal on to the child and kills its group at the second; a no-op outside the main thread.
+
+    It is in place before the child is, so that no signal is lost; one that is ignored stays ignored (nohup).
+    """
+
+    def __init__(self) -> None:
+        self.received: list[int] = []
+        self._pid = 0
+        self._before: dict[signal.Signals, Any] = {}
+
+    def __enter__(self) -> Self:
+        if threading.current_thread() is threading.main_thread():
+            wanted = [number for number in _SIGNALS if signal.getsignal(number) is not signal.SIG_IGN]
+            self._before = {number: signal.signal(number, self._pass_on) for number in wanted}
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for number, handler in self._before.items():
+            signal.signal(number, handler)
+
+    def start(self, pid: int) -> None:
+        """The child runs now; what came before is passed on."""
+        self._pid = pid
+        if self.received:
+            self._send(self.received[0])
+
+    def _pass_on(self, number: int, _frame: FrameType | None) -> None:
+        self.received.append(number)
+        if self._pid:
+            self._send(number)
+
+    def _send(self, number: int) -> None:
+        with contextlib.suppress(ProcessLookupError):
+            if len(self.received) == 1:
+                os.kill(self._pid, signal.SIGINT if number == signal.SIGHUP else number)
+            else:
+                os.killpg(self._pid, signal.SIGKILL)
+
+
+def _last_words(text: str) -> str:
+    """The last line that says something, without Pulumi's `error:`."""
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    return (lines[-1].removeprefix("error: ") if lines else "no reason given")[:300]
