@@ -1,28 +1,26 @@
-"""YAML bytes to documents, safely.
+"""YAML bytes to documents, safely, and read as Kubernetes' own tools read them.
 
-The limits answer alias bombs, deep nesting and ambiguous input (CVE-2022-28948 and its kin): aliases are counted,
-depth is bounded, duplicate keys are errors, and only plain tags are known.
+The limits answer alias bombs, deep nesting and ambiguous input (CVE-2022-28948 and its kin): what aliases stand for
+is counted, depth is bounded, duplicate keys are errors, and only plain tags are known. Everything is checked in one
+pass over the parse events, before a value exists.
 """
 
 from __future__ import annotations
 
-import re
-from collections.abc import Hashable, Iterator
 from dataclasses import dataclass
 from typing import Any, Final
 
 import yaml
 
 from weir.spec.errors import SpecError
+from weir.spec.scalars import ScalarError, Scalars
 
 MAX_DEPTH: Final = 100
 """Levels of nesting."""
 MAX_ALIASES: Final = 1000
 """Aliases used in one document."""
 MAX_NODES: Final = 2_000_000
-"""Nodes of one document after aliases are expanded."""
-MAX_DIGITS: Final = 400
-"""Digits in one number."""
+"""Nodes of one text after aliases are expanded."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,148 +43,238 @@ class Document:
         return f"{self.file}: {name or f'document {self.index + 1}'}"
 
 
-_FastLoader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """All values of a YAML text, one for each document, empty documents as None."""
+
+    values: tuple[Any, ...]
+    odd: str = ""
+    """What kustomize would read differently: a key that is not a text, or a date; empty when there is nothing."""
 
 
-class _Loader(_FastLoader):  # type: ignore[misc]
-    """PyYAML's safe loader with Kubernetes' reading of scalars: dates stay text, duplicate keys are errors."""
-
-    def construct_mapping(self, node: Any, deep: bool = False) -> dict[Hashable, Any]:  # noqa: FBT001, FBT002
-        """A mapping whose keys occur once (merge keys are allowed to be overridden)."""
-        seen: set[Any] = set()
-        for key_node, _ in node.value:
-            key = key_node.value if isinstance(key_node, yaml.ScalarNode) else None
-            if key is None:
-                raise yaml.constructor.ConstructorError(None, None, "a key that is not a plain scalar", key_node.start_mark)
-            if key in seen and key_node.tag != "tag:yaml.org,2002:merge":
-                raise yaml.constructor.ConstructorError(None, None, f"duplicate key {key!r}", key_node.start_mark)
-            seen.add(key)
-        mapping: dict[Hashable, Any] = super().construct_mapping(node, deep)
-        if all(type(key) is str for key in mapping):
-            return mapping
-        return {_json_key(key): value for key, value in mapping.items()}
+_Parser: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+_OPENING: Final = frozenset((yaml.MappingStartEvent, yaml.SequenceStartEvent))
+_CLOSING: Final = frozenset((yaml.MappingEndEvent, yaml.SequenceEndEvent))
+_OPEN: Final = object()
+"""Stands for a key that has not been read yet."""
+_MERGE: Final = object()
+"""Stands for the key `<<`."""
 
 
-def _json_key(key: Hashable) -> str:
+class _Refused(Exception):
+    """Something a document must not hold, at a mark."""
+
+    def __init__(self, problem: str, mark: Any) -> None:
+        super().__init__(problem)
+        self.problem = problem
+        self.mark = mark
+
+
+class _Frame:
+    """A mapping or sequence that is still open."""
+
+    __slots__ = ("anchor", "key", "merges", "size", "value")
+
+    def __init__(self, value: dict[str, Any] | list[Any], anchor: str | None) -> None:
+        self.value = value
+        self.anchor = anchor
+        self.key: Any = _OPEN
+        self.merges: list[Any] | None = None
+        self.size = 1
+
+
+class _Builder:
+    """Values from parse events, one document after the other."""
+
+    def __init__(self, *, old_booleans: bool) -> None:
+        self.odd = ""
+        self._scalars = Scalars(old_booleans=old_booleans)
+        self._nodes = 0
+        self._aliases = 0
+        self._stack: list[_Frame] = []
+        self._anchors: dict[str, tuple[Any, int]] = {}
+        self._root: Any = None
+
+    def build(self, text: str) -> list[Any]:
+        """The value of each document."""
+        found: list[Any] = []
+        parser = _Parser(text)
+        try:
+            while parser.check_event():
+                event = parser.get_event()
+                kind = type(event)
+                if kind is yaml.ScalarEvent:
+                    self._scalar(event)
+                elif kind in _OPENING:
+                    self._open({} if kind is yaml.MappingStartEvent else [], event)
+                elif kind in _CLOSING:
+                    self._close()
+                elif kind is yaml.AliasEvent:
+                    self._alias(event)
+                elif kind is yaml.DocumentStartEvent:
+                    self._root, self._aliases, self._anchors = None, 0, {}
+                elif kind is yaml.DocumentEndEvent:
+                    found.append(self._root)
+            return found
+        finally:
+            parser.dispose()
+
+    def _scalar(self, event: Any) -> None:
+        style_plain = event.implicit[0]
+        frame = self._stack[-1] if self._stack else None
+        is_key = frame is not None and frame.key is _OPEN and type(frame.value) is dict
+        try:
+            if style_plain:
+                value = self._scalars.plain(event.value)
+                if is_key and type(value) is not str:
+                    self.odd = self.odd or f"the key {event.value} is not a text"
+                    value = _json_key(value)
+            else:
+                value = self._scalars.tagged(event.value, event.tag) if event.tag else event.value
+        except ScalarError as err:
+            raise _Refused(str(err), event.start_mark) from err
+        if style_plain and self._scalars.is_date(event.value):
+            self.odd = self.odd or f"the date {event.value} is not in quotes"
+        if event.anchor is not None:
+            self._anchors[event.anchor] = (value, 1)
+        merge = is_key and style_plain and value == "<<"
+        self._add(value, 1, event, merge=merge)
+
+    def _open(self, value: dict[str, Any] | list[Any], event: Any) -> None:
+        if event.tag not in (None, "!", "tag:yaml.org,2002:map", "tag:yaml.org,2002:seq"):
+            raise _Refused(f"the tag {event.tag}", event.start_mark)
+        if len(self._stack) >= MAX_DEPTH:
+            raise _Refused(f"more than {MAX_DEPTH} levels", event.start_mark)
+        if self._stack and self._stack[-1].key is _OPEN and type(self._stack[-1].value) is dict:
+            raise _Refused("a key that is not a plain scalar", event.start_mark)
+        self._stack.append(_Frame(value, event.anchor))
+
+    def _close(self) -> None:
+        frame = self._stack.pop()
+        if frame.merges is not None:
+            frame.size += _merge(frame.value, frame.merges)
+        if frame.anchor is not None:
+            self._anchors[frame.anchor] = (frame.value, frame.size)
+        self._add(frame.value, frame.size, None)
+
+    def _alias(self, event: Any) -> None:
+        self._aliases += 1
+        if self._aliases > MAX_ALIASES:
+            raise _Refused(f"more than {MAX_ALIASES} aliases", event.start_mark)
+        if event.anchor not in self._anchors:
+            raise _Refused(f"the alias *{event.anchor} of nothing before it", event.start_mark)
+        if self._stack and self._stack[-1].key is _OPEN and type(self._stack[-1].value) is dict:
+            raise _Refused("an alias as a key", event.start_mark)
+        value, size = self._anchors[event.anchor]
+        self._count(size, event)
+        self._add(_copy(value), size, event)
+
+    def _count(self, size: int, event: Any) -> None:
+        self._nodes += size
+        if self._nodes > MAX_NODES:
+            raise _Refused(f"over {MAX_NODES} values", getattr(event, "start_mark", None))
+
+    def _add(self, value: Any, size: int, event: Any, *, merge: bool = False) -> None:
+        self._count(1, event)
+        if not self._stack:
+            self._root = value
+            return
+        frame = self._stack[-1]
+        frame.size += size
+        if type(frame.value) is list:
+            frame.value.append(value)
+        elif frame.key is _OPEN:
+            frame.key = _MERGE if merge else value
+            if frame.merges is not None if merge else value in frame.value:
+                raise _Refused(f"duplicate key {value!r}", event.start_mark)
+        else:
+            if frame.key is _MERGE:
+                frame.merges = value if isinstance(value, list) else [value]
+            else:
+                frame.value[frame.key] = value
+            frame.key = _OPEN
+
+
+def _merge(target: Any, sources: list[Any]) -> int:
+    """Take the keys that a mapping lacks from the mappings merged into it; the first one counts."""
+    added = 0
+    for source in sources:
+        if not isinstance(source, dict):
+            raise _Refused("a merge of something that is not a mapping", None)
+        for key, value in source.items():
+            if key not in target:
+                target[key] = value
+                added += 1
+    return added
+
+
+def _copy(value: Any) -> Any:
+    """The same value of its own, so that nothing is shared between two places."""
+    if type(value) is dict:
+        return {key: _copy(item) for key, item in value.items()}
+    if type(value) is list:
+        return [_copy(item) for item in value]
+    return value
+
+
+def _json_key(key: Any) -> str:
     """The key that sigs.k8s.io/yaml gives JSON: 1 -> "1", true -> "true"."""
-    if isinstance(key, bool):
-        return "true" if key else "false"
+    if isinstance(key, bool) or key is None:
+        return {True: "true", False: "false", None: "null"}[key]
     return str(key)
 
 
-def _resolvers() -> dict[str, list[tuple[str, Any]]]:
-    """Drop timestamps and base-60 numbers; keep YAML 1.1 booleans as go-yaml does only for true and false."""
-    kept: dict[str, list[tuple[str, Any]]] = {}
-    for first, pairs in _FastLoader.yaml_implicit_resolvers.items():
-        tags = ("bool", "timestamp", "int", "float")
-        kept[first] = [(tag, rule) for tag, rule in pairs if tag.rpartition(":")[2] not in tags]
-    return kept
+def load_yaml(text: str | bytes, file: str, *, old_booleans: bool = False) -> Loaded:
+    """All documents of a YAML text as plain values, read as kustomize 5 does; nothing in them is shared.
 
+    `old_booleans`: unquoted yes, no, on, off, y and n count as true and false, as kubectl and Flux's variable
+    substitution read them.
 
-_Loader.yaml_implicit_resolvers = _resolvers()
-_BOOL: Final = r"true|True|TRUE|false|False|FALSE|yes|Yes|YES|no|No|NO|on|On|ON|off|Off|OFF"
-_INT: Final = r"[-+]?(?:0b[01_]+|0o?[0-7_]+|0x[0-9a-fA-F_]+|0|[1-9][0-9_]*)"
-_FLOAT: Final = r"[-+]?(?:[0-9][0-9_]*(?:\.[0-9_]*)?(?:[eE][-+]?[0-9]+)?|\.[0-9][0-9_]*(?:[eE][-+]?[0-9]+)?)"
-for _name, _rule, _first in (("bool", _BOOL, "tTfFyYnNoO"), ("int", _INT, "-+0123456789"), ("float", _FLOAT, "-+.0123456789")):
-    _Loader.add_implicit_resolver(f"tag:yaml.org,2002:{_name}", re.compile(rf"^(?:{_rule})$"), list(_first))
-_Loader.add_constructor("tag:yaml.org,2002:merge", _FastLoader.construct_yaml_str)
-_Loader.add_constructor("tag:yaml.org,2002:value", _FastLoader.construct_yaml_str)
-
-
-def _construct_int(loader: Any, node: Any) -> int:
-    text = loader.construct_scalar(node).replace("_", "")
-    if len(text) > MAX_DIGITS:
-        raise yaml.constructor.ConstructorError(None, None, f"a number of {len(text)} digits", node.start_mark)
-    sign, body = (-1, text[1:]) if text[0] == "-" else (1, text.lstrip("+"))
-    if body.startswith(("0o", "0b", "0x")):
-        return sign * int(body, 0)
-    return sign * int(body, 8 if len(body) > 1 and body[0] == "0" else 10)
-
-
-_Loader.add_constructor("tag:yaml.org,2002:int", _construct_int)
-
-
-def _guard_events(text: str) -> Iterator[None]:
-    """Walk the parse events once, refusing depth and alias abuse before anything is built."""
-    depth = aliases = 0
-    for event in yaml.parse(text, Loader=_FastLoader):
-        if isinstance(event, yaml.DocumentStartEvent):
-            depth = aliases = 0
-        elif isinstance(event, yaml.CollectionStartEvent):
-            depth += 1
-            if depth > MAX_DEPTH:
-                raise yaml.constructor.ConstructorError(None, None, f"more than {MAX_DEPTH} levels deep", event.start_mark)
-        elif isinstance(event, yaml.CollectionEndEvent):
-            depth -= 1
-        elif isinstance(event, yaml.AliasEvent):
-            aliases += 1
-            if aliases > MAX_ALIASES:
-                raise yaml.constructor.ConstructorError(None, None, f"more than {MAX_ALIASES} aliases", event.start_mark)
-        yield
+    Raises:
+        SpecError: not UTF-8, not YAML, duplicate keys, unknown tags or over a limit; names file, line and column.
+    """
+    builder = _Builder(old_booleans=old_booleans)
+    try:
+        plain = text.decode("utf-8-sig") if isinstance(text, bytes) else text.removeprefix("\ufeff")
+        return Loaded(tuple(builder.build(plain)), builder.odd)
+    except UnicodeDecodeError as err:
+        raise SpecError.at(file, "", found=f"byte {err.start}", expected="UTF-8 text") from err
+    except UnicodeEncodeError as err:
+        raise SpecError.at(file, "", found="half a character", expected="UTF-8 text") from err
+    except yaml.YAMLError as err:
+        raise _unreadable(file, getattr(err, "problem", None) or str(err).split("\n", 1)[0], err) from err
+    except _Refused as err:
+        raise _unreadable(file, f"found {err.problem}", err) from err
 
 
 def read_yaml(text: str | bytes, file: str) -> list[Any]:
-    """All documents of a YAML text as plain values, empty ones left out.
-
-    Raises:
-        SpecError: not UTF-8, not YAML, duplicate keys, or over a limit; names file, line and column.
-    """
-    try:
-        plain = text.decode("utf-8-sig") if isinstance(text, bytes) else text.removeprefix("\ufeff")
-        if _suspicious(plain):
-            for _ in _guard_events(plain):
-                pass
-        found = [data for data in yaml.load_all(plain, Loader=_Loader) if data is not None]  # noqa: S506 - a safe subclass
-    except UnicodeDecodeError as err:
-        raise SpecError.at(file, "", found=f"byte {err.start}", expected="UTF-8 text") from err
-    except yaml.YAMLError as err:
-        raise _yaml_error(file, err) from err
-    except (RecursionError, ValueError) as err:
-        raise SpecError.at(file, "", found=str(err)[:100], expected="plain YAML values") from err
-    for data in found:
-        _check_size(data, file)
-    return found
+    """All documents of a YAML text as plain values, empty ones left out. Raises SpecError as `load_yaml`."""
+    return [value for value in load_yaml(text, file).values if value is not None]
 
 
 def read_documents(text: str | bytes, file: str) -> tuple[Document, ...]:
     """All documents of a YAML text that are mappings; `List` kinds are unfolded into their items.
 
     Raises:
-        SpecError: as `read_yaml`, or a document that is not a mapping.
+        SpecError: as `read_yaml`, or a document or an item of a list that is not a mapping.
     """
     documents: list[Document] = []
     for index, data in enumerate(read_yaml(text, file)):
+        where = f"{file}: document {index + 1}"
         if not isinstance(data, dict):
-            where = f"{file}: document {index + 1}"
-            raise SpecError.at(where, "", found=type(data).__name__, expected="a mapping with apiVersion and kind")
+            expected = "a mapping with apiVersion and kind"
+            raise SpecError.at(where, "", found=type(data).__name__, expected=expected)
         is_list = str(data.get("kind", "")).endswith("List") and isinstance(data.get("items"), list)
-        items = data["items"] if is_list else [data]
-        documents.extend(Document(file, index, item) for item in items if isinstance(item, dict))
+        for position, item in enumerate(data["items"] if is_list else [data]):
+            if not isinstance(item, dict):
+                raise SpecError.at(
+                    where, f"items[{position}]", found=type(item).__name__, expected="a mapping"
+                )
+            documents.append(Document(file, index, item))
     return tuple(documents)
 
 
-def _suspicious(text: str) -> bool:
-    """Whether a text can nest deeply or use aliases; ordinary manifests need no second parse."""
-    return "*" in text or text.count("[") + text.count("{") > MAX_DEPTH or " " * (2 * MAX_DEPTH) in text or "- " * 20 in text
-
-
-def _check_size(data: Any, file: str) -> None:
-    """Count nodes as if every alias were expanded, so that a shared value cannot grow later."""
-    count = 0
-    stack = [data]
-    while stack:
-        value = stack.pop()
-        count += 1
-        if count > MAX_NODES:
-            raise SpecError.at(file, "", found=f"over {MAX_NODES} values", expected="a smaller document")
-        if isinstance(value, dict):
-            stack.extend(value.values())
-        elif isinstance(value, list):
-            stack.extend(value)
-
-
-def _yaml_error(file: str, err: yaml.YAMLError) -> SpecError:
-    mark = getattr(err, "problem_mark", None)
+def _unreadable(file: str, problem: str, err: Any) -> SpecError:
+    mark = getattr(err, "problem_mark", None) or getattr(err, "mark", None)
     place = f"{file}: line {mark.line + 1}, column {mark.column + 1}" if mark else file
-    problem = getattr(err, "problem", None) or str(err).split("\n", 1)[0]
     return SpecError(f"{place}: not readable as YAML: {problem}", hint="correct the file and commit again")

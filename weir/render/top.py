@@ -1,0 +1,120 @@
+"""The kustomization a unit starts from: the one in its folder, or the one Flux would generate there."""
+
+from __future__ import annotations
+
+import posixpath
+from dataclasses import dataclass
+from typing import Any
+
+from weir.render.layout import Layout, relative
+from weir.render.schema import NAMES
+from weir.spec.documents import read_yaml
+from weir.spec.errors import RenderError, SpecError
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Top:
+    """The kustomization a unit starts from."""
+
+    folder: str
+    """Real path of the unit's folder; empty for the root."""
+    name: str
+    """File name of the kustomization."""
+    data: dict[str, Any]
+    generated: bool
+    """Whether the folder has no kustomization of its own."""
+    warnings: tuple[str, ...] = ()
+
+    @property
+    def file(self) -> str:
+        """Path of the kustomization file, whether it exists or is generated."""
+        return posixpath.join(self.folder, self.name)
+
+
+def find_top(layout: Layout, path: str) -> Top:
+    """The kustomization of a unit's folder, or the one Flux would generate.
+
+    Rule: https://github.com/fluxcd/pkg/blob/main/kustomize/kustomize_generator.go: without a kustomization, every
+    `.yaml` and `.yml` file below the folder is a resource, and a sub-folder with a kustomization is one as a whole.
+
+    Raises:
+        RenderError: no such folder, more than one kustomization file, or one that cannot be read.
+    """
+    shown = path or "."
+    try:
+        place = layout.find("", path or ".")
+    except RenderError as err:
+        raise RenderError(f"spec.path: {err.message}", hint=err.hint) from err
+    if place is None:
+        raise RenderError(
+            f"kustomization path not found: {shown}", hint="correct spec.path, or commit the folder"
+        )
+    if not place.is_folder:
+        raise RenderError(f"spec.path: found the file {shown}, expected a folder", hint="name its folder")
+    name = kustomization_in(layout, place.path)
+    if name:
+        file = posixpath.join(place.path, name)
+        return Top(folder=place.path, name=name, data=read_kustomization(layout, file), generated=False)
+    resources, warnings = _scan(layout, place.path)
+    data: dict[str, Any] = {"apiVersion": "kustomize.config.k8s.io/v1beta1", "kind": "Kustomization"}
+    return Top(
+        folder=place.path,
+        name=NAMES[0],
+        data={**data, "resources": resources},
+        generated=True,
+        warnings=warnings,
+    )
+
+
+def kustomization_in(layout: Layout, folder: str) -> str:
+    """Name of the folder's kustomization file, empty when it has none. Raises RenderError when it has several."""
+    found = [name for name in NAMES if _is_file(layout, folder, name)]
+    if len(found) > 1:
+        problem = f"found {' and '.join(found)}, expected one kustomization file"
+        raise RenderError(f"{folder or '.'}: {problem}", hint="remove the others")
+    return found[0] if found else ""
+
+
+def _is_file(layout: Layout, folder: str, name: str) -> bool:
+    if posixpath.join(folder, name) not in layout.tree.files:
+        return False
+    place = layout.find(folder, name)
+    return place is not None and not place.is_folder
+
+
+def _scan(layout: Layout, base: str) -> tuple[list[str], tuple[str, ...]]:
+    found: list[str] = []
+    ignored: list[str] = []
+    todo = [base]
+    while todo:
+        folder = todo.pop()
+        for name in sorted(layout.folders[folder]):
+            path = posixpath.join(folder, name)
+            if path in layout.folders:
+                nested = any(_is_file(layout, path, kind) for kind in NAMES)
+                (found if nested else todo).append(path)
+            elif name.endswith((".yaml", ".yml")):
+                found.append(path)
+            elif name.lower().endswith((".yaml", ".yml")):
+                ignored.append(path)
+    warnings = tuple(f"{path}: not read: only .yaml and .yml, in lower case, are" for path in ignored)
+    return [relative(base, path) for path in sorted(found)], warnings
+
+
+def read_kustomization(layout: Layout, file: str) -> dict[str, Any]:
+    """The mapping in a kustomization file, without the fields that are null. Raises RenderError."""
+    place = layout.find("", file)
+    documents = read_file(layout, place.path if place else file)
+    if not documents:
+        return {}
+    if len(documents) > 1 or not isinstance(documents[0], dict):
+        raise RenderError(f"{file}: found {len(documents)} documents, expected one mapping", hint="keep one")
+    return {key: value for key, value in documents[0].items() if value is not None}
+
+
+def read_file(layout: Layout, path: str) -> list[Any]:
+    """The values in a YAML file of the artifact. Raises RenderError."""
+    try:
+        return read_yaml(layout.tree.read(path), path)
+    except SpecError as err:
+        raise RenderError(err.message, hint=err.hint) from err
