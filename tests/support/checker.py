@@ -7,6 +7,7 @@ contained in live, every owned object must be desired, and Weir's records must n
 from __future__ import annotations
 
 import json
+import re
 import shutil
 import subprocess
 import tempfile
@@ -24,6 +25,8 @@ from weir.edges.tools import locate
 
 NAME_LABEL: Final = "kustomize.toolkit.fluxcd.io/name"
 NAMESPACE_LABEL: Final = "kustomize.toolkit.fluxcd.io/namespace"
+
+_VARIABLE: Final = re.compile(r"\$\{(\w+)(?::=([^}]*))?\}", re.ASCII)
 
 Key = tuple[str, str, str, str]
 """API group, kind, namespace, name."""
@@ -57,7 +60,9 @@ class Verdict:
 def render(
     folder: Path, path: str = "", variables: Mapping[str, str] | None = None
 ) -> tuple[dict[str, Any], ...]:
-    """The objects of a folder as the kustomize binary builds them; `${name}` is replaced in the text.
+    """The objects of a folder as the kustomize binary builds them.
+
+    With `variables`, `${name}` and `${name:=default}` are replaced in the text.
 
     A folder without kustomization.yaml gets one that lists its YAML files, as Flux generates it.
     """
@@ -82,8 +87,8 @@ def build(target: Path, variables: Mapping[str, str] | None = None) -> tuple[dic
         check=True,
     )
     text = done.stdout
-    for name, value in (variables or {}).items():
-        text = text.replace(f"${{{name}}}", value)
+    if variables is not None:
+        text = _VARIABLE.sub(lambda match: variables.get(match[1], match[2] or ""), text)
     return tuple(item for item in yaml.safe_load_all(text) if item)
 
 
