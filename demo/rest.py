@@ -8,6 +8,7 @@ import os
 import ssl
 import subprocess
 import tempfile
+import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +21,9 @@ import yaml
 _APPLY: Final = "application/apply-patch+yaml"
 _ANSWERS: Final = (200, 201, 202)
 _NOT_FOUND: Final = 404
+_BUSY: Final = 429
+_PATIENCE: Final = 40
+"""Tries while the server says that it is busy, a quarter of a second apart: a new kind's storage is."""
 
 Json = Any
 """What JSON decodes to."""
@@ -89,7 +93,11 @@ class Rest:
         data = None if body is None else json.dumps(body).encode()
         url = f"{self.server}{path}" + (f"?{query}" if query else "")
         headers = {**self._pool.headers, "Accept": "application/json", "Content-Type": content}
-        answer = self._pool.request(method, url, body=data, headers=headers)
+        for _ in range(_PATIENCE):
+            answer = self._pool.request(method, url, body=data, headers=headers)
+            if answer.status != _BUSY:
+                break
+            time.sleep(0.25)
         if answer.status not in _ANSWERS:
             raise RestError(answer.status, _message(answer.data))
         return json.loads(answer.data) if answer.data else None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import pytest
 
@@ -26,9 +26,7 @@ def replace(world: World, files: Mapping[str, str]) -> None:
     world.commit({**gone, **files})
 
 
-def whole_life(
-    world: World, first: Mapping[str, str], second: Mapping[str, str], units: Mapping[str, str]
-) -> None:
+def whole_life(world: World, trees: Sequence[Mapping[str, str]], units: Mapping[str, str]) -> None:
     """Deploy one version, find it unchanged, move to the next, and remove it; judged after each step."""
     world.stack.settings["options"] = {"allowMassDelete": True}
     world.stack.write_settings()
