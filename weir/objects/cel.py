@@ -103,7 +103,7 @@ def _broken(expr: str, found: str) -> SpecError:
 
 
 def _is_absence(err: Exception) -> bool:
-    """Whether an evaluation failed for want of a field, an element or a variable; unknown functions are found before."""
+    """Whether an evaluation failed for want of a field, an element or a variable (functions were checked before)."""
     if len(err.args) > 1 and isinstance(err.args[1], type) and issubclass(err.args[1], _WAITS):
         return True
     return bool(err.args) and str(err.args[0]).startswith("None with type")

@@ -205,7 +205,10 @@ def _matches(text: Value, pattern: Value) -> bool:
     re2 = import_module("re2")
     options = re2.Options()
     options.log_errors = False
-    return re2.search(_text(pattern), _text(text), options) is not None
+    try:
+        return re2.search(_text(pattern), _text(text), options) is not None
+    except re2.error:
+        raise ValueError from None
 
 
 def _replace(text: Value, old: Value, new: Value, count: Value = -1) -> str:

@@ -7,8 +7,9 @@ that are quantities. Everywhere else values must be equal and of one type.
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
 from decimal import Decimal
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 from weir.objects.values import Json
 
@@ -52,7 +53,7 @@ _QUANTITY_MAPS: Final = frozenset(
     }
 )
 """Fields that map resource names to quantities."""
-_QUANTITY_FIELDS: Final = frozenset({"sizeLimit", "divisor"})
+_QUANTITY_FIELDS: Final = frozenset({"averageValue", "divisor", "sizeLimit"})
 _QUANTITY: Final = re.compile(
     r"([+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+))([eE][+-]?[0-9]+|[numkMGTPE]|[KMGTPE]i)?", re.ASCII
 )
@@ -69,12 +70,85 @@ _SUFFIX: Final[dict[str, Decimal]] = {
     **{f"{unit}i": Decimal(1024 ** (power + 1)) for power, unit in enumerate("KMGTPE")},
 }
 _LONGEST: Final = 40
+_EMPTY_LISTS: Final = frozenset(
+    [
+        "args",
+        "command",
+        "conditions",
+        "configMaps",
+        "containers",
+        "egress",
+        "env",
+        "envFrom",
+        "ephemeralContainers",
+        "externalIPs",
+        "finalizers",
+        "from",
+        "hostAliases",
+        "imagePullSecrets",
+        "ingress",
+        "initContainers",
+        "items",
+        "loadBalancerSourceRanges",
+        "matchExpressions",
+        "nameservers",
+        "nodeSelectorTerms",
+        "nonResourceURLs",
+        "options",
+        "ports",
+        "readinessGates",
+        "resourceNames",
+        "rules",
+        "searches",
+        "secrets",
+        "sources",
+        "subjects",
+        "supplementalGroups",
+        "sysctls",
+        "tls",
+        "to",
+        "tolerations",
+        "topologySpreadConstraints",
+        "volumeClaimTemplates",
+        "volumeDevices",
+        "volumeMounts",
+        "volumes",
+    ]
+)
+"""Lists that are the same empty and absent."""
+_EMPTY_MAPS: Final = frozenset({"annotations", "data", "labels", "limits", "nodeSelector", "requests"})
+"""Maps that are the same empty and absent."""
+_EMPTY_TEXTS: Final = frozenset({"apiGroup", "clusterIP", "hostIP", "hostname", "loadBalancerIP", "value"})
+"""Texts that are the same empty and absent."""
+_FLAGS: Final = frozenset(
+    [
+        "globalDefault",
+        "hostIPC",
+        "hostNetwork",
+        "hostPID",
+        "paused",
+        "publishNotReadyAddresses",
+        "readOnly",
+        "stdin",
+        "stdinOnce",
+        "tty",
+        "unschedulable",
+    ]
+)
+"""Booleans that are the same false and absent."""
 _DEFAULTS: Final[dict[str, dict[str, Any]]] = {
     "fieldRef": {"apiVersion": "v1"},
     "ports": {"protocol": "TCP"},
     "rules": {"scope": "*"},
     "subjects": {"apiGroup": "rbac.authorization.k8s.io"},
     "serviceAccountToken": {"expirationSeconds": 3600},
+    "endpoints": {"conditions": {}},
+    "volumeClaimTemplates": {
+        "apiVersion": "v1",
+        "kind": "PersistentVolumeClaim",
+        "status": {"phase": "Pending"},
+    },
+    "spec": {"volumeMode": "Filesystem"},
 }
 """What the API server fills in inside values that are owned as one: field -> key -> value."""
 
@@ -85,19 +159,31 @@ def is_built_in(api_version: str) -> bool:
     return (group if slash else "") in BUILT_IN
 
 
-def parse_quantity(text: object) -> Decimal | None:
-    """The amount of a quantity such as `500m`, `1Gi`, `2` or 0.5; None when it is none."""
+@dataclass(frozen=True, slots=True)
+class Quantity:
+    """An amount, and how the API server spells it: it keeps binary, decimal and exponent forms apart."""
+
+    amount: Decimal
+    form: Literal["binary", "decimal", "exponent"]
+
+
+def parse_quantity(text: object) -> Quantity | None:
+    """The quantity in `500m`, `1Gi`, `2` or 0.5; None when it is none. Equal ones are stored as the same text.
+
+    Rule: k8s.io/apimachinery/pkg/api/resource: binary amounts below 1024 are written in decimal form.
+    """
     if isinstance(text, bool) or not isinstance(text, str | int | float):
         return None
     written = str(text)
     found = _QUANTITY.fullmatch(written) if len(written) <= _LONGEST else None
     if found is None:
         return None
-    number, suffix = found[1], found[2] or ""
+    number, suffix = Decimal(found[1]), found[2] or ""
     if suffix[:1] in ("e", "E") and suffix not in _SUFFIX:
         exponent = int(suffix[1:])
-        return Decimal(number).scaleb(exponent) if abs(exponent) <= _LONGEST else None
-    return Decimal(number) * _SUFFIX.get(suffix, Decimal(1))
+        return Quantity(number.scaleb(exponent), "exponent") if abs(exponent) <= _LONGEST else None
+    amount = number * _SUFFIX.get(suffix, Decimal(1))
+    return Quantity(amount, "binary" if suffix.endswith("i") and abs(amount) >= 1024 else "decimal")  # noqa: PLR2004
 
 
 def is_quantity(parent: str, key: str) -> bool:
@@ -119,8 +205,10 @@ def same_value(desired: Json, live: Json, *, parent: str = "", key: str = "", bu
         )
     if type(desired) is type(live) and desired == live:
         return True
-    amount = parse_quantity(desired) if built_in and is_quantity(parent, key) else None
-    return amount is not None and amount == parse_quantity(live)
+    if built_in and live is None and isinstance(desired, list):
+        return not desired
+    quantity = parse_quantity(desired) if built_in and is_quantity(parent, key) else None
+    return quantity is not None and quantity == parse_quantity(live)
 
 
 def _same_dict(desired: dict[str, Any], live: dict[str, Any], key: str, *, built_in: bool) -> bool:
@@ -128,12 +216,21 @@ def _same_dict(desired: dict[str, Any], live: dict[str, Any], key: str, *, built
         if name in live:
             if not same_value(value, live[name], parent=key, key=name, built_in=built_in):
                 return False
-        elif not (built_in and value == [] and isinstance(value, list)):
+        elif not (built_in and isinstance(value, list) and is_dropped(name, value)):
             return False
     filled = _DEFAULTS.get(key, {}) if built_in else {}
     return all(name in desired or (name in filled and filled[name] == value) for name, value in live.items())
 
 
-def is_empty(value: Json) -> bool:
-    """Whether a built-in kind may keep an owned value as an absent field: null, false, 0, or nothing in it."""
-    return value is None or (isinstance(value, bool | int | str | list | dict) and not value)
+def is_dropped(key: str, value: Json) -> bool:
+    """Whether the API server keeps this value of a built-in kind's field as an absent field.
+
+    A closed list by type: an empty list where a boolean belongs is an error that the server must report.
+    """
+    if isinstance(value, list):
+        return not value and key in _EMPTY_LISTS
+    if isinstance(value, dict):
+        return not value and key in _EMPTY_MAPS
+    if isinstance(value, bool):
+        return not value and key in _FLAGS
+    return value == "" and key in _EMPTY_TEXTS

@@ -87,7 +87,7 @@ class _Walk:
         for key, value in desired.items():
             below = trie.get("f:" + key)
             if below is None:
-                if not self.unowned(value, live.get(key)):
+                if live.get(key) or not self.unrecorded(key, value):
                     return False
                 continue
             seen += 1
@@ -102,13 +102,13 @@ class _Walk:
                     continue
                 if not self.value(value, found, below, parent, key):
                     return False
-            elif not (self.built_in and not below and equal.is_empty(value)):
+            elif below or not self.built_in or not equal.is_dropped(key, value):
                 return False
         return seen == len(trie)
 
-    def unowned(self, desired: Json, live: Json) -> bool:
-        """A desired field that no apply records: an empty list that the server does not keep."""
-        return self.built_in and desired == [] and isinstance(desired, list) and not live
+    def unrecorded(self, key: str, desired: Json) -> bool:
+        """A desired field of which an apply leaves no trace: an empty list that the server does not keep."""
+        return self.built_in and isinstance(desired, list) and equal.is_dropped(key, desired)
 
     def value(self, desired: Json, live: Json, trie: managed.Trie, parent: str, key: str) -> bool:
         """One field: owned as a whole, or by its parts."""

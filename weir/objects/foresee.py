@@ -1,0 +1,99 @@
+"""What an apply makes of an object where the server's dry-run cannot tell. Pure."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Iterator
+from typing import Any
+
+from weir.objects import managed, takeover
+
+Obj = dict[str, Any]
+
+
+def after_takeover(live: Obj, merged: Obj) -> Obj:
+    """The dry-run's answer without the fields that go because a former manager's claims become Weir's.
+
+    `merged` is the server's answer while those claims still stand. Once they are Weir's, the apply removes what was
+    theirs, is nobody else's, and Git does not hold.
+    """
+    mine = managed.applied(merged)
+    kept = set(managed.leaves(managed.trie(mine))) if mine else set()
+    foreign = set(takeover.foreign_managers(live))
+    theirs: set[tuple[str, ...]] = set()
+    for entry in managed.entries(merged):
+        if entry is mine:
+            continue
+        paths = managed.leaves(managed.trie(entry))
+        if entry.get("manager") in foreign and not entry.get("subresource"):
+            theirs.update(paths)
+        else:
+            kept.update(paths)
+    before = managed.applied(live)
+    if before:
+        theirs.update(managed.leaves(managed.trie(before)))
+    result = copy.deepcopy(merged)
+    above = {path[:length] for path in kept for length in range(1, len(path) + 1)}
+    going = [
+        path for path in theirs - above if not any(path[:length] in kept for length in range(1, len(path)))
+    ]
+    for path in sorted(going, key=len, reverse=True):
+        _remove(result, path)
+    for part, keys in (("annotations", takeover.ANNOTATIONS), ("labels", takeover.LABELS)):
+        texts = result["metadata"].get(part) or {}
+        for key in keys:
+            texts.pop(key, None)
+        if part in result["metadata"] and not texts:
+            del result["metadata"][part]
+    return result
+
+
+def _remove(value: Any, path: tuple[str, ...]) -> None:
+    *parents, last = path
+    for step in parents:
+        found, value = managed.child(value, step)
+        if not found:
+            return
+    found, item = managed.child(value, last)
+    if not found:
+        return
+    if isinstance(value, dict):
+        del value[last[2:]]
+    elif isinstance(value, list):
+        value.remove(item)
+
+
+def overlay(live: Obj, desired: Obj) -> Obj:
+    """The live object with the desired one laid over it: maps by key, lists by `name` where all elements have one.
+
+    A guess without the server: fields that Git dropped stay, and defaults are not known.
+    """
+    result = _overlay(live, desired)
+    return dict(result)
+
+
+def _overlay(live: Any, desired: Any) -> Any:
+    if isinstance(live, dict) and isinstance(desired, dict):
+        return {
+            key: _overlay(live.get(key), desired[key]) if key in desired else live[key]
+            for key in _keys(live, desired)
+        }
+    if isinstance(live, list) and isinstance(desired, list):
+        known = _by_name(live)
+        if known is not None and _by_name(desired) is not None:
+            return [_overlay(known.get(item["name"]), item) for item in desired]
+        if len(live) == len(desired):
+            return [_overlay(old, new) for old, new in zip(live, desired, strict=True)]
+    return desired
+
+
+def _keys(live: Obj, desired: Obj) -> Iterator[str]:
+    yield from live
+    yield from (key for key in desired if key not in live)
+
+
+def _by_name(items: list[Any]) -> dict[str, Any] | None:
+    found = {
+        item["name"]: item for item in items if isinstance(item, dict) and isinstance(item.get("name"), str)
+    }
+    return found if len(found) == len(items) else None
