@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from decimal import Decimal
+from functools import lru_cache
 from typing import Any, Final, Literal
 
 from weir.objects.values import Json
@@ -71,49 +72,14 @@ _SUFFIX: Final[dict[str, Decimal]] = {
 }
 _LONGEST: Final = 40
 _EMPTY_LISTS: Final = frozenset(
-    [
-        "args",
-        "command",
-        "conditions",
-        "configMaps",
-        "containers",
-        "egress",
-        "env",
-        "envFrom",
-        "ephemeralContainers",
-        "externalIPs",
-        "finalizers",
-        "from",
-        "hostAliases",
-        "imagePullSecrets",
-        "ingress",
-        "initContainers",
-        "items",
-        "loadBalancerSourceRanges",
-        "matchExpressions",
-        "nameservers",
-        "nodeSelectorTerms",
-        "nonResourceURLs",
-        "options",
-        "ports",
-        "readinessGates",
-        "resourceNames",
-        "rules",
-        "searches",
-        "secrets",
-        "sources",
-        "subjects",
-        "supplementalGroups",
-        "sysctls",
-        "tls",
-        "to",
-        "tolerations",
-        "topologySpreadConstraints",
-        "volumeClaimTemplates",
-        "volumeDevices",
-        "volumeMounts",
-        "volumes",
-    ]
+    (  # noqa: SIM905 - forty lines of one word each would hide the rest
+        "args command conditions configMaps containers egress env envFrom ephemeralContainers "
+        "externalIPs finalizers from hostAliases imagePullSecrets ingress initContainers items "
+        "loadBalancerSourceRanges matchExpressions nameservers nodeSelectorTerms nonResourceURLs "
+        "options ports readinessGates resourceNames rules searches secrets sources subjects "
+        "supplementalGroups sysctls tls to tolerations topologySpreadConstraints "
+        "volumeClaimTemplates volumeDevices volumeMounts volumes "
+    ).split()
 )
 """Lists that are the same empty and absent."""
 _EMPTY_MAPS: Final = frozenset({"annotations", "data", "labels", "limits", "nodeSelector", "requests"})
@@ -121,19 +87,10 @@ _EMPTY_MAPS: Final = frozenset({"annotations", "data", "labels", "limits", "node
 _EMPTY_TEXTS: Final = frozenset({"apiGroup", "clusterIP", "hostIP", "hostname", "loadBalancerIP", "value"})
 """Texts that are the same empty and absent."""
 _FLAGS: Final = frozenset(
-    [
-        "globalDefault",
-        "hostIPC",
-        "hostNetwork",
-        "hostPID",
-        "paused",
-        "publishNotReadyAddresses",
-        "readOnly",
-        "stdin",
-        "stdinOnce",
-        "tty",
-        "unschedulable",
-    ]
+    (  # noqa: SIM905 - as above
+        "globalDefault hostIPC hostNetwork hostPID paused publishNotReadyAddresses readOnly stdin "
+        "stdinOnce tty unschedulable "
+    ).split()
 )
 """Booleans that are the same false and absent."""
 _DEFAULTS: Final[dict[str, dict[str, Any]]] = {
@@ -174,7 +131,11 @@ def parse_quantity(text: object) -> Quantity | None:
     """
     if isinstance(text, bool) or not isinstance(text, str | int | float):
         return None
-    written = str(text)
+    return _parse_quantity(str(text))
+
+
+@lru_cache(maxsize=4096)
+def _parse_quantity(written: str) -> Quantity | None:
     found = _QUANTITY.fullmatch(written) if len(written) <= _LONGEST else None
     if found is None:
         return None

@@ -8,6 +8,7 @@ field away from `weir` as soon as another manager changes it, and names every fi
 from __future__ import annotations
 
 from enum import StrEnum
+from functools import lru_cache
 from typing import Any, Final
 
 from weir.objects import equal, managed, takeover
@@ -32,6 +33,9 @@ _GRANULAR: Final = frozenset(
 """Fields of built-in kinds that are merged key by key, so that an empty map asks for nothing."""
 _KEY_DEFAULTS: Final = {"protocol": "TCP"}
 _SCALARS: Final = (str, int, float, bool)
+
+
+Key = str | tuple[tuple[type, Json], ...]
 
 
 class Verdict(StrEnum):
@@ -131,9 +135,7 @@ class _Walk:
         names = tuple(name for name, _ in managed.key_fields(steps[0]))
         if not names or len(steps) != len(desired):
             return False
-        owned = {
-            _key(dict(managed.key_fields(step)), names): below for step in steps for below in (trie[step],)
-        }
+        owned = {_step_key(step, names): trie[step] for step in steps}
         places = {_key(item, names): place for place, item in enumerate(live)}
         if None in owned or len(owned) != len(desired) or len(places) != len(live):
             return False
@@ -151,10 +153,25 @@ class _Walk:
         return bool(trie) and self.fields(desired, live, trie, parent)
 
 
-def _key(item: Json, names: tuple[str, ...]) -> tuple[Any, ...] | None:
-    """The element's key with the types of its parts (1, "1" and true are three keys); None when it has none."""
+@lru_cache(maxsize=65536)
+def _step_key(step: str, names: tuple[str, ...]) -> Key | None:
+    """The key in a `k:` step of fieldsV1."""
+    return _key(dict(managed.key_fields(step)), names)
+
+
+def _key(item: Json, names: tuple[str, ...]) -> Key | None:
+    """The element's key; None when it has none."""
     if not isinstance(item, dict):
         return None
+    if len(names) == 1:
+        only = item.get(names[0])
+        if only.__class__ is str:
+            return only
+    return _typed_key(item, names)
+
+
+def _typed_key(item: Obj, names: tuple[str, ...]) -> Key | None:
+    """A key with the types of its parts: 1, "1" and true are three keys."""
     found = [item.get(name, _KEY_DEFAULTS.get(name)) for name in names]
     if any(value.__class__ not in _SCALARS for value in found):
         return None
