@@ -1,0 +1,60 @@
+"""Which processes belong to a run: found through /proc by session, or by the stack's folder in what they were given."""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True, slots=True)
+class Spied:
+    """One process as /proc shows it."""
+
+    pid: int
+    name: str
+    session: int
+    arguments: bytes
+    """Separated by NUL."""
+    environment: bytes
+    """As it was given at its start, separated by NUL."""
+
+
+def processes() -> Iterator[Spied]:
+    """Every process of this user that is alive (zombies are not) and not the calling one."""
+    for entry in Path("/proc").iterdir():
+        if not entry.name.isdigit() or int(entry.name) == os.getpid():
+            continue
+        try:
+            fields = (entry / "stat").read_text(errors="replace")
+            name, rest = fields.partition("(")[2].rpartition(")")[0], fields.rpartition(")")[2].split()
+            if rest[0] in "ZX":
+                continue
+            arguments, environment = (entry / "cmdline").read_bytes(), (entry / "environ").read_bytes()
+            yield Spied(int(entry.name), name, int(rest[3]), arguments, environment)
+        except (OSError, IndexError):
+            continue
+
+
+def members(folder: str | Path, session: int = 0) -> list[Spied]:
+    """Processes of a session, and those that name a stack's folder in their arguments or environment.
+
+    The test runner itself and its control plane name no stack's folder.
+    """
+    mark = os.fsencode(folder)
+    return [
+        process
+        for process in processes()
+        if (session and process.session == session)
+        or (mark and (mark in process.arguments or mark in process.environment))
+    ]
+
+
+def kill(pid: int) -> None:
+    """SIGKILL one process and nobody else; gone already is fine."""
+    try:
+        os.kill(pid, signal.SIGKILL)
+    except ProcessLookupError:
+        return
