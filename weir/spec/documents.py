@@ -135,6 +135,8 @@ class _Builder:
             raise _Refused(str(err), event.start_mark) from err
         if style_plain and self._scalars.is_date(event.value):
             self.odd = self.odd or f"the date {event.value} is not in quotes"
+        elif is_key and not style_plain and value == "<<":
+            self.odd = self.odd or "the key << is in quotes"
         if event.anchor is not None:
             self._anchors[event.anchor] = (value, 1)
         merge = is_key and style_plain and value == "<<"

@@ -27,7 +27,7 @@ _OLD: Final[dict[str, Any]] = {
 _NOT_JSON: Final = re.compile(r"[-+]?\.(inf|Inf|INF)|\.(nan|NaN|NAN)")
 _INT: Final = re.compile(r"([-+]?)(?:0[bB]([01]+)|0[xX]([0-9a-fA-F]+)|0[oO]?([0-7]+)|(0|[1-9][0-9]*))")
 _FLOAT: Final = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?")
-_DATE: Final = re.compile(r"[0-9]{4}-[0-9]{1,2}-[0-9]{1,2}", re.ASCII)
+_DATE: Final = re.compile(r"[0-9]{4}-[0-9]{1,2}-[0-9]{1,2}([Tt ].*)?", re.DOTALL)
 _STARTS: Final = frozenset("0123456789+-.")
 _TAG: Final = "tag:yaml.org,2002:"
 _MEMORY: Final = 20_000
@@ -71,8 +71,8 @@ class Scalars:
 
     @staticmethod
     def is_date(text: str) -> bool:
-        """Whether kustomize takes an unquoted text for a date, which it prints with a time of day."""
-        return len(text) <= len("2000-12-31") and text[:1].isdigit() and _DATE.fullmatch(text) is not None
+        """Whether kustomize may take an unquoted text for a date or a time, which it prints in another form."""
+        return text[4:5] == "-" and _DATE.fullmatch(text) is not None
 
 
 def _number(text: str) -> Any:
@@ -82,7 +82,7 @@ def _number(text: str) -> Any:
         raise ScalarError(f"a number of {len(text)} digits")
     if _NOT_JSON.fullmatch(text):
         raise ScalarError(f"{text}, which no Kubernetes object can hold")
-    plain = text.replace("_", "") if text[0] != "." else text
+    plain = text.replace("_", "")
     if match := _INT.fullmatch(plain):
         value = _whole(match)
         if -(2**63) <= value < 2**64:

@@ -1,0 +1,122 @@
+"""Results of builds, kept between runs: the same files built by the same kustomize give the same objects.
+
+Objects of kind Secret and whatever carries a `sops` block are never kept. Entries are checked against their own
+digest when read; several processes may use one cache.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import os
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final, Self
+
+import orjson
+
+from weir.edges.folders import cache_root, private_folder
+from weir.render.closure import Closure
+from weir.spec.documents import Document
+from weir.spec.tree import Tree
+
+MAX_BYTES: Final = 512 * 1024**2
+"""Of all entries together."""
+MAX_ENTRY: Final = 32 * 1024**2
+"""Bytes of one entry; larger results are not kept."""
+MAX_ENTRIES: Final = 2000
+
+_FORM: Final = "1"
+"""Part of every key; changes when what is stored or how it is made changes."""
+_DIGEST: Final = 64
+
+
+def build_key(closure: Closure, tree: Tree, builder: str) -> str:
+    """A name for what a build gives: the digest of everything it reads and of the program that builds."""
+    parts = {
+        "form": _FORM,
+        "builder": builder,
+        "folder": closure.folder,
+        "written": {path: hashlib.sha256(content).hexdigest() for path, content in closure.written.items()},
+        "files": {path: tree.files[path].sha256 for path in closure.files},
+    }
+    return hashlib.sha256(orjson.dumps(parts, option=orjson.OPT_SORT_KEYS)).hexdigest()
+
+
+@dataclass(frozen=True, slots=True)
+class BuildCache:
+    """Built documents by key, in a private folder."""
+
+    folder: Path
+    max_bytes: int = MAX_BYTES
+    max_entries: int = MAX_ENTRIES
+
+    @classmethod
+    def default(cls) -> Self:
+        """The cache of this user."""
+        return cls(private_folder(cache_root() / "builds"))
+
+    def get(self, key: str) -> tuple[Document, ...] | None:
+        """The documents of a key, None when they are not there or not as they were stored."""
+        path = self.folder / key
+        try:
+            content = path.read_bytes()
+        except OSError:
+            return None
+        digest, payload = content[:_DIGEST], content[_DIGEST:]
+        if hashlib.sha256(key.encode() + payload).hexdigest().encode() != digest:
+            with contextlib.suppress(OSError):
+                path.unlink()
+            return None
+        with contextlib.suppress(OSError):
+            os.utime(path)
+        return tuple(Document(file, index, data) for file, index, data in orjson.loads(payload))
+
+    def put(self, key: str, documents: Sequence[Document]) -> bool:
+        """Keep documents under a key; False when they may not or cannot be kept. A full disk is not an error."""
+        if any(_is_secret(document) for document in documents):
+            return False
+        payload = orjson.dumps([(item.file, item.index, item.data) for item in documents])
+        if len(payload) > MAX_ENTRY:
+            return False
+        digest = hashlib.sha256(key.encode() + payload).hexdigest().encode()
+        try:
+            private_folder(self.folder)
+            self._write(key, digest + payload)
+            self._trim()
+        except OSError:
+            return False
+        return True
+
+    def _write(self, key: str, content: bytes) -> None:
+        # mkstemp gives mode 0600 whatever the umask
+        handle, temporary = tempfile.mkstemp(dir=self.folder, prefix=".new-")
+        try:
+            with os.fdopen(handle, "wb") as file:
+                file.write(content)
+            Path(temporary).replace(self.folder / key)
+        except OSError:
+            with contextlib.suppress(OSError):
+                Path(temporary).unlink()
+            raise
+
+    def _trim(self) -> None:
+        """Remove the entries not used for longest, and what a killed process left, until all fits."""
+        found: list[tuple[float, int, Path]] = []
+        for path in self.folder.iterdir():
+            with contextlib.suppress(OSError):
+                stat = path.stat()
+                found.append((stat.st_mtime, stat.st_size, path))
+        total, count = sum(size for _, size, _ in found), len(found)
+        for _, size, path in sorted(found):
+            if total <= self.max_bytes and count <= self.max_entries:
+                return
+            with contextlib.suppress(OSError):
+                path.unlink()
+            total, count = total - size, count - 1
+
+
+def _is_secret(document: Document) -> bool:
+    return document.data.get("kind") == "Secret" or "sops" in document.data

@@ -1,0 +1,142 @@
+"""From an artifact's tree to the final objects of one Kustomization."""
+
+from __future__ import annotations
+
+import hashlib
+import threading
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import orjson
+
+from weir.edges.build_cache import BuildCache, build_key
+from weir.edges.kustomize import build, kustomize_id
+from weir.render.closure import Closure, close
+from weir.render.finish import finish
+from weir.render.layout import Layout
+from weir.render.overlay import overlay
+from weir.render.plain import read_plain
+from weir.render.substitute import LookUp, collect_variables, substitute
+from weir.render.top import find_top
+from weir.spec.documents import Document, load_yaml
+from weir.spec.errors import RenderError, SpecError
+from weir.spec.identity import ObjectId
+from weir.spec.kustomization import KustomizationSpec
+from weir.spec.stack import OptionsConfig
+from weir.spec.tree import Tree
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rendered:
+    """What a unit renders to."""
+
+    objects: tuple[dict[str, Any], ...]
+    """To be applied; sorted, and the same for the same input."""
+    children: tuple[Document, ...]
+    """Flux's own kinds: units, never applied."""
+    digest: str
+    """`sha256:<hex>` of the objects, see `objects_digest`."""
+    secret_ids: frozenset[ObjectId]
+    """Objects whose values must not be shown: Secrets, and what holds a secret variable's value."""
+    warnings: tuple[str, ...]
+    timings: Mapping[str, float]
+    """Seconds by step: closure, build, substitute, finish."""
+
+
+def objects_digest(objects: Sequence[Mapping[str, Any]]) -> str:
+    """`sha256:<hex>` of the objects as canonical JSON: keys sorted, objects in the order given."""
+    return f"sha256:{hashlib.sha256(orjson.dumps(list(objects), option=orjson.OPT_SORT_KEYS)).hexdigest()}"
+
+
+def render_unit(
+    spec: KustomizationSpec,
+    tree: Tree,
+    *,
+    lookup: LookUp,
+    scratch_root: Path,
+    cache: BuildCache | None,
+    options: OptionsConfig,  # noqa: ARG001 - remote bases are refused with and without the option, until they exist
+    stop: threading.Event | None = None,
+) -> Rendered:
+    """The objects of a unit: build, variables, labels.
+
+    Rule: https://fluxcd.io/flux/components/kustomize/kustomizations/
+
+    Raises:
+        RenderError: the artifact cannot be turned into objects; the text starts with where the unit is declared.
+        ArtifactError: the artifact does not hold what it says.
+        StopRequested: `stop` was set.
+    """
+    timings: dict[str, float] = {}
+    try:
+        with _timed(timings, "closure"):
+            layout = Layout(tree)
+            top = overlay(find_top(layout, spec.path), spec, layout)
+            closure = close(layout, top)
+        with _timed(timings, "build"):
+            documents = _build(closure, tree, cache, scratch_root, spec.timeout, stop)
+        with _timed(timings, "substitute"):
+            variables = collect_variables(spec, lookup)
+            always = spec.post_build and spec.substitute_strategy == "Always"
+            filled = substitute(documents, variables, always=always)
+        with _timed(timings, "finish"):
+            finished = finish(filled.documents, spec, filled.secret)
+            digest = objects_digest(finished.objects)
+    except RenderError as err:
+        raise RenderError(f"{spec.where}: {err.message}", hint=err.hint) from err
+    return Rendered(
+        objects=finished.objects,
+        children=finished.children,
+        digest=digest,
+        secret_ids=finished.secret_ids,
+        warnings=(*top.warnings, *filled.warnings, *finished.warnings),
+        timings=timings,
+    )
+
+
+@contextmanager
+def _timed(timings: dict[str, float], step: str) -> Iterator[None]:
+    started = time.perf_counter()
+    yield
+    timings[step] = time.perf_counter() - started
+
+
+def _build(
+    closure: Closure,
+    tree: Tree,
+    cache: BuildCache | None,
+    scratch_root: Path,
+    timeout: float,
+    stop: threading.Event | None,
+) -> tuple[Document, ...]:
+    """The documents of a closure: from the cache, read as they are, or built by kustomize."""
+    if closure.resources is not None:
+        plain = read_plain(tree, closure.resources)
+        if plain is not None:
+            return plain
+    key = build_key(closure, tree, kustomize_id())
+    if cache is not None and (kept := cache.get(key)) is not None:
+        return kept
+    documents = _read_output(
+        build(closure, tree, scratch_root=scratch_root, timeout=timeout, stop=stop), closure
+    )
+    if cache is not None:
+        cache.put(key, documents)
+    return documents
+
+
+def _read_output(text: bytes, closure: Closure) -> tuple[Document, ...]:
+    folder = closure.folder or "."
+    try:
+        values = load_yaml(text, folder).values
+    except SpecError as err:
+        raise RenderError(err.message, hint=err.hint) from err
+    found = [value for value in values if value is not None]
+    for value in found:
+        if not isinstance(value, dict):
+            raise RenderError(f"{folder}: kustomize gave {type(value).__name__}, expected Kubernetes objects")
+    return tuple(Document(folder, index, value) for index, value in enumerate(found))
