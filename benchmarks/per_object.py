@@ -12,10 +12,11 @@ from demo.stack import StackRun
 _PROGRAM: Final = """
 import os
 
+import pulumi
 import pulumi_kubernetes as k8s
 
 provider = k8s.Provider("k8s", kubeconfig=os.environ["BENCH_KUBECONFIG"])
-k8s.yaml.v2.ConfigGroup("bench", files=[os.environ["BENCH_FILES"]], opts=k8s.pulumi.ResourceOptions(provider=provider))
+k8s.yaml.v2.ConfigGroup("bench", files=[os.environ["BENCH_FILES"]], opts=pulumi.ResourceOptions(provider=provider))
 """
 
 

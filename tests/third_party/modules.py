@@ -52,7 +52,14 @@ def cert_manager(version: str) -> str:
             _copy(path, chart / "templates" / path.name)
         text = (chart / "Chart.template.yaml").read_text().replace("{{IS_PRERELEASE}}", "false")
         (chart / "Chart.yaml").write_text(text.replace("v0.0.0", version))
-        words = ("template", "cert-manager", str(chart), "--namespace=cert-manager", "--no-hooks")
+        words = (
+            "template",
+            "cert-manager",
+            str(chart),
+            "--namespace=cert-manager",
+            "--no-hooks",
+            "--kube-version=1.36.0",
+        )
         return _run((str(helm()), *words, "--set=crds.enabled=true,crds.keep=false"), {})
 
 
