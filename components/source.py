@@ -28,7 +28,9 @@ class Source(pulumi.ComponentResource):
         super().__init__("weir:index:Source", name, None, opts)
         spec = args["spec"]
         child = pulumi.ResourceOptions(parent=self)
-        repository = GitRepository(name, str(spec.id), without_credentials(spec.url), child)
+        repository = GitRepository(
+            name, str(spec.id), without_credentials(spec.url), "true" if spec.suspend else "", child
+        )
         self.revision = repository.revision
         self.digest = repository.digest
         self.register_outputs({"revision": self.revision, "digest": self.digest})

@@ -88,7 +88,14 @@ class UnitProvider:
             return inputs | {"suspended": "true"}
         kube, discovery = clusters.target(outcome.spec)
         plan = plan_unit(
-            kube, discovery, outcome.spec, self._objects(outcome), record, self._settings.options
+            kube,
+            discovery,
+            outcome.spec,
+            self._objects(outcome),
+            record,
+            self._settings.options,
+            confidential=outcome.secret_ids,
+            stop=self._stop,
         )
         log_plan(self._engine, urn, plan.changeset, outcome.warnings)
         return inputs | changes_props(plan.changeset) | last_result(record, plan.unhealthy)
@@ -104,7 +111,7 @@ class UnitProvider:
         """The main cluster's uid. Raises ClusterError when the unit lives on another cluster."""
         if expected and clusters.uid != expected:
             raise ClusterError(
-                f"the stack's kubeconfig leads to {clusters.main.access.server} (cluster {clusters.uid}), "
+                f"the stack's kubeconfig leads to {clusters.main.server} (cluster {clusters.uid}), "
                 f"expected cluster {expected}, where this unit's objects are",
                 hint="correct weir:cluster, or use another stack for the other cluster",
             )

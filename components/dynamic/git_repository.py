@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 from typing import Any, Final
 
 import pulumi
 from pulumi.dynamic import (
     CheckResult,
+    ConfigureRequest,
     CreateResult,
     DiffResult,
     ReadResult,
@@ -16,17 +18,27 @@ from pulumi.dynamic import (
 )
 
 from weir.edges.runs import Run, unit_file
+from weir.flow.clusters import Clusters
 from weir.flow.outcome import SourceOutcome, decode
+from weir.flow.settings import read_settings
+from weir.flow.source_record import source_record
+from weir.spec.errors import WeirError
 from weir.spec.identity import UnitId
 
 Props = dict[str, Any]
-TRACKED: Final = ("unit", "url", "revision", "digest", "verified", "error")
+TRACKED: Final = ("unit", "stack", "url", "suspended", "revision", "digest", "verified", "error")
 
 
 class GitSyncProvider(ResourceProvider):
     """Stateless, pickled by reference: its dotted path is part of every stack's state and must not change."""
 
     serialize_as_secret_always = False
+
+    _cluster: str | None = None
+
+    def configure(self, req: ConfigureRequest) -> None:
+        """Take the stack's cluster, where the source's status is kept."""
+        self._cluster = req.config.get("cluster")
 
     def check(self, _olds: Props, news: Props) -> CheckResult:
         """The inputs with revision and digest as resolved in this run; during an outage, the last good ones."""
@@ -43,12 +55,38 @@ class GitSyncProvider(ResourceProvider):
         return DiffResult(changes=any(olds.get(key) != news.get(key) for key in TRACKED), replaces=[])
 
     def create(self, props: Props) -> CreateResult:
-        """Nothing to make: the artifact is in the store."""
+        """Nothing to make: the artifact is in the store. Its status goes to the cluster."""
+        self._record(props)
         return CreateResult(props["unit"], _visible(props))
 
     def update(self, _id: str, _olds: Props, news: Props) -> UpdateResult:
         """Nothing to change but what is remembered."""
+        self._record(news)
         return UpdateResult(_visible(news))
+
+    def delete(self, _id: str, props: Props) -> None:
+        """Forget the status; artifacts are collected by age."""
+        with contextlib.suppress(WeirError):
+            self._clusters(props).records.delete(UnitId.parse(props["unit"]))
+
+    def _record(self, props: Props) -> None:
+        """Keep the status in the cluster. A status that cannot be written fails nothing: the units will say why."""
+        record = source_record(
+            UnitId.parse(props["unit"]),
+            props["stack"],
+            revision=props["revision"],
+            digest=props["digest"],
+            error=props["error"],
+            suspended=props["suspended"] == "true",
+        )
+        with contextlib.suppress(WeirError):
+            self._clusters(props).records.write(record)
+
+    def _clusters(self, props: Props) -> Clusters:
+        settings = read_settings(
+            props["stack"], {"cluster": self._cluster or "{}", "objects": "-"}, "weir:cluster"
+        )
+        return Clusters(settings.cluster, settings.options, settings.name)
 
     def read(self, id_: str, props: Props) -> ReadResult:
         """The remembered state; the next run resolves anew."""
@@ -67,6 +105,7 @@ class GitRepository(Resource, module="weir", name="GitRepository"):
     digest: pulumi.Output[str]
     error: pulumi.Output[str]
 
-    def __init__(self, name: str, unit: str, url: str, opts: pulumi.ResourceOptions) -> None:
-        props = dict.fromkeys(TRACKED, "") | {"unit": unit, "url": url}
+    def __init__(self, name: str, unit: str, url: str, suspended: str, opts: pulumi.ResourceOptions) -> None:
+        given = {"unit": unit, "stack": pulumi.get_stack(), "url": url, "suspended": suspended}
+        props = dict.fromkeys(TRACKED, "") | given
         super().__init__(GitSyncProvider(), name, props, opts)

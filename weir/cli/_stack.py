@@ -9,6 +9,7 @@ from pathlib import Path
 from weir.edges.runs import Run
 from weir.flow.session import Session, open_session
 from weir.flow.settings import read_settings_file
+from weir.flow.work import Overrides
 from weir.spec.errors import WeirError
 
 
@@ -26,13 +27,11 @@ def settings_path(args: argparse.Namespace) -> Path:
     return chosen or Path("stacks") / f"Pulumi.{args.stack}.yaml"
 
 
-def open_stack(
-    args: argparse.Namespace, pins: Mapping[str, str] | None = None, folders: Mapping[str, Path] | None = None
-) -> Session:
+def open_stack(args: argparse.Namespace, overrides: Overrides | None = None) -> Session:
     """A session of the stack that the arguments name. Raises WeirError."""
     config = read_settings_file(args.stack, settings_path(args))
     outputs = _RecordedOutputs()
-    session = open_session(config, Path("stacks").resolve(), Run.current(), outputs.read, pins, folders)
+    session = open_session(config, Path("stacks").resolve(), Run.current(), outputs.read, overrides)
     outputs.session = session
     return session
 

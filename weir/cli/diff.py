@@ -11,6 +11,7 @@ from typing import Final
 from weir.cli._stack import add_stack_arguments, open_stack
 from weir.cli.format import OUTPUTS, format_diff
 from weir.flow.preview import plan_stack
+from weir.flow.work import Overrides
 from weir.spec.errors import SpecError
 
 EVERY: Final = "*"
@@ -44,10 +45,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Print the plan of the stack and tell by the exit code whether anything would change."""
-    pins = dict(_pair(text) for text in args.ref)
+    refs = dict(_pair(text) for text in args.ref)
     folders = {source: _folder(path) for source, path in (_pair(text) for text in args.path)}
     try:
-        session = open_stack(args, pins, folders)
+        session = open_stack(args, Overrides(refs=refs, folders=folders))
         plans = [plan for plan in plan_stack(session) if not args.unit or str(plan.id) in args.unit]
     except SpecError as err:
         print(f"✗ {err}", file=sys.stderr)

@@ -97,7 +97,7 @@ class Clusters:
         try:
             found = self.main.request("GET", f"/api/v1/namespaces/{namespace}/{resource}/{name}")
         except KubeStatusError as err:
-            if err.status == HTTPStatus.NOT_FOUND:
+            if err.absent:
                 return None
             raise
         return dict(found.get("data") or {})

@@ -55,7 +55,15 @@ def _plan(session: Session, unit: UnitOutcome, record: UnitRecord | None) -> Uni
     try:
         kube, discovery = session.clusters.target(unit.spec)
         objects = tuple(orjson.loads(session.run.read(objects_file(unit.id)) or b"[]"))
-        found = plan_unit(kube, discovery, unit.spec, objects, record, session.config.options)
+        found = plan_unit(
+            kube,
+            discovery,
+            unit.spec,
+            objects,
+            record,
+            session.config.options,
+            confidential=unit.secret_ids,
+        )
         changes = ChangeSet(
             found.changeset.changes, found.changeset.unchanged, (*unit.warnings, *found.changeset.warnings)
         )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,7 +12,7 @@ from weir.flow.clusters import Clusters
 from weir.flow.load import Loaded, bootstrap_document, load_folder, load_tree
 from weir.flow.outcome import Problem
 from weir.flow.resolve import sync
-from weir.flow.work import Worker
+from weir.flow.work import Overrides, StackOutputs, Worker
 from weir.spec.errors import WeirError
 from weir.spec.git_repository import parse_git_repository
 from weir.spec.stack import StackConfig
@@ -33,28 +32,15 @@ def open_session(
     config: StackConfig,
     folder: Path,
     run: Run,
-    stack_outputs: Callable[[str], Mapping[str, str] | None],
-    pins: Mapping[str, str] | None = None,
-    folders: Mapping[str, Path] | None = None,
+    stack_outputs: StackOutputs,
+    overrides: Overrides | None = None,
 ) -> Session:
-    """A session whose relative paths start at `folder`; nothing is read or connected yet.
-
-    `pins` maps a source (`GitRepository/namespace/name`, or `*` for all) to the ref to look at instead of its own,
-    `folders` to a local folder to read instead.
-    """
+    """A session whose relative paths start at `folder`; nothing is read or connected yet."""
     clusters = Clusters(config.cluster, config.options, config.name)
     store = Store.default()
     run.guard()
     worker = Worker(
-        stack=config.name,
-        options=config.options,
-        clusters=clusters,
-        store=store,
-        run=run,
-        variables=config.variables or {},
-        stack_outputs=stack_outputs,
-        pins=pins or {},
-        folders=folders or {},
+        config, clusters, store, run, stack_outputs=stack_outputs, overrides=overrides or Overrides()
     )
 
     def load() -> Loaded:

@@ -15,6 +15,7 @@ from weir.edges.build_cache import BuildCache
 from weir.edges.local_folder import import_folder
 from weir.edges.runs import Run, objects_file
 from weir.edges.store import Store
+from weir.edges.timings import note
 from weir.flow.clusters import Clusters
 from weir.flow.outcome import SourceOutcome, UnitOutcome
 from weir.flow.previous import Previous
@@ -27,7 +28,7 @@ from weir.spec.errors import ArtifactError, ClusterError, SourceError, SpecError
 from weir.spec.git_repository import GitRepositorySpec
 from weir.spec.identity import ObjectId, UnitId
 from weir.spec.kustomization import KustomizationSpec
-from weir.spec.stack import OptionsConfig
+from weir.spec.stack import StackConfig
 from weir.spec.tree import Tree
 
 _VALUE_KINDS: Final = ("ConfigMap", "Secret")
@@ -47,32 +48,46 @@ class RenderedUnit:
     children: tuple[Document, ...] = ()
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Overrides:
+    """What to look at instead of the sources' own content, by `Kind/namespace/name`, or `*` for every source."""
+
+    refs: Mapping[str, str] = field(default_factory=dict)
+    """Branch, tag, commit or full ref."""
+    folders: Mapping[str, Path] = field(default_factory=dict)
+    """A local folder."""
+
+    def ref(self, source: UnitId) -> str:
+        """The ref to look at, empty for the source's own."""
+        return self.refs.get(str(source)) or self.refs.get("*", "")
+
+    def folder(self, source: UnitId) -> Path | None:
+        """The folder to read, None for the source's own content."""
+        return self.folders.get(str(source)) or self.folders.get("*")
+
+
 class Worker:
     """Does the jobs of one run. Thread-safe; never raises a WeirError."""
 
     def __init__(
         self,
-        *,
-        stack: str,
-        options: OptionsConfig,
+        config: StackConfig,
         clusters: Clusters,
         store: Store,
         run: Run,
-        variables: Mapping[str, str],
+        *,
         stack_outputs: StackOutputs,
-        pins: Mapping[str, str],
-        folders: Mapping[str, Path],
+        overrides: Overrides,
     ) -> None:
-        self._options = options
+        self._config = config
+        self._options = config.options
         self._clusters = clusters
         self._store = store
         self._run = run
         self._cache = BuildCache.default()
-        self._previous = Previous(stack)
-        self._variables = variables
+        self._previous = Previous(config.name)
         self._stack_outputs = stack_outputs
-        self._pins = pins
-        self._folders = folders
+        self._overrides = overrides
 
     def source(self, declared: Declared, sources: Mapping[UnitId, SourceOutcome]) -> SourceOutcome:
         """Resolve and fetch one source. An outage keeps the last good artifact; a bad signature keeps nothing."""
@@ -81,7 +96,7 @@ class Worker:
             raise TypeError(spec)
         started = time.monotonic()
         outcome = SourceOutcome(spec=spec, document=declared.document, artifact=None)
-        folder = self._folders.get(str(spec.id)) or self._folders.get("*")
+        folder = self._overrides.folder(spec.id)
         if folder:
             return replace(outcome, artifact=import_folder(self._store, folder))
         last = self._previous.read(spec)
@@ -95,14 +110,16 @@ class Worker:
             outcome = replace(
                 outcome, artifact=result.artifact, verified=result.verified, warnings=result.warnings
             )
-            if not self._pins:
+            if not self._overrides.ref(spec.id):
                 self._previous.write(spec, result.artifact)
         except VerificationError as err:
             outcome = replace(outcome, error=str(err))
         except WeirError as err:
             kept = last if last and self._store.holds(last.digest) else None
             outcome = replace(outcome, artifact=kept, error=str(err))
-        return replace(outcome, seconds=time.monotonic() - started)
+        seconds = time.monotonic() - started
+        note(spec.id, {"resolve": seconds})
+        return replace(outcome, seconds=seconds)
 
     def _sync(
         self, spec: GitRepositorySpec, includes: Mapping[str, Artifact], last: Artifact | None
@@ -114,7 +131,7 @@ class Worker:
             includes=includes,
             previous=last,
             allow_file_urls=self._options.allow_file_urls,
-            ref_override=self._pins.get(str(spec.id)) or self._pins.get("*", ""),
+            ref_override=self._overrides.ref(spec.id),
         )
 
     def unit(self, declared: Declared, source: SourceOutcome, before: Sequence[RenderedUnit]) -> RenderedUnit:
@@ -134,6 +151,7 @@ class Worker:
         except WeirError as err:
             result = replace(result, outcome=replace(outcome, error=str(err)))
         seconds = time.monotonic() - started
+        note(spec.id, {"render": seconds})
         return replace(result, outcome=replace(result.outcome, seconds=seconds))
 
     def _check_namespaces(self, spec: KustomizationSpec) -> None:
@@ -201,7 +219,7 @@ class Worker:
     ) -> Mapping[str, str] | None:
         """Variables of a substituteFrom entry: what a dependency of this run renders counts before what is live."""
         if kind == "StackConfig":
-            return self._variables
+            return self._config.variables
         if kind == "StackOutput":
             return self._stack_outputs(name)
         for unit in before:
