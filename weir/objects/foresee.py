@@ -9,6 +9,7 @@ from typing import Any
 from weir.objects import managed, takeover
 
 Obj = dict[str, Any]
+Path = tuple[str, ...]
 
 
 def after_takeover(live: Obj, merged: Obj) -> Obj:
@@ -17,21 +18,7 @@ def after_takeover(live: Obj, merged: Obj) -> Obj:
     `merged` is the server's answer while those claims still stand. Once they are Weir's, the apply removes what was
     theirs, is nobody else's, and Git does not hold.
     """
-    mine = managed.applied(merged)
-    kept = set(managed.leaves(managed.trie(mine))) if mine else set()
-    foreign = set(takeover.foreign_managers(live))
-    theirs: set[tuple[str, ...]] = set()
-    for entry in managed.entries(merged):
-        if entry is mine:
-            continue
-        paths = managed.leaves(managed.trie(entry))
-        if entry.get("manager") in foreign and not entry.get("subresource"):
-            theirs.update(paths)
-        else:
-            kept.update(paths)
-    before = managed.applied(live)
-    if before:
-        theirs.update(managed.leaves(managed.trie(before)))
+    theirs, kept = _claims(live, merged)
     result = copy.deepcopy(merged)
     above = {path[:length] for path in kept for length in range(1, len(path) + 1)}
     going = [
@@ -39,16 +26,33 @@ def after_takeover(live: Obj, merged: Obj) -> Obj:
     ]
     for path in sorted(going, key=len, reverse=True):
         _remove(result, path)
-    for part, keys in (("annotations", takeover.ANNOTATIONS), ("labels", takeover.LABELS)):
-        texts = result["metadata"].get(part) or {}
-        for key in keys:
-            texts.pop(key, None)
-        if part in result["metadata"] and not texts:
-            del result["metadata"][part]
+    _drop_leftovers(result["metadata"])
     return result
 
 
-def _remove(value: Any, path: tuple[str, ...]) -> None:
+def _claims(live: Obj, merged: Obj) -> tuple[set[Path], set[Path]]:
+    """The paths that will have been ours, and those that we apply or that others keep."""
+    mine = managed.applied(merged)
+    foreign = set(takeover.foreign_managers(live))
+    theirs: set[Path] = set()
+    kept: set[Path] = set()
+    for entry in managed.entries(merged):
+        former = entry is not mine and entry.get("manager") in foreign and not entry.get("subresource")
+        (theirs if former else kept).update(managed.leaves(managed.trie(entry)))
+    theirs |= managed.owned_paths(live)
+    return theirs, kept
+
+
+def _drop_leftovers(meta: Obj) -> None:
+    for part, keys in (("annotations", takeover.ANNOTATIONS), ("labels", takeover.LABELS)):
+        texts = meta.get(part) or {}
+        for key in keys:
+            texts.pop(key, None)
+        if part in meta and not texts:
+            del meta[part]
+
+
+def _remove(value: Any, path: Path) -> None:
     *parents, last = path
     for step in parents:
         found, value = managed.child(value, step)

@@ -1,0 +1,281 @@
+"""One API server as one identity: requests with JSON in and out, retried where that is safe, cut off when asked."""
+
+from __future__ import annotations
+
+import copy
+import http.client
+import random
+import ssl
+import threading
+import time
+import zlib
+from collections.abc import Iterator, Mapping
+from http import HTTPStatus
+from typing import Any, Final
+from urllib.parse import quote, urlencode, urlsplit
+
+import orjson
+
+from weir.edges.kube.connections import Connections, cut
+from weir.edges.kube.credentials import Credentials
+from weir.edges.kube.errors import KubeStatusError, UnreachableError, status_error
+from weir.edges.kube.kubeconfig import Access
+from weir.spec.errors import StopRequested, WeirError
+
+Query = Mapping[str, str] | str | None
+
+JSON: Final = "application/json"
+APPLY: Final = "application/apply-patch+yaml"
+JSON_PATCH: Final = "application/json-patch+json"
+METADATA: Final = "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1"
+"""Accept only metadata in the answer: less to write for the server and to read for us."""
+
+TIMEOUT: Final = 30.0
+"""Seconds without a byte from the server."""
+PATIENCE: Final = 30.0
+"""Seconds of retries for one call once the server has answered before."""
+FIRST_PATIENCE: Final = 5.0
+"""Seconds of retries while the server has never answered."""
+_LONGEST_PAUSE: Final = 4.0
+_LARGEST: Final = 256 * 1024 * 1024
+_BUSY: Final = frozenset({429, 502, 503, 504})
+_AGENT: Final = "weir"
+_RANDOM: Final = random.SystemRandom()
+
+
+class _Shared:
+    """What all identities on one server have in common."""
+
+    def __init__(self, access: Access) -> None:
+        self.access = access
+        self.credentials = Credentials(access)
+        self.connections = Connections(access, self.credentials)
+        self.answered = False
+        parts = urlsplit(access.server)
+        self.prefix = parts.path.rstrip("/")
+        self.near = parts.hostname in ("127.0.0.1", "::1", "localhost")
+
+
+class Kube:
+    """A connection pool with an identity. Thread-safe, cheap to derive from (`acting_as`, `until`)."""
+
+    def __init__(self, access: Access, *, impersonate: str = "") -> None:
+        """`impersonate` is a user name such as `system:serviceaccount:apps:deployer`."""
+        self._shared = _Shared(access)
+        self.user = impersonate
+        self._stop: threading.Event | None = None
+        self._hurry = 0.0
+
+    @property
+    def access(self) -> Access:
+        """Where the API server is; its `repr` shows no credential."""
+        return self._shared.access
+
+    @property
+    def server(self) -> str:
+        """The URL of the API server."""
+        return self._shared.access.server
+
+    def acting_as(self, user: str) -> Kube:
+        """The same server and connections as another identity; empty means our own."""
+        return self._derive(user=user)
+
+    def until(self, stop: threading.Event) -> Kube:
+        """The same, but every call raises StopRequested once `stop` is set, also while it waits to retry."""
+        return self._derive(_stop=stop)
+
+    def in_a_hurry(self, seconds: float) -> Kube:
+        """The same, but a call that takes longer than `seconds` fails, and none is retried."""
+        return self._derive(_hurry=seconds)
+
+    def _derive(self, **changed: Any) -> Kube:
+        other = copy.copy(self)
+        for name, value in changed.items():
+            setattr(other, name, value)
+        return other
+
+    def abort(self) -> None:
+        """Cut off all requests in flight on this server, for a stop that cannot wait for them."""
+        self._shared.connections.abort()
+
+    def request(
+        self,
+        method: str,
+        path: str,
+        query: Query = None,
+        body: Any = None,
+        content_type: str = JSON,
+        *,
+        accept: str = JSON,
+        timeout: float = TIMEOUT,
+    ) -> Any:
+        """The decoded answer of one call. `body` is a JSON value, or bytes as they are.
+
+        Every call is retried when the server is overloaded, restarting or cut off, so it must be idempotent: reads,
+        server-side applies, deletes, and patches that test the resource version.
+
+        Raises:
+            KubeStatusError: the server refused.
+            UnreachableError: no answer; names the server.
+            StopRequested: the run was cancelled.
+        """
+        payload = body if body is None or isinstance(body, bytes) else orjson.dumps(body)
+        target = _target(self._shared.prefix + path, query)
+        call = (method, target, payload, content_type, accept, self._hurry or timeout)
+        began = time.monotonic()
+        attempt, renewed = 0, False
+        while True:
+            self._check_stop()
+            try:
+                return self._once(*call)
+            except KubeStatusError as err:
+                if (
+                    err.status == HTTPStatus.UNAUTHORIZED
+                    and not renewed
+                    and self._shared.credentials.forget()
+                ):
+                    renewed = True
+                    continue
+                pause = _pause(err, attempt)
+                failure: WeirError = err
+            except (OSError, http.client.HTTPException) as err:
+                self._check_stop()
+                self._shared.connections.drop_idle()
+                failure, pause = self._unreachable(err), _backoff(attempt)
+            patience = PATIENCE if self._shared.answered else FIRST_PATIENCE
+            if self._hurry or pause < 0 or time.monotonic() - began + pause > patience:
+                raise failure
+            attempt += 1
+            self._sleep(pause)
+
+    def _once(self, method: str, target: str, payload: bytes | None, content_type: str, *rest: Any) -> Any:
+        accept, timeout = rest
+        headers = self._headers(accept)
+        if payload is not None:
+            headers["Content-Type"] = content_type
+        with self._shared.connections.borrow(timeout) as connection:
+            connection.request(method, target, payload, headers)
+            response = connection.getresponse()
+            status, answer = response.status, _read(response)
+            wait = response.headers.get("Retry-After", "") if status >= HTTPStatus.BAD_REQUEST else ""
+            if response.will_close:
+                connection.close()
+        self._shared.answered = True
+        if status < HTTPStatus.BAD_REQUEST:
+            return orjson.loads(answer) if answer else None
+        error = status_error(status, _decode(answer), f"{method} {target.partition('?')[0]}")
+        if wait.isdigit():
+            error.details = {**error.details, "retryAfterSeconds": int(wait)}
+        raise error
+
+    def _headers(self, accept: str) -> dict[str, str]:
+        headers = {"Accept": accept, "User-Agent": _AGENT}
+        if not self._shared.near:
+            headers["Accept-Encoding"] = "gzip"
+        token = self._shared.credentials.token()
+        if token:
+            headers["Authorization"] = f"Bearer {token}"
+        if self.user:
+            headers["Impersonate-User"] = self.user
+        return headers
+
+    def stream(
+        self, path: str, query: Query, *, timeout: float, on_open: list[Any]
+    ) -> Iterator[dict[str, Any]]:
+        """The events of a watch, one JSON value each, until the server ends it.
+
+        The connection is appended to `on_open` so that another thread can `hang_up` on it.
+
+        Raises:
+            KubeStatusError: the server refused.
+            ClusterError: the connection broke.
+        """
+        connection = self._shared.connections.open(timeout)
+        on_open.append(connection)
+        try:
+            headers = {**self._headers(JSON), "Accept-Encoding": "identity"}
+            connection.request("GET", _target(self._shared.prefix + path, query), None, headers)
+            response = connection.getresponse()
+            if response.status >= HTTPStatus.BAD_REQUEST:
+                raise status_error(response.status, _decode(_read(response)), f"WATCH {path}")
+            yield from _lines(response)
+        except (OSError, http.client.HTTPException, ValueError, AttributeError) as err:
+            raise self._unreachable(err) from err
+        finally:
+            connection.close()
+
+    @staticmethod
+    def hang_up(connections: list[Any]) -> None:
+        """End the streams of these connections."""
+        for connection in connections:
+            cut(connection)
+
+    def _unreachable(self, err: Exception) -> UnreachableError:
+        reason = getattr(err, "strerror", None) or str(err) or type(err).__name__
+        hint = "check that the server runs and that the kubeconfig names the right one"
+        if isinstance(err, ssl.SSLCertVerificationError):
+            hint = "check the certificate authority in the kubeconfig"
+        failure = UnreachableError(f"{self.server}: cannot be reached: {reason}", hint=hint)
+        failure.__cause__ = err
+        return failure
+
+    def _check_stop(self) -> None:
+        if self._stop is not None and self._stop.is_set():
+            raise StopRequested("the run was cancelled", hint="run again to finish")
+
+    def _sleep(self, seconds: float) -> None:
+        if self._stop is None:
+            time.sleep(seconds)
+        else:
+            self._stop.wait(seconds)
+
+
+def _target(path: str, query: Query) -> str:
+    text = query if isinstance(query, str) else urlencode(query or {}, quote_via=quote)
+    return f"{path}?{text}" if text else path
+
+
+def _read(response: http.client.HTTPResponse) -> bytes:
+    """The whole body, bounded: the server of a tenant's kubeconfig may send anything."""
+    data = response.read(_LARGEST + 1)
+    if response.headers.get("Content-Encoding") == "gzip":
+        data = zlib.decompressobj(wbits=31).decompress(data, _LARGEST + 1)
+    if len(data) > _LARGEST:
+        raise http.client.HTTPException(f"an answer of more than {_LARGEST >> 20} MiB")
+    return data
+
+
+def _decode(data: bytes) -> Any:
+    try:
+        return orjson.loads(data)
+    except ValueError:
+        return data.decode("utf-8", "replace")
+
+
+def _lines(response: http.client.HTTPResponse) -> Iterator[dict[str, Any]]:
+    rest = b""
+    while chunk := response.read1(1 << 16):
+        *lines, rest = (rest + chunk).split(b"\n")
+        yield from (orjson.loads(line) for line in lines if line)
+
+
+def _backoff(attempt: int) -> float:
+    return float(min(0.05 * 2.0**attempt, _LONGEST_PAUSE) * _RANDOM.uniform(0.5, 1.0))
+
+
+def _pause(error: KubeStatusError, attempt: int) -> float:
+    """Seconds until the next try, -1 when another try would only get the same answer."""
+    if error.status in _BUSY or (error.status == HTTPStatus.INTERNAL_SERVER_ERROR and _passing(error)):
+        asked = error.details.get("retryAfterSeconds")
+        return max(float(asked), 0.1) if isinstance(asked, int) and asked >= 0 else _backoff(attempt)
+    return -1.0
+
+
+def _passing(error: KubeStatusError) -> bool:
+    """Whether a 500 may go away: the API server also answers 500 to manifests it cannot read, without a reason."""
+    text = error.message
+    return (
+        "etcdserver" in text
+        or "found HTTP 500" in text
+        or (error.reason == "InternalError" and "webhook" not in text)
+    )

@@ -1,0 +1,315 @@
+"""Make the cluster what a unit renders: record, stages, prune, health, record. A crash anywhere is healed by a run."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import secrets
+import socket
+import threading
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from typing import Any, Final
+
+from weir.edges.kube.client import Kube
+from weir.edges.kube.discovery import Discovery
+from weir.edges.kube.errors import UnreachableError
+from weir.edges.kube.records import Records, Running, Stored
+from weir.flow.checks import await_health
+from weir.flow.conflicts import other_owners
+from weir.flow.decisions import WRITES, Work
+from weir.flow.definitions import rework, settle
+from weir.flow.faults import fault
+from weir.flow.plan import Plan, Request, make_plan
+from weir.flow.pruning import Doomed, delete_all, survivors
+from weir.flow.reporting import SUCCEEDED, PruneError, condition, reason_of, says_the_same, stamp, with_result
+from weir.flow.writes import Writer, refused
+from weir.spec.changes import ChangeSet
+from weir.spec.errors import ClusterError, StopRequested, WeirError
+from weir.spec.identity import ObjectId
+from weir.spec.kustomization import KustomizationSpec
+from weir.spec.record import Condition, UnitRecord
+from weir.spec.stack import OptionsConfig
+
+Obj = dict[str, Any]
+
+_FENCE_SECONDS: Final = 5.0
+_LAST_WORDS: Final = 0.8
+"""Seconds for the record of a cancelled run."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UnitResult:
+    """How a run of one unit ended. Errors are here, not raised, for the record and what was done count too."""
+
+    record: UnitRecord
+    changeset: ChangeSet
+    condition: Condition
+    error: WeirError | None = None
+    timings: Mapping[str, float] = field(default_factory=dict)
+    """Seconds of `plan`, `record`, `apply`, `prune` and `wait`, as far as the run got."""
+
+
+def apply_unit(  # noqa: PLR0913 - a unit, its objects, where they go, and who is told
+    kube: Kube,
+    discovery: Discovery,
+    records: Records,
+    spec: KustomizationSpec,
+    objects: Sequence[Obj],
+    *,
+    record: UnitRecord,
+    options: OptionsConfig,
+    revision: str,
+    digest: str,
+    progress: Callable[[str], None],
+    stop: threading.Event,
+    plan: Plan | None = None,
+    confidential: frozenset[ObjectId] = frozenset(),
+) -> UnitResult:
+    """Apply the rendered objects of a unit, prune what left it, wait for health, and keep the record.
+
+    `record` holds what is new about the unit (source, document, variables, ...); inventory, history and last result
+    are taken from the cluster's own record. `plan` is one made just now in this process; without it one is made here.
+    Objects that are as desired are not written. The result's condition is False, and `error` says why, when objects
+    were refused, could not be pruned or did not become healthy, or when the cluster went away.
+
+    Raises:
+        ClusterError: the record cannot be read; nothing was done.
+    """
+    stored = records.load(spec.id)
+    if spec.suspend:
+        return _suspended(records, stored, record)
+    request = Request(
+        kube=kube.until(stop),
+        discovery=discovery,
+        spec=spec,
+        options=options,
+        confidential=confidential,
+        stop=stop,
+    )
+    run = _Run(request, records, stored, record, revision, digest, progress)
+    return run.carry_out(objects, plan)
+
+
+def _suspended(records: Records, stored: Stored | None, record: UnitRecord) -> UnitResult:
+    """Nothing happens, but that the unit is suspended is remembered: its removal then deletes nothing."""
+    old = stored.record if stored else record
+    now = replace(old, suspended=True, document=record.document or old.document)
+    if stored and not says_the_same(stored.record, now):
+        records.write(now, expected=stored.version)
+    ready = old.ready or Condition(status="Unknown", reason="Suspended", message="the unit is suspended")
+    return UnitResult(record=now, changeset=ChangeSet(), condition=ready)
+
+
+class _Run:
+    """One run: what it knows of the record, and how far it got."""
+
+    def __init__(  # noqa: PLR0913 - the parts of a run
+        self,
+        request: Request,
+        records: Records,
+        stored: Stored | None,
+        record: UnitRecord,
+        revision: str,
+        digest: str,
+        progress: Callable[[str], None],
+    ) -> None:
+        self.request = request
+        self.records = records
+        self.stored = stored
+        self.old = stored.record if stored else None
+        known = self.old or record
+        self.record = replace(
+            record,
+            id=request.spec.id,
+            stack=record.stack or records.stack,
+            revision=known.revision,
+            digest=known.digest,
+            inventory=known.inventory,
+            history=known.history,
+            ready=known.ready,
+            attempted=revision,
+            suspended=False,
+        )
+        self.revision, self.digest = revision, digest
+        self.progress, self.stop = progress, request.stop or threading.Event()
+        self.version: str = stored.version if stored else ""
+        self.running: Running | None = None
+        self.timings: dict[str, float] = {}
+        self.changeset = ChangeSet()
+        self.waiting = False
+        self.began, self.clock = datetime.now(UTC), time.monotonic()
+        self.fenced = self.clock
+
+    def carry_out(self, objects: Sequence[Obj], plan: Plan | None) -> UnitResult:
+        """The whole run; every WeirError ends up in the result."""
+        error: WeirError | None = None
+        try:
+            self._steps(objects, plan)
+        except WeirError as err:
+            error = err
+        return self._finish(error)
+
+    def _steps(self, objects: Sequence[Obj], plan: Plan | None) -> None:
+        with self._timed("plan"):
+            plan = plan or make_plan(self.request, objects, self.record.inventory)
+        self.changeset = plan.changeset
+        if plan.guard:
+            raise plan.guard
+        self._refuse_early(plan)
+        desired = plan.inventory
+        if not plan.changeset.empty:
+            with self._timed("record"):
+                self._write_ahead({**dict(self.record.inventory), **desired})
+        with self._timed("apply"):
+            works = self._stages(plan.stages)
+        with self._timed("prune"):
+            left = self._prune(plan.doomed)
+        self._own({**desired, **survivors(left)})
+        problems = [item.problem for item in left if item.problem]
+        if problems:
+            count = f"{len(problems)} objects could not be deleted and stay in the inventory"
+            raise PruneError(f"{self.record.id}: {count}:\n" + "\n".join(problems))
+        with self._timed("wait"):
+            self.waiting = True
+            kube, discovery, spec = self.request.kube, self.request.discovery, self.request.spec
+            await_health((kube, discovery, spec), works, self.stop, self.progress)
+            self.waiting = False
+
+    def _refuse_early(self, plan: Plan) -> None:
+        """Fail before anything is written when nothing that this run writes could help."""
+        problems = [str(item.error) for item in plan.refused]
+        problems += other_owners(self.request.spec.id, plan, self.records)
+        for stage in plan.stages:
+            problems += [work.problem for work in stage if work.problem]
+            if any(work.action in WRITES and not work.problem for work in stage):
+                break
+        if problems:
+            raise refused(self.record.id, problems)
+
+    def _stages(self, stages: Sequence[Sequence[Work]]) -> list[Work]:
+        """Stage by stage: settle what earlier stages left open, refuse or write, wait for definitions."""
+        writer = Writer(
+            kube=self.request.kube,
+            stop=self.stop,
+            force=self.request.spec.force,
+            confidential=self.request.confidential,
+            progress=self.progress,
+        )
+        finished: list[Work] = []
+        written = 0
+        for index, stage in enumerate(stages):
+            works = list(stage)
+            if index and (written or any(work.guessed for work in works)):
+                works = rework(self.request, works)
+                self._replan(stage, works)
+            problems = [work.problem or work.guessed for work in works if work.problem or work.guessed]
+            if problems and index:
+                raise refused(self.record.id, problems)
+            self._fence()
+            written += writer.carry_out(works)
+            finished += works
+            if index + 1 < len(stages):
+                settle(
+                    self.request, works, [work for later in stages[index + 1 :] for work in later], self.stop
+                )
+        return finished
+
+    def _replan(self, before: Sequence[Work], after: Sequence[Work]) -> None:
+        """Keep the change set true when a stage was decided again."""
+        known = {work.id: work for work in after if work not in before}
+        changes = tuple(
+            replace(change, action=known[change.id].action, fields=known[change.id].fields)
+            if change.id in known
+            else change
+            for change in self.changeset.changes
+        )
+        self.changeset = replace(self.changeset, changes=changes)
+
+    def _prune(self, doomed: Sequence[Doomed]) -> list[Doomed]:
+        if not any(item.delete for item in doomed):
+            return list(doomed)
+        self._fence()
+        return delete_all(self.request.kube, doomed, self.record.id, self.stop, self.progress)
+
+    def _own(self, inventory: Mapping[ObjectId, str]) -> None:
+        self.record = self.record.with_inventory(dict(inventory))
+
+    def _write_ahead(self, inventory: Mapping[ObjectId, str]) -> None:
+        """Everything that may exist after a crash is in the record before the first object is touched."""
+        self._own(inventory)
+        holder = f"{socket.gethostname()}/{os.getpid()}/{secrets.token_hex(4)}"
+        self.running = Running(holder=holder, started=stamp(self.began), revision=self.revision)
+        message = f"applying revision {self.revision}"
+        ready = condition(self.old, "Unknown", "Progressing", message, self.began)
+        self.version = self.records.write(
+            replace(self.record, ready=ready), running=self.running, expected=self.version
+        )
+        fault("inventory-written")
+
+    def _fence(self) -> None:
+        """Stop when another run took the record over, as after this process was suspended for a while."""
+        if self.running is None or time.monotonic() - self.fenced < _FENCE_SECONDS:
+            return
+        found = self.records.load(self.record.id)
+        if found is None or found.running != self.running:
+            other = found.running.holder if found and found.running else "another run"
+            raise _OvertakenError(
+                f"{self.record.id}: {other} took the unit over", hint="wait for it, then run again"
+            )
+        self.fenced = time.monotonic()
+
+    def _finish(self, error: WeirError | None) -> UnitResult:
+        """The final record; a run that changed nothing and says nothing new writes none."""
+        now, spent = datetime.now(UTC), time.monotonic() - self.clock
+        if error is None:
+            ready = condition(self.old, "True", SUCCEEDED, f"Applied revision: {self.revision}", now)
+            record = replace(self.record, revision=self.revision, digest=self.digest, ready=ready)
+        else:
+            reason = reason_of(error, waiting=self.waiting)
+            record = replace(self.record, ready=condition(self.old, "False", reason, str(error), now))
+            ready = record.ready or Condition(status="False", reason=reason, message=str(error))
+        if self.running is None and says_the_same(self.old, record):
+            record = self.old or record
+        elif not isinstance(error, _OvertakenError) and not self._lost(error):
+            record = with_result(record, self.began, spent)
+            error = self._write_last(record, error)
+        if error is not None and ready.status == "True":
+            ready = condition(self.old, "False", reason_of(error, waiting=False), str(error), now)
+        return UnitResult(
+            record=replace(record, ready=ready),
+            changeset=self.changeset,
+            condition=ready,
+            error=error,
+            timings=dict(self.timings),
+        )
+
+    def _lost(self, error: WeirError | None) -> bool:
+        """Whether the cluster that keeps the record is the one that went away."""
+        return isinstance(error, UnreachableError) and self.request.kube.server == self.records.server
+
+    def _write_last(self, record: UnitRecord, error: WeirError | None) -> WeirError | None:
+        if isinstance(error, StopRequested):
+            with contextlib.suppress(ClusterError):
+                self.records.in_a_hurry(_LAST_WORDS).write(record, expected=self.version)
+            return error
+        try:
+            self.version = self.records.write(record, expected=self.version)
+            fault("record-written")
+        except ClusterError as err:
+            return error or err
+        return error
+
+    @contextlib.contextmanager
+    def _timed(self, name: str) -> Any:
+        began = time.monotonic()
+        try:
+            yield
+        finally:
+            self.timings[name] = round(time.monotonic() - began, 4)
+
+
+class _OvertakenError(ClusterError):
+    """Another run works on the unit."""

@@ -1,0 +1,42 @@
+"""Objects that belong to somebody else: another stack's unit that still wants them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from weir.edges.kube.records import Records
+from weir.flow.decisions import WRITES
+from weir.flow.plan import Plan
+from weir.objects import annotations as marks
+from weir.spec.identity import ObjectId, UnitId
+
+
+def other_owners(unit: UnitId, plan: Plan, records: Records) -> Sequence[str]:
+    """One sentence for every object whose labels name a unit of another stack that has it in its inventory.
+
+    Within a stack an object may move from unit to unit, and two units that render it are refused before this.
+
+    Raises:
+        ClusterError: a record cannot be read.
+    """
+    claims: dict[UnitId, list[ObjectId]] = {}
+    for stage in plan.stages:
+        for work in stage:
+            if work.live is None or work.action not in WRITES:
+                continue
+            namespace, name = marks.owner(work.live)
+            owner = UnitId(unit.kind, namespace, name)
+            if name and owner != unit:
+                claims.setdefault(owner, []).append(work.id)
+    found = []
+    for owner, items in claims.items():
+        record = records.read(owner)
+        if record is None or record.stack == records.stack:
+            continue
+        owned = {item for item, _ in record.inventory}
+        found += [
+            f"{item}: found in {owner} of stack {record.stack}, expected no other owner; remove it there first"
+            for item in items
+            if item in owned
+        ]
+    return found

@@ -1,0 +1,285 @@
+"""What an apply of one unit would do now: reads and server dry-runs, no writes."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from weir.edges.kube.client import Kube
+from weir.edges.kube.discovery import Discovery, Resource
+from weir.edges.kube.errors import GoneApiError
+from weir.edges.kube.reading import read_live
+from weir.flow.admission import unopposed
+from weir.flow.checks import present_health
+from weir.flow.decisions import WRITES, Situation, Work, decide
+from weir.flow.pruning import Doomed, judge, locate
+from weir.flow.staging import Placed, Refusal, new_namespaces, place
+from weir.objects.prune import guard, guard_precious, to_prune
+from weir.objects.rank import stages
+from weir.spec.changes import Action, ChangeSet, ObjectChange
+from weir.spec.errors import ClusterError, GuardError
+from weir.spec.identity import ObjectId, UnitId
+from weir.spec.kustomization import KustomizationSpec
+from weir.spec.record import UnitRecord
+from weir.spec.stack import OptionsConfig
+
+Obj = dict[str, Any]
+
+_LISTED: Final = 5
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """The decisions about all objects of a unit."""
+
+    changeset: ChangeSet
+    stages: tuple[tuple[Work, ...], ...]
+    """Decisions in apply order, in the stages in which they are carried out."""
+    doomed: tuple[Doomed, ...] = ()
+    """Owned objects that Git does not hold any more."""
+    refused: tuple[Refusal, ...] = ()
+    """Objects that no API takes."""
+    guard: GuardError | None = None
+    """Why the whole is refused; nothing may be written then."""
+    unhealthy: str = ""
+    """Why the unit is not healthy at present although its objects are as desired; empty when it is."""
+    seconds: float = 0.0
+
+    @property
+    def problems(self) -> tuple[str, ...]:
+        """Everything that would make the apply fail, one sentence each."""
+        found = [str(item.error) for item in self.refused]
+        found += [work.problem for stage in self.stages for work in stage if work.problem]
+        found += [item.problem for item in self.doomed if item.problem]
+        return (*found, *([str(self.guard)] if self.guard else []))
+
+    @property
+    def inventory(self) -> dict[ObjectId, str]:
+        """The desired objects with the version each is spoken in, in apply order."""
+        return {work.id: work.resource.version for stage in self.stages for work in stage}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Request:
+    """One unit on one cluster, as both plan and apply take it."""
+
+    kube: Kube
+    discovery: Discovery
+    spec: KustomizationSpec
+    options: OptionsConfig = field(default_factory=OptionsConfig)
+    confidential: frozenset[ObjectId] = frozenset()
+    stop: threading.Event | None = None
+
+
+def plan_unit(  # noqa: PLR0913 - the four things compared, and two settings
+    kube: Kube,
+    discovery: Discovery,
+    spec: KustomizationSpec,
+    objects: Sequence[Obj],
+    record: UnitRecord | None,
+    options: OptionsConfig,
+    *,
+    confidential: frozenset[ObjectId] = frozenset(),
+    stop: threading.Event | None = None,
+) -> Plan:
+    """What applying these rendered objects would create, change, take over, delete and skip.
+
+    Objects that are certainly as desired cost one LIST per kind and namespace; only for others is the server asked.
+    What an apply would refuse is in `problems` and, object by object, in the change set; it does not raise.
+
+    Raises:
+        ClusterError: the cluster cannot be reached or read; then nothing is known, and nothing follows.
+        StopRequested: `stop` was set.
+    """
+    bound = kube.until(stop) if stop else kube
+    request = Request(
+        kube=bound, discovery=discovery, spec=spec, options=options, confidential=confidential, stop=stop
+    )
+    return make_plan(request, objects, record.inventory if record else ())
+
+
+def make_plan(request: Request, objects: Sequence[Obj], inventory: Sequence[tuple[ObjectId, str]]) -> Plan:
+    """As `plan_unit`, for an inventory. What discovery remembers is read again when it turns out to be old."""
+    try:
+        return _make_plan(request, objects, inventory)
+    except GoneApiError:
+        request.discovery.refresh()
+        return _make_plan(request, objects, inventory)
+
+
+def _make_plan(request: Request, objects: Sequence[Obj], inventory: Sequence[tuple[ObjectId, str]]) -> Plan:
+    began = time.monotonic()
+    placed, refused = place(objects, request.discovery)
+    if refused and request.discovery.read_at < began:
+        request.discovery.refresh()
+        placed, refused = place(objects, request.discovery)
+    desired = {item.id for item in placed} | {item.id for item in refused}
+    versions = dict(inventory)
+    stale, unknown = _locate_stale(request, to_prune(inventory, desired), versions, began)
+    wanted = {item.id: item.resource for item in placed if not item.pending}
+    live = read_live(
+        request.kube, {**wanted, **stale}, selector=owner_selector(request.spec.id), stop=request.stop
+    )
+    works = decide_placed(request, placed, live)
+    doomed = [*_judge_stale(request, stale, versions, live), *unknown]
+    return _assemble(request, works, refused, doomed, versions, time.monotonic() - began)
+
+
+def decide_placed(request: Request, placed: Sequence[Placed], live: Mapping[ObjectId, Obj]) -> list[Work]:
+    """Decisions about placed objects, given what is live."""
+    situation = Situation(
+        kube=request.kube,
+        spec=request.spec,
+        confidential=request.confidential,
+        new_namespaces=frozenset(
+            name for name in new_namespaces(placed) if ObjectId("", "Namespace", "", name) not in live
+        ),
+        certain=unopposed(request.kube, request.discovery, placed, live, request.stop),
+        stop=request.stop,
+    )
+    return decide(situation, placed, live)
+
+
+def owner_selector(unit: UnitId) -> str:
+    """The label selector of a unit's objects."""
+    return (
+        f"kustomize.toolkit.fluxcd.io/name={unit.name},kustomize.toolkit.fluxcd.io/namespace={unit.namespace}"
+    )
+
+
+def _locate_stale(
+    request: Request, items: Iterable[ObjectId], versions: Mapping[ObjectId, str], began: float
+) -> tuple[dict[ObjectId, Resource], list[Doomed]]:
+    """The APIs of owned objects that are not desired; those of which nothing is known stay tracked, with a problem."""
+    known: dict[tuple[str, str], Resource | ClusterError | None] = {}
+    found: dict[ObjectId, Resource] = {}
+    unknown = []
+    for item in items:
+        kind = (item.group, item.kind)
+        if kind not in known:
+            try:
+                known[kind] = locate(request.discovery, request.kube, item, versions.get(item, ""), began)
+            except ClusterError as err:
+                known[kind] = err
+        answer = known[kind]
+        if isinstance(answer, Resource):
+            found[item] = answer
+        elif answer is not None:
+            problem = f"{item}: not deleted: {answer}"
+            unknown.append(Doomed(id=item, version=versions.get(item, ""), tracked=True, problem=problem))
+    return found, unknown
+
+
+def _judge_stale(
+    request: Request,
+    stale: Mapping[ObjectId, Resource],
+    versions: Mapping[ObjectId, str],
+    live: Mapping[ObjectId, Obj],
+) -> list[Doomed]:
+    judged = [
+        judge(item, versions[item], resource, live.get(item), request.spec.id)
+        for item, resource in stale.items()
+    ]
+    if request.spec.prune:
+        return judged
+    kept = "spec.prune is false"
+    return [
+        Doomed(id=item.id, version=item.version, kept=kept) if item.delete else item
+        for item in judged
+        if item.live
+    ]
+
+
+def _assemble(
+    request: Request,
+    works: Sequence[Work],
+    refused: Sequence[Refusal],
+    doomed: Sequence[Doomed],
+    inventory: Mapping[ObjectId, str],
+    seconds: float,
+) -> Plan:
+    by_id = {work.id: work for work in works}
+    staged = tuple(
+        tuple(by_id[ObjectId.of(obj)] for obj in part) for part in stages(work.desired for work in works)
+    )
+    ordered = [work for stage in staged for work in stage]
+    changes = [
+        ObjectChange(item.id, Action.CREATE, (), f"would be refused: {item.error.message}")
+        for item in refused
+    ]
+    changes += [
+        ObjectChange(
+            work.id, work.action, work.fields, work.why or ("would be refused" if work.problem else "")
+        )
+        for work in ordered
+        if work.action is not Action.UNCHANGED
+    ]
+    changes += [change for item in doomed if (change := item.change())]
+    refusal = _guard(request, ordered, refused, doomed, inventory)
+    return Plan(
+        changeset=ChangeSet(
+            tuple(changes),
+            sum(work.action is Action.UNCHANGED for work in ordered),
+            _warnings(ordered, refused, doomed, refusal),
+        ),
+        stages=staged,
+        doomed=tuple(doomed),
+        refused=tuple(refused),
+        guard=refusal,
+        unhealthy=present_health(request.kube, request.discovery, request.spec, ordered),
+        seconds=seconds,
+    )
+
+
+def _guard(
+    request: Request,
+    works: Sequence[Work],
+    refused: Sequence[Refusal],
+    doomed: Sequence[Doomed],
+    inventory: Mapping[ObjectId, str],
+) -> GuardError | None:
+    """The refusal of a dangerous plan. Recreating a PersistentVolumeClaim destroys as deleting it does."""
+    going = [item for item in doomed if item.delete]
+    live = {item.id: item.live for item in going if item.live}
+    remade = {work.id: work.live for work in works if work.action is Action.RECREATE and work.live}
+    spec, options = request.spec, request.options
+    try:
+        guard(
+            spec.id,
+            inventory=list(inventory),
+            desired=[*(work.id for work in works), *(item.id for item in refused)],
+            doomed=[item.id for item in going],
+            live=live,
+            annotations=spec.annotations,
+            allow_empty=options.allow_empty,
+            allow_mass_delete=options.allow_mass_delete,
+        )
+        guard_precious(spec.id, doomed=list(remade), live=remade, annotations=spec.annotations)
+    except GuardError as err:
+        return err
+    return None
+
+
+def _warnings(
+    works: Sequence[Work], refused: Sequence[Refusal], doomed: Sequence[Doomed], refusal: GuardError | None
+) -> tuple[str, ...]:
+    found = [str(item.error) for item in refused]
+    found += [work.problem for work in works if work.problem and not work.guessed]
+    found += [item.problem for item in doomed if item.problem]
+    guesses: dict[str, list[ObjectId]] = {}
+    for work in works:
+        if work.guessed and work.action in WRITES | {Action.UNCHANGED}:
+            guesses.setdefault(work.guessed, []).append(work.id)
+    found += [f"the preview is weaker for {_list(items)}: {why}" for why, items in guesses.items()]
+    return (*dict.fromkeys(found), *([str(refusal)] if refusal else []))
+
+
+def _list(items: Sequence[ObjectId]) -> str:
+    names = ", ".join(str(item) for item in items[:_LISTED])
+    return names if len(items) <= _LISTED else f"{names} and {len(items) - _LISTED} more"
+
+
+Progress = Callable[[str], None]

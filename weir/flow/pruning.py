@@ -1,0 +1,155 @@
+"""Which owned objects go, decided from what the cluster certainly says, and their deletion."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from http import HTTPStatus
+from itertools import groupby
+from typing import Any, Final
+
+from weir.edges.kube import writing
+from weir.edges.kube.client import Kube
+from weir.edges.kube.discovery import Discovery, Resource
+from weir.edges.kube.errors import KubeStatusError, UnknownKindError
+from weir.edges.kube.parallel import each
+from weir.edges.kube.reading import list_objects, read_one
+from weir.flow.faults import fault
+from weir.flow.refusals import refusal_text
+from weir.objects.prune import may_prune
+from weir.objects.rank import rank
+from weir.spec.changes import Action, ObjectChange
+from weir.spec.errors import ClusterError
+from weir.spec.identity import ObjectId, UnitId
+
+Obj = dict[str, Any]
+
+_TRIES: Final = 5
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Doomed:
+    """One object of the inventory that Git does not hold any more, and what happens to it."""
+
+    id: ObjectId
+    version: str
+    """As in the inventory."""
+    resource: Resource | None = None
+    live: Obj | None = None
+    delete: bool = False
+    kept: str = ""
+    """Why it is not deleted although it is there."""
+    tracked: bool = False
+    """Whether it stays in the inventory: its fate is unknown, or its deletion not complete."""
+    problem: str = ""
+
+    def change(self) -> ObjectChange | None:
+        """The line of the plan, None when the object is gone already."""
+        if self.delete:
+            return ObjectChange(self.id, Action.DELETE)
+        return ObjectChange(self.id, Action.SKIP, (), f"not deleted: {self.kept}") if self.kept else None
+
+
+def locate(discovery: Discovery, kube: Kube, item: ObjectId, version: str, started: float) -> Resource | None:
+    """The API of an object of the inventory; None when its kind is certainly gone, and its objects with it.
+
+    Raises:
+        ClusterError: that cannot be told (an API does not answer, or its definition exists and is not served).
+    """
+    try:
+        return discovery.any_version(item.group, item.kind, version)
+    except UnknownKindError:
+        if discovery.read_at < started:
+            discovery.refresh()
+            return locate(discovery, kube, item, version, started)
+    holder = _definition(kube, discovery, item)
+    if holder:
+        hint = "wait until it is served, or repair it, then run again"
+        raise ClusterError(
+            f"{item}: {holder} exists but is not served, so the object may still be there", hint=hint
+        )
+    return None
+
+
+def _definition(kube: Kube, discovery: Discovery, item: ObjectId) -> str:
+    """The stored definition of a kind that no API serves at the moment (an API server that just started)."""
+    crds = discovery.any_version("apiextensions.k8s.io", "CustomResourceDefinition")
+    for crd in list_objects(kube, crds):
+        spec = crd.get("spec") or {}
+        if (spec.get("group"), (spec.get("names") or {}).get("kind")) == (item.group, item.kind):
+            return f"CustomResourceDefinition/{crd['metadata']['name']}"
+    services = discovery.any_version("apiregistration.k8s.io", "APIService")
+    for service in list_objects(kube, services):
+        spec = service.get("spec") or {}
+        if spec.get("group") == item.group and spec.get("service"):
+            return f"APIService/{service['metadata']['name']}"
+    return ""
+
+
+def judge(item: ObjectId, version: str, resource: Resource | None, live: Obj | None, unit: UnitId) -> Doomed:
+    """What happens to one object that Git does not hold any more."""
+    doomed = Doomed(id=item, version=version, resource=resource, live=live)
+    if live is None or resource is None:
+        return doomed
+    allowed, why = may_prune(live, unit)
+    if not allowed:
+        return replace(doomed, kept=why)
+    if live["metadata"].get("deletionTimestamp"):
+        return replace(doomed, kept=_held(live), tracked=True)
+    return replace(doomed, delete=True)
+
+
+def _held(live: Obj) -> str:
+    finalizers = live["metadata"].get("finalizers") or ()
+    return f"is being deleted, held by {', '.join(finalizers)}" if finalizers else "is being deleted"
+
+
+def delete_all(
+    kube: Kube,
+    doomed: Sequence[Doomed],
+    unit: UnitId,
+    stop: threading.Event,
+    progress: Callable[[str], None],
+) -> list[Doomed]:
+    """Delete in the reverse of apply order, kind by kind, and say what is left.
+
+    A refusal does not keep the others: it is a `problem`, and the object stays tracked.
+
+    Raises:
+        ClusterError: the server cannot be reached.
+        StopRequested: the run was cancelled; what was not deleted is still tracked by the record.
+    """
+    results: list[Doomed] = [item for item in doomed if not item.delete]
+    going = sorted((item for item in doomed if item.delete), key=lambda item: rank(item.id), reverse=True)
+    for _, batch in groupby(going, key=lambda item: (rank(item.id)[0], item.id.group, item.id.kind)):
+        results.extend(each(kube, lambda item: _delete(kube, item, unit), batch, stop))
+    if going:
+        progress(f"deleted {sum(1 for item in going)} objects")
+    return results
+
+
+def _delete(kube: Kube, item: Doomed, unit: UnitId) -> Doomed:
+    """Delete the version that was judged; when it moved on meanwhile, judge again."""
+    for attempt in range(_TRIES):
+        if item.live is None or item.resource is None or not item.delete:
+            return item
+        try:
+            rest = writing.delete(kube, item.resource, item.live, exact=attempt < _TRIES - 1)
+        except KubeStatusError as err:
+            if err.status == HTTPStatus.CONFLICT and attempt < _TRIES - 1:
+                live = read_one(kube, item.resource, item.id)
+                item = judge(item.id, item.version, item.resource, live, unit)
+                continue
+            text = refusal_text(item.id, err, None, item.live, confidential=item.id.kind == "Secret")
+            return replace(item, delete=False, tracked=True, problem=text)
+        fault("pruned")
+        if rest is None:
+            return replace(item, delete=False, live=None)
+        return replace(item, delete=False, tracked=True, live=rest, kept=_held(rest))
+    return item
+
+
+def survivors(doomed: Iterable[Doomed]) -> Mapping[ObjectId, str]:
+    """What of the doomed stays in the inventory."""
+    return {item.id: item.version for item in doomed if item.tracked}
