@@ -62,7 +62,7 @@ def test_one_hanging_source_of_twenty_delays_nobody(world: World, tmp_path: Path
         hanging.commit(
             {
                 "app/a.yaml": "apiVersion: v1\nkind: ConfigMap\n"
-                 f"metadata: {{name: slow, namespace: {world.namespace}}}\n"
+                f"metadata: {{name: slow, namespace: {world.namespace}}}\n"
             }
         )
         world.stack.write_objects("stack.yaml", documents(world, repos, hanging))

@@ -1,0 +1,61 @@
+"""`make demo` on a reader's own cluster: it works, works again, and leaves nothing of its own and everything of others'."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from demo.rest import Rest
+from demo.stack import PROJECT
+from tests.support.checker import Checker
+from tests.support.world import config_map
+
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(600)]
+
+
+def play(kubeconfig: Path) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "demo"],
+        cwd=PROJECT,
+        env={**os.environ, "KUBECONFIG": str(kubeconfig)},
+        capture_output=True,
+        text=True,
+        timeout=280,
+        check=False,
+    )
+
+
+def demo_objects(rest: Rest) -> set[str]:
+    checker = Checker(rest, "weir-demo-records", "flux-system")
+    return {"/".join(key) for key in checker.owned()}
+
+
+def test_the_demo_works_twice_on_the_readers_cluster_and_leaves_nothing(kubeconfig: Path) -> None:
+    rest = Rest.load(kubeconfig)
+    rest.apply(config_map("default", "of-the-reader", A="1"))
+    for _ in range(2):
+        done = play(kubeconfig)
+        assert done.returncode == 0, done.stdout[-6000:] + done.stderr[-2000:]
+        assert "empty" in done.stdout
+        assert demo_objects(rest) == set()
+        spaces = {item["metadata"]["name"] for item in rest.list(rest.kind("v1", "Namespace"))}
+        assert not {name for name in spaces if name.startswith("weir-demo")}
+    assert rest.get("v1", "ConfigMap", "default", "of-the-reader") is not None
+
+
+def test_the_demo_refuses_a_cluster_where_its_names_are_taken(kubeconfig: Path) -> None:
+    rest = Rest.load(kubeconfig)
+    rest.apply({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "weir-demo-dev"}})
+    try:
+        done = play(kubeconfig)
+        assert done.returncode == 1
+        assert "weir-demo-dev" in done.stderr
+        live = rest.get("v1", "Namespace", "", "weir-demo-dev")
+        assert live is not None
+        assert not live["metadata"].get("deletionTimestamp")
+    finally:
+        rest.delete("v1", "Namespace", "", "weir-demo-dev")
