@@ -32,11 +32,14 @@ from weir.spec.identity import UnitId
 
 LOCKED: Final = 3
 """Exit code when another run holds the stack."""
+_TAKEN: Final = (2, LOCKED)
+"""Codes of the engine that have another meaning here (sdk/go/common/util/cmdutil/exit.go)."""
 EXIT_CODES: Final = """exit codes:
   0    done
   1    failed, as the last lines say
   2    wrong usage
   3    another run holds the stack; nothing was changed
+  4..9 Pulumi's own: 4 a resource failed, 5 a policy, 7 --expect-no-changes, 8 cancelled, 9 timeout
   130  stopped by Ctrl-C (128 + the signal's number); a second Ctrl-C kills at once
 
 Before the engine starts, on a file:// backend: a lock whose owner is proven dead is removed; a state that is missing
@@ -144,7 +147,8 @@ def run_engine(request: EngineRequest) -> int:
     for sentence in prepared.told:
         print(f"► {sentence}", file=sys.stderr)
     cli = PulumiCli(root=prepared.project.root, environ=request.environ, tools=request.tools)
-    return cli.run(arguments_of(request, prepared))
+    code = cli.run(arguments_of(request, prepared))
+    return 1 if code in _TAKEN else code
 
 
 def prepare(request: EngineRequest) -> Prepared:

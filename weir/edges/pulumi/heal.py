@@ -16,7 +16,15 @@ from typing import Final
 from weir.edges.pulumi.integrity import Checkpoint, CorruptError, UncheckedError, is_gzip
 from weir.edges.pulumi.lock import StackLockedError, break_dead_locks, hold, write_whole
 from weir.edges.pulumi.project import EngineError
-from weir.edges.pulumi.state import StackFiles, noted_md5, replace_state, set_aside, sidecar, write_checkpoint
+from weir.edges.pulumi.state import (
+    StackFiles,
+    md5,
+    noted_md5,
+    replace_state,
+    set_aside,
+    sidecar,
+    write_checkpoint,
+)
 
 _OURS: Final = ("weir:", "pulumi-python:dynamic", "pulumi:providers:", "pulumi:pulumi:")
 _TIME: Final = "%Y-%m-%dT%H:%M:%SZ"
@@ -169,8 +177,7 @@ def _warn_if_older(files: StackFiles, done: Healing) -> None:
     history = files.history()[:1]
     if done.checkpoint is None or not history:
         return
-    noted = noted_md5(history[0])
-    if noted is not None and noted == noted_md5(files.state):
+    if noted_md5(history[0]) == md5(files.state.read_bytes()):
         return
     with contextlib.suppress(CorruptError, UncheckedError, OSError):
         newest = files.read(history[0])

@@ -11,9 +11,9 @@ deletes them all (pkg/backend/diy/lock.go). Here a lock is removed only when its
   the proof is exact.
 
 Pulumi takes every file in the folder for a lock, a temporary one of a killed run too. A lock that is empty or no JSON
-names no owner. It is removed when it is older than a minute by the clock of its own
-file system (or from the future: the clock was set back) and no Pulumi CLI runs on this host. Everything else is
-respected: locks of other hosts always are.
+names no owner. It is removed when it is older than a minute by the clock of its own file system (or from the future:
+the clock was set back) and no Pulumi CLI on this host works, or may work, on the same backend and project. Everything
+else is respected: locks of other hosts always are.
 """
 
 from __future__ import annotations
@@ -35,7 +35,8 @@ from typing import Any, Final
 
 import psutil
 
-from weir.edges.pulumi.project import EngineError
+from weir.edges.pulumi.project import EngineError, backend_folder, backend_url, find_project
+from weir.spec.errors import WeirError
 
 SKEW: Final = 65 * 60.0
 """Seconds that a clock may have been set since a lock was written."""
@@ -205,10 +206,26 @@ def _why_dead(lock: Lock) -> str:
         return proof_of_death(lock, look_up(lock.pid), socket.gethostname())
     if not _settled(lock.path):
         return ""
-    running = [
-        process.pid for process in psutil.process_iter(["name"]) if is_engine(process.info["name"] or "")
-    ]
-    return "" if running else "it names no owner, and no Pulumi runs here"
+    running = any(_may_hold(process, lock.path.parent) for process in psutil.process_iter())
+    return "" if running else "it names no owner, and no Pulumi runs here on its project"
+
+
+def _may_hold(process: psutil.Process, folder: Path) -> bool:
+    """Whether a process is a Pulumi CLI that is not known to work on another backend or project."""
+    try:
+        if not is_engine(process.name()) or process.status() == psutil.STATUS_ZOMBIE:
+            return False
+        project = find_project(Path(process.cwd()))
+        backend = backend_folder(backend_url(project, process.environ()), project.root)
+    except psutil.NoSuchProcess:
+        return False
+    except (psutil.Error, WeirError, OSError):
+        return True
+    return (
+        backend is not None
+        and backend / ".pulumi" in folder.resolve().parents
+        and project.name in folder.parts
+    )
 
 
 def look_up(pid: int) -> Process:

@@ -47,7 +47,7 @@ def check_providers(resources: Iterable[Mapping[str, Any]], allowed: frozenset[s
         EngineError: names the resource and what was found.
     """
     for resource in resources:
-        for value in _values(resource):
+        for value in _values([resource.get("inputs"), resource.get("outputs")]):
             found = reference(value)
             if found in allowed or (isinstance(value, str) and value in allowed):
                 continue

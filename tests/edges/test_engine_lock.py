@@ -1,0 +1,168 @@
+"""Locks of real runs: a live owner is respected, a dead one is not in the way."""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+import subprocess
+import time
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from tests.support.tiny_engine import TinyEngine, descendants, end, wait_until
+from weir.edges.pulumi.lock import StackLockedError, break_dead_locks, hold
+
+
+@pytest.fixture
+def tiny(tmp_path: Path) -> Iterator[TinyEngine]:
+    engine = TinyEngine(tmp_path)
+    yield engine
+    engine.let_go()
+
+
+def write_lock(folder: Path, **content: object) -> Path:
+    folder.mkdir(parents=True, exist_ok=True)
+    known = {
+        "pid": dead_pid(),
+        "username": "ann",
+        "hostname": socket.gethostname(),
+        "timestamp": datetime.now(UTC).isoformat(),
+    }
+    path = folder / f"{len(list(folder.iterdir()))}.json"
+    path.write_text(json.dumps(known | content))
+    return path
+
+
+def dead_pid() -> int:
+    child = subprocess.Popen(["true"])
+    child.wait()
+    return child.pid
+
+
+def test_a_live_run_is_respected_named_and_left_to_finish(tiny: TinyEngine) -> None:
+    tiny.run("up")
+    other = tiny.hold_at_slow(tiny.start_bare)
+    (lock,) = tiny.locks()
+    held, state = lock.read_bytes(), tiny.files.state.read_bytes()
+    for verb in ("up", "destroy", "refresh"):
+        output = tiny.run(verb, code=3)
+        assert f"pid {other.pid} of " in output
+        assert socket.gethostname() in output
+        assert str(datetime.now(UTC).year) in output
+    assert "Previewing" in tiny.run("preview")
+    assert (lock.read_bytes(), tiny.files.state.read_bytes()) == (held, state)
+    tiny.let_go()
+    output, _ = other.communicate(timeout=60)
+    assert other.returncode == 0, output
+    assert tiny.done.count("create slow") == 1
+
+
+@pytest.mark.parametrize("hours", [-1, 1])
+def test_a_live_run_is_respected_when_the_clock_moved(tiny: TinyEngine, hours: int) -> None:
+    tiny.run("up")
+    other = tiny.hold_at_slow(tiny.start_bare)
+    (lock,) = tiny.locks()
+    content = json.loads(lock.read_bytes())
+    moved = datetime.now(UTC) + timedelta(hours=hours)
+    lock.write_text(json.dumps(content | {"timestamp": moved.isoformat()}))
+    with pytest.raises(StackLockedError, match=f"pid {other.pid}"):
+        break_dead_locks(tiny.files.locks)
+    tiny.let_go()
+    other.communicate(timeout=60)
+
+
+def test_a_killed_run_is_healed_by_the_next(tiny: TinyEngine) -> None:
+    tiny.run("up")
+    other = tiny.hold_at_slow(tiny.start_bare)
+    below = descendants(other.pid)
+    other.kill()
+    end(below)
+    other.communicate(timeout=30)
+    assert len(tiny.locks()) == 1
+    assert "pending_operations" in tiny.files.state.read_text()
+    tiny.let_go()
+    output = tiny.run("up")
+    assert f"removed the stale lock of pid {other.pid}" in output
+    assert "a killed run was creating urn:pulumi:dev::tiny::pulumi-python:dynamic:Resource::slow" in output
+    assert tiny.locks() == []
+    assert "pending_operations" not in tiny.files.state.read_text()
+    assert "pending" not in tiny.run("preview", "--expect-no-changes")
+
+
+def test_the_lock_of_a_dead_owner_is_removed_alone(tmp_path: Path) -> None:
+    dead = write_lock(tmp_path)
+    foreign = write_lock(tmp_path, hostname="elsewhere")
+    with pytest.raises(StackLockedError, match="on elsewhere"):
+        break_dead_locks(tmp_path)
+    assert (dead.exists(), foreign.exists()) == (False, True)
+
+
+def test_a_pid_that_belongs_to_another_program_now_is_no_owner(tmp_path: Path) -> None:
+    lock = write_lock(tmp_path, pid=os.getpid())
+    (told,) = break_dead_locks(tmp_path)
+    assert str(os.getpid()) in told
+    assert not lock.exists()
+
+
+@pytest.mark.parametrize("content", [b"", b"{", b"[]", b'{"pid": "x"}', b'{"pid": true}', b"\xff"])
+@pytest.mark.parametrize("age", [120, -7200])
+def test_an_unreadable_lock_is_removed_once_it_is_old(tmp_path: Path, content: bytes, age: float) -> None:
+    folder = tmp_path / "locks"
+    folder.mkdir()
+    lock = folder / "x.json"
+    lock.write_bytes(content)
+    with pytest.raises(StackLockedError, match="unreadable lock"):
+        break_dead_locks(folder)
+    os.utime(lock, (time.time() - age, time.time() - age))
+    assert len(break_dead_locks(folder)) == 1
+    assert list(folder.iterdir()) == []
+
+
+def test_a_leftover_temporary_file_in_the_lock_folder_is_removed(tmp_path: Path) -> None:
+    folder = tmp_path / "locks"
+    folder.mkdir()
+    leftover = folder / "fileblob123"
+    leftover.touch()
+    os.utime(leftover, (time.time() - 120, time.time() - 120))
+    assert len(break_dead_locks(folder)) == 1
+
+
+def test_no_run_starts_while_the_state_is_edited(tiny: TinyEngine) -> None:
+    tiny.run("up")
+    with hold(tiny.files.locks):
+        other = tiny.start_bare()
+        output, _ = other.communicate(timeout=60)
+        assert other.returncode != 0
+        assert f"pid {os.getpid()}" in output
+        with pytest.raises(StackLockedError), hold(tiny.files.locks):
+            raise AssertionError("held twice")
+        assert len(tiny.locks()) == 1
+    assert tiny.locks() == []
+    other = tiny.start_bare()
+    output, _ = other.communicate(timeout=60)
+    assert other.returncode == 0, output
+
+
+def test_a_lock_of_our_own_outlives_us_only_until_the_next_run(tmp_path: Path) -> None:
+    folder = tmp_path / "locks"
+    code = f"""
+import os
+from pathlib import Path
+from weir.edges.pulumi.lock import hold
+with hold(Path({str(folder)!r})):
+    os._exit(9)
+"""
+    subprocess.run(["python3", "-c", code], check=False, cwd=Path(__file__).parents[2], env=_python_env())
+    assert len(list(folder.iterdir())) == 1
+    wait_until(lambda: break_dead_locks(folder), 10)
+    assert list(folder.iterdir()) == []
+
+
+def _python_env() -> dict[str, str]:
+    import sys
+
+    return os.environ | {"PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
