@@ -94,7 +94,9 @@ SCALARS = (
     | PLAIN_TEXTS
 )
 VALUES = st.recursive(
-    SCALARS, lambda inner: st.lists(inner, max_size=4) | st.dictionaries(PLAIN_TEXTS, inner, max_size=4), max_leaves=12
+    SCALARS,
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(PLAIN_TEXTS, inner, max_size=4),
+    max_leaves=12,
 )
 """Whatever a field of an object may hold."""
 

@@ -65,7 +65,7 @@ class _Site:
     file: str
     chain: tuple[str, ...]
 
-    def error(self, at: str, problem: str, hint: str = "") -> RenderError:
+    def error(self, at: str, problem: str, hint: str = "correct the field") -> RenderError:
         """An error in this file at a field."""
         return RenderError(f"{self.file}: {at}: {problem}", hint=hint)
 
