@@ -14,6 +14,12 @@ from weir.render.top import find_top
 from weir.spec.errors import RenderError
 
 
+FILES = [
+    *("a.txt", "b.txt", "c.env", "config.yaml", "crd.json", "d.env", "deploy.yaml", "merge.yaml", "ops.yaml"),
+    *("patch.yaml", "replace.yaml", "s.txt", "schema.json"),
+]
+
+
 def closure_of(content: dict[str, Any], path: str = "") -> Closure:
     layout = Layout(MemoryTree(content))
     return close(layout, find_top(layout, path))
@@ -41,13 +47,7 @@ secretGenerator: [{name: s, files: [s.txt]}]
 """,
             "base/kustomization.yml": "resources: [cm.yaml]\n",
             "parts/debug/Kustomization": "kind: Component\npatches: [{path: p.yaml}]\n",
-            **{
-                f"app/{name}": "x: y\n"
-                for name in (
-                    "deploy.yaml crd.json config.yaml schema.json patch.yaml ops.yaml merge.yaml replace.yaml "
-                    "a.txt b.txt c.env d.env s.txt"
-                ).split()
-            },
+            **{f"app/{name}": "x: y\n" for name in FILES},
             "base/cm.yaml": "x: y\n",
             "parts/debug/p.yaml": "x: y\n",
             "app/unused.yaml": "x: y\n",
@@ -55,10 +55,7 @@ secretGenerator: [{name: s, files: [s.txt]}]
         },
         "app",
     )
-    names = (
-        "a.txt b.txt c.env config.yaml crd.json d.env deploy.yaml merge.yaml ops.yaml patch.yaml replace.yaml"
-    )
-    expected = [f"app/{name}" for name in f"{names} s.txt schema.json".split()]
+    expected = [f"app/{name}" for name in FILES]
     assert list(closure.files) == sorted([*expected, "base/cm.yaml", "parts/debug/p.yaml"])
     assert set(closure.written) == {
         "app/kustomization.yaml",
