@@ -106,7 +106,7 @@ def _suspended(records: Records, stored: Stored | None, record: UnitRecord) -> U
 class _Run:
     """One run: what it knows of the record, and how far it got."""
 
-    def __init__(  # noqa: PLR0913 - the parts of a run
+    def __init__(
         self,
         request: Request,
         records: Records,

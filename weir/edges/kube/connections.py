@@ -34,6 +34,10 @@ class Connections:
         self._lock = threading.Lock()
         self._busy: set[http.client.HTTPConnection] = set()
 
+    def __del__(self) -> None:
+        """Close the sockets with the last user of the pool."""
+        self.drop_idle()
+
     @contextlib.contextmanager
     def borrow(self, timeout: float) -> Iterator[http.client.HTTPConnection]:
         """A connection, perhaps not connected yet; closed when the block raises. `timeout` in seconds, per read."""
