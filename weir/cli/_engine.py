@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import os
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
@@ -135,8 +135,16 @@ def request_of(verb: str, args: argparse.Namespace) -> EngineRequest:
     )
 
 
-def run_engine(request: EngineRequest) -> int:
-    """Prepare the stack, run the engine, and give the exit code of `EXIT_CODES`. Raises WeirError."""
+def run_engine(
+    request: EngineRequest, find_orphans: Callable[[Prepared], Iterable[UnitId]] | None = None
+) -> int:
+    """Prepare the stack, run the engine, and give the exit code of `EXIT_CODES`. Raises WeirError.
+
+    Args:
+        request: what to run.
+        find_orphans: the units of this stack that the cluster remembers and the prepared state does not hold; the
+            program gets them as `$WEIR_ORPHANS`.
+    """
     try:
         prepared = prepare(request)
     except StackLockedError as error:
@@ -146,7 +154,10 @@ def run_engine(request: EngineRequest) -> int:
         raise EngineError(f"{err.filename}: {err.strerror}", hint="check the backend's folder") from err
     for sentence in prepared.told:
         print(f"► {sentence}", file=sys.stderr)
-    cli = PulumiCli(root=prepared.project.root, environ=request.environ, tools=request.tools)
+    environ = dict(request.environ)
+    if find_orphans and (orphans := sorted(find_orphans(prepared))):
+        environ["WEIR_ORPHANS"] = ",".join(map(str, orphans))
+    cli = PulumiCli(root=prepared.project.root, environ=environ, tools=request.tools)
     code = cli.run(arguments_of(request, prepared))
     return 1 if code in _TAKEN else code
 
