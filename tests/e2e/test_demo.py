@@ -1,4 +1,4 @@
-"""`make demo` on a reader's own cluster: it works, works again, and leaves nothing of its own and everything of others'."""
+"""`make demo` on a reader's own cluster: it works twice, and leaves nothing of its own and all of theirs."""
 
 from __future__ import annotations
 

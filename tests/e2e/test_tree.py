@@ -1,0 +1,113 @@
+"""Repositories that hold Flux objects: read from Git, expanded to any depth, children removed with their documents."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.support.checker import Expected
+from tests.support.stack import git_repository
+from tests.support.world import Obj, World, config_map
+
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(300)]
+
+
+def three_levels(world: World) -> dict[str, list[Obj]]:
+    ns = world.namespace
+    return {
+        "top/middle.yaml": [world.unit("middle", "./middle")],
+        "middle/leaf.yaml": [world.unit("leaf", "./leaf")],
+        "middle/own.yaml": [config_map(ns, "own", A="1")],
+        "leaf/a.yaml": [config_map(ns, "leaf", A="1")],
+    }
+
+
+def expect(world: World, *, leaf: bool = True) -> None:
+    """The parents' own objects are units, which are never applied: only the ConfigMaps are judged."""
+    ns = world.namespace
+    own = checker_unit(world, "middle", [config_map(ns, "own", A="1")])
+    wanted = [checker_unit(world, "top", []), own]
+    world.judge_units([*wanted, world.expected("leaf", "leaf")] if leaf else wanted)
+
+
+def checker_unit(world: World, name: str, objects: list[Obj]) -> Expected:
+    return Expected(name, tuple(objects), world.flux)
+
+
+def test_units_that_render_units_are_expanded_to_any_depth_in_one_preview(world: World) -> None:
+    world.commit(three_levels(world))
+    world.units(top="./top")
+    shown = world.stack.preview("--diff").must()
+    assert f"ConfigMap/{world.namespace}/leaf" in shown.out
+    world.stack.up().must()
+    expect(world)
+    world.stack.expect_clean()
+
+
+def test_a_child_removed_from_git_goes_with_its_objects(world: World) -> None:
+    world.commit(three_levels(world))
+    world.units(top="./top")
+    world.stack.up().must()
+    world.commit({"middle/leaf.yaml": None})
+    shown = world.stack.preview("--diff").must()
+    assert "leaf" in shown.out
+    world.stack.up().must()
+    assert world.gone("v1", "ConfigMap", "leaf")
+    expect(world, leaf=False)
+
+
+def test_the_stacks_own_objects_may_come_from_git(world: World) -> None:
+    source = git_repository("apps", world.repo.url, namespace=world.flux)
+    world.commit(
+        {
+            "flux/all.yaml": [source, world.unit("web", "./web")],
+            "web/a.yaml": [config_map(world.namespace, "web", A="1")],
+        }
+    )
+    del world.stack.settings["objects"]
+    world.stack.settings["source"] = {"url": world.repo.url, "ref": "main", "path": "flux"}
+    world.stack.write_settings()
+    world.stack.up().must()
+    world.judge(web="web")
+    world.commit({"web/a.yaml": [config_map(world.namespace, "web", A="2")]})
+    world.stack.up().must()
+    world.judge(web="web")
+
+
+def test_variables_reach_manifests_and_every_document_of_a_unit_is_substituted(world: World) -> None:
+    ns = world.namespace
+    world.commit({"web/a.yaml": [config_map(ns, "web", HOST="${host}", SIZE="${size:=small}")]})
+    world.units(world.unit("web", "./web", postBuild={"substitute": {"host": "shop.example"}}))
+    world.stack.up().must()
+    assert world.live("v1", "ConfigMap", "web")["data"] == {"HOST": "shop.example", "SIZE": "small"}
+
+
+def test_a_suspended_unit_is_left_as_it_is(world: World) -> None:
+    ns = world.namespace
+    world.commit({"web/a.yaml": [config_map(ns, "web", A="1")]})
+    world.units(web="./web")
+    world.stack.up().must()
+    world.commit({"web/a.yaml": [config_map(ns, "web", A="2")]})
+    world.units(world.unit("web", "./web", suspend=True))
+    world.stack.up().must()
+    assert world.live("v1", "ConfigMap", "web")["data"] == {"A": "1"}
+    world.units(world.unit("web", "./web"))
+    world.stack.up().must()
+    world.judge(web="web")
+
+
+def test_dependencies_are_in_the_cluster_before_their_dependents(world: World) -> None:
+    ns = world.namespace
+    names = ["first", "second", "third"]
+    world.commit({f"{name}/a.yaml": [config_map(ns, name, A="1")] for name in names})
+    pairs = zip(names, [None, *names], strict=False)
+    world.units(
+        *(
+            world.unit(name, f"./{name}", wait=True, **({"dependsOn": [{"name": before}]} if before else {}))
+            for name, before in pairs
+        )
+    )
+    world.stack.up().must()
+    versions = [int(world.live("v1", "ConfigMap", name)["metadata"]["resourceVersion"]) for name in names]
+    assert versions == sorted(versions)
+    world.stack.destroy().must()
+    assert world.checker.owned() == {}
