@@ -27,7 +27,7 @@ _KINDS = {
 _SCHEMA = '{"name": "weir", "version": "0.1.0", "resources": {"weir:kustomize:Kustomization": {}}}'
 
 
-class Servicer(ResourceProviderServicer):  # type: ignore[misc]
+class Servicer(ResourceProviderServicer):
     """Every call of the engine, forwarded to the unit provider in a thread and awaited here."""
 
     def __init__(self, engine: Engine) -> None:
@@ -78,7 +78,7 @@ class Servicer(ResourceProviderServicer):  # type: ignore[misc]
 
     async def Diff(self, request: Any, context: Any) -> Any:  # noqa: N802, ARG002
         """What changes, one property path per object field."""
-        paths = self.unit.diff(from_struct(request.oldInputs), from_struct(request.news))
+        paths = self.unit.diff(from_struct(request.old_inputs), from_struct(request.news))
         some = proto.DiffResponse.DIFF_SOME if paths else proto.DiffResponse.DIFF_NONE
         detailed = {
             property_path(*path): proto.PropertyDiff(kind=_KINDS[kind], inputDiff=True)

@@ -2,37 +2,42 @@
 
 from __future__ import annotations
 
+import hashlib
+import os
 import threading
 import traceback
 from dataclasses import replace
 from typing import Final
 
 import orjson
-from weir.flow.apply import apply_unit
-from weir.flow.plan import plan_unit
-from weir.flow.remove import plan_removal, remove_unit
-from weir.flow.render import objects_digest
 
 from provider.engine import Engine
 from provider.props import Props, plain
 from provider.report import changes_props, last_result, log_plan, outputs_of, record_outputs, spec_props
 from weir.edges.runs import Run, objects_file, unit_file
+from weir.edges.timings import note
+from weir.flow.apply import apply_unit
 from weir.flow.clusters import Clusters
 from weir.flow.outcome import UnitOutcome, decode
+from weir.flow.plan import plan_unit
+from weir.flow.remove import plan_removal, remove_unit
+from weir.flow.render import objects_digest
 from weir.flow.settings import read_settings
 from weir.spec.errors import ClusterError, RenderError, WeirError
 from weir.spec.identity import UnitId
 from weir.spec.record import UnitRecord
 
 _TRACKED: Final = ("source", "revision", "digest", "cluster", "suspended")
+ALLOW_DELETE: Final = "WEIR_ALLOW_DELETE"
+"""Set by `weir destroy`, which a person typed: removing units may then remove Namespaces, CRDs and claims."""
 _NEWS: Final = ("unit", "source", "orphan")
 
 
 class Failed(WeirError):
     """A unit that was applied, wholly or in part, and is not ready. Carries the outputs to keep."""
 
-    def __init__(self, message: str, outputs: Props) -> None:
-        super().__init__(message)
+    def __init__(self, message: str, outputs: Props, *, hint: str = "") -> None:
+        super().__init__(message, hint=hint)
         self.outputs = outputs
 
 
@@ -158,9 +163,9 @@ class UnitProvider:
         clusters = self._cluster(urn)
         unit = UnitId.parse(inputs["unit"])
         self._same_cluster(clusters, inputs.get("cluster", ""))
-        record = clusters.records.read(unit)
         if "orphan" in inputs:
-            return self._remove_orphan(urn, clusters, record, inputs)
+            self._remove(urn, clusters, unit)
+            return dict(inputs) | {"ready": "True", "message": "removed"}
         outcome = self._outcome(unit)
         spec = replace(outcome.spec, timeout=timeout) if timeout else outcome.spec
         kube, discovery = clusters.target(spec)
@@ -170,36 +175,37 @@ class UnitProvider:
             clusters.records,
             spec,
             () if spec.suspend else self._objects(outcome),
-            record=_next_record(record, outcome, clusters),
+            record=_new_record(outcome, clusters.records.stack),
             options=self._settings.options,
             revision=outcome.revision,
             digest=outcome.digest,
             progress=lambda line: self._engine.log("info", urn, line, ephemeral=True),
             stop=self._stop,
+            confidential=outcome.secret_ids,
         )
+        note(unit, result.timings)
         outputs = outputs_of(inputs, result)
-        if result.condition.status == "False":
-            raise Failed(result.condition.message, outputs)
+        if result.error is not None:
+            raise Failed(result.error.message, outputs, hint=result.error.hint)
         return outputs
-
-    def _remove_orphan(self, urn: str, clusters: Clusters, record: UnitRecord | None, inputs: Props) -> Props:
-        if record is not None:
-            self._remove(urn, clusters, record)
-        return dict(inputs) | {"ready": "True", "message": "removed"}
 
     def delete(self, urn: str, state: Props) -> None:
         """Remove the unit by its deletion policy. A unit without a record is gone already. Raises WeirError."""
         clusters = self._cluster(urn)
         self._same_cluster(clusters, state.get("cluster", ""))
-        record = clusters.records.read(UnitId.parse(state["unit"]))
-        if record is not None:
-            self._remove(urn, clusters, record)
+        self._remove(urn, clusters, UnitId.parse(state["unit"]))
 
-    def _remove(self, urn: str, clusters: Clusters, record: UnitRecord) -> None:
+    def _remove(self, urn: str, clusters: Clusters, unit: UnitId) -> None:
+        record = clusters.records.read(unit)
+        if record is None:
+            return
+        options = self._settings.options
+        if os.environ.get(ALLOW_DELETE):
+            options = replace(options, allow_mass_delete=True)
         remove_unit(
             clusters,
             record,
-            self._settings.options,
+            options,
             progress=lambda line: self._engine.log("info", urn, line, ephemeral=True),
             stop=self._stop,
         )
@@ -212,6 +218,20 @@ class UnitProvider:
             return None, {}
         kept = {key: value for key, value in inputs.items() if key not in ("changes", "error", "result")}
         return dict(state) | record_outputs(record), kept
+
+
+def _new_record(outcome: UnitOutcome, stack: str) -> UnitRecord:
+    """What this run knows about the unit; what was before, the apply takes from the cluster's own record."""
+    return UnitRecord(
+        id=outcome.id,
+        stack=stack,
+        source=str(outcome.spec.source),
+        spec_digest=hashlib.sha256(
+            orjson.dumps(outcome.document.data, option=orjson.OPT_SORT_KEYS)
+        ).hexdigest(),
+        document=orjson.dumps(outcome.document.data).decode(),
+        variables=outcome.variables,
+    )
 
 
 def _compare(path: tuple[str, ...], old: object, new: object) -> dict[tuple[str, ...], str]:

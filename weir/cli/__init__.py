@@ -26,6 +26,8 @@ VERBS: Final[dict[str, tuple[str, str]]] = {
     "preview": ("weir.cli.preview", "show what up would change"),
     "refresh": ("weir.cli.refresh", "read the cluster's state into the stack's state"),
     "destroy": ("weir.cli.destroy", "remove everything that a stack owns"),
+    "diff": ("weir.cli.diff", "show what a commit, a branch or a folder would change, object by object"),
+    "get": ("weir.cli.get", "list sources and kustomizations and how they are"),
     "cluster": ("weir.cli.cluster", "start, stop or look at a local Kubernetes control plane"),
 }
 """Verb -> (module, one line of help)."""

@@ -184,7 +184,7 @@ class Ahead:
             if declared.spec.id not in self._yielded:
                 yield self._emit(self._stuck(declared))
 
-    def _stuck(self, declared: Declared) -> Outcome:
+    def _stuck(self, declared: Declared) -> SourceOutcome | UnitOutcome:
         spec = declared.spec
         if isinstance(spec, GitRepositorySpec):
             error = (
