@@ -124,14 +124,13 @@ def _reason(err: Exception) -> str:
 
 @lru_cache(maxsize=256)
 def _parse(expr: str) -> _Program:
-    from celpy import Environment
-    from celpy.celparser import CELParseError
+    from celpy.celparser import CELParseError, CELParser
 
     from weir.objects.cel_runner import known_functions
 
     _check_shape(expr)
     try:
-        tree = Environment().compile(expr)
+        tree = CELParser().parse(expr)  # celpy's Environment would raise the recursion limit of the process
         variables, functions = _names(tree, frozenset())
     except CELParseError as err:
         place = f"line {err.line}, column {err.column}" if err.line else "its end"

@@ -20,6 +20,8 @@ _IGNORED_META: Final = frozenset(
     {"managedFields", "resourceVersion", "generation", "uid", "creationTimestamp", "selfLink"}
 )
 _IGNORED: Final = frozenset({"apiVersion", "kind", "metadata", "status"})
+_COUNTER: Final = "deprecated.daemonset.template.generation"
+"""An annotation that the server itself counts up."""
 _LAST_APPLIED: Final = "kubectl.kubernetes.io/last-applied-configuration"
 _PLAIN_KEY: Final = re.compile(r"[A-Za-z0-9_-]+", re.ASCII)
 _ABSENT: Final = object()
@@ -50,6 +52,9 @@ def _pairs(live: Obj, merged: Obj) -> Iterator[Pair]:
         {key: value for key, value in (obj.get("metadata") or {}).items() if key not in _IGNORED_META}
         for obj in (live, merged)
     )
+    for meta in (old_meta, new_meta):
+        if _COUNTER in (meta.get("annotations") or {}):
+            meta["annotations"] = {key: text for key, text in meta["annotations"].items() if key != _COUNTER}
     yield from _walk("metadata", old_meta, new_meta)
     old, new = ({key: value for key, value in obj.items() if key not in _IGNORED} for obj in (live, merged))
     yield from _walk("", old, new)

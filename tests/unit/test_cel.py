@@ -1,0 +1,154 @@
+"""CEL over objects: what Flux's expressions need, within limits, with errors that say why and show no values."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from weir.objects.cel import MAX_LENGTH, MAX_NESTING, compile_check, evaluate, judge
+from weir.spec.errors import SpecError
+
+OBJ: dict[str, Any] = {
+    "metadata": {"name": "x", "generation": 3, "labels": {"a.b/c": "1"}},
+    "spec": {"replicas": 2, "ratio": 1.5, "nothing": None},
+    "status": {
+        "observedGeneration": 3,
+        "phase": "Running",
+        "conditions": [
+            {"type": "Ready", "status": "True"},
+            {"type": "Synced", "status": "False", "reason": "Error"},
+        ],
+    },
+    "data": {"password": "CANARY", "n": "1"},
+}
+
+
+@pytest.mark.parametrize(
+    ("expr", "want"),
+    [
+        ("status.conditions.filter(e, e.type == 'Ready').all(e, e.status == 'True')", True),
+        ("status.conditions.exists(e, e.type == 'Synced' && e.status == 'True')", False),
+        ("status.conditions.exists_one(e, e.status == 'True')", True),
+        ("status.conditions.map(e, e.type) == ['Ready', 'Synced']", True),
+        ("status.observedGeneration == metadata.generation", True),
+        ("has(status.phase) && status.phase in ['Running', 'Bound']", True),
+        ("!has(status.reason)", True),
+        ("metadata.labels['a.b/c'] == '1'", True),
+        ("size(status.conditions) == 2 && status.conditions.size() == 2", True),
+        ("status.phase.startsWith('Run') && status.phase.matches('^R.*g$')", True),
+        ("int(data.n) == 1 && data['n'] == '1'", True),
+        ("spec.replicas == 2.0 && spec.replicas > 1.5 && spec.ratio < 2", True),
+        ("spec.replicas in [1.0, 2.0]", True),
+        ("spec.nothing == null", True),
+        ("status.phase == 'Failed' ? true : false", False),
+        ("status.phase.lowerAscii() == 'running' && 'a,b'.split(',').join('-') == 'a-b'", True),
+        ("' x '.trim() == 'x' && 'abc'.substring(1) == 'bc' && 'abc'.indexOf('c') == 2", True),
+        ("'aXa'.replace('X', 'b') == 'aba' && 'abc'.charAt(1) == 'b'", True),
+        ("timestamp('2026-01-01T00:00:00Z') < timestamp('2026-01-02T00:00:00Z')", True),
+    ],
+)
+def test_an_expression_is_true_or_false(expr: str, want: bool) -> None:
+    assert judge(expr, OBJ) is want
+    assert evaluate(expr, OBJ) is want
+
+
+def test_a_ready_expression_sees_self_and_dep() -> None:
+    expr = "dep.status.version == self.metadata.labels.version"
+    both = {"self": {"metadata": {"labels": {"version": "2"}}}, "dep": {"status": {"version": "2"}}}
+    assert evaluate(expr, both)
+    both["dep"]["status"]["version"] = "1"
+    assert not evaluate(expr, both)
+
+
+@pytest.mark.parametrize(
+    "expr",
+    [
+        "status.nothing == 'x'",
+        "status.nothing.deeper == 'x'",
+        "missing.phase == 'x'",
+        "spec.nothing.deeper == 'x'",
+        "status.conditions[7].type == 'Ready'",
+        "status.conditions.all(e, e.reason == 'Error')",
+        "status.missing.exists(e, e == 1)",
+    ],
+)
+def test_an_absent_field_means_not_yet(expr: str) -> None:
+    assert judge(expr, OBJ) is None
+    assert evaluate(expr, OBJ) is False
+
+
+def test_an_absent_field_does_not_matter_where_the_answer_is_known() -> None:
+    assert judge("status.phase == 'Running' || status.nothing == 'x'", OBJ) is True
+    assert judge("status.nothing == 'x' && false", OBJ) is False
+
+
+BROKEN = {
+    "status.phase ==": "not readable",
+    "x y": "not readable",
+    "": "not readable",
+    "status.?phase == 'x'": "use has()",
+    "status.phase": "type string, not a boolean",
+    "fooBar(status)": "unknown function fooBar()",
+    "status.phase.explode()": "unknown function explode()",
+    "status.conditions.reduce(a, b, 0, a)": "unknown function reduce()",
+    "status.phase.x == 1": "a field of something that is no map",
+    "status.phase > 1": "does not take string and int",
+    "1 / 0 == 1": "ZeroDivisionError",
+    "int(data.password) == 1": "ValueError",
+    "timestamp(data.password) > timestamp('2026-01-01T00:00:00Z')": "cannot be evaluated",
+    "'x'.matches('(')": "cannot be evaluated",
+}
+
+
+@pytest.mark.parametrize("expr", BROKEN)
+def test_a_broken_expression_says_why_and_shows_no_value(expr: str) -> None:
+    with pytest.raises(SpecError) as caught:
+        evaluate(expr, OBJ)
+    text = str(caught.value)
+    assert BROKEN[expr] in text
+    assert expr in text
+    assert "CANARY" not in text
+
+
+HUGE = {
+    "long": "a" * (MAX_LENGTH + 1),
+    "brackets": "(" * (MAX_NESTING + 1) + "true" + ")" * (MAX_NESTING + 1),
+    "negations": "!" * 2000 + "true",
+    "spaced negations": "! " * 2000 + "true",
+    "nested loops": "[0,1,2,3,4,5,6,7,8,9].all(a, " * 6 + "true" + ")" * 6,
+    "doubling text": "['aaaaaaaaaaaaaaaa']" + ".map(a, a + a)" * 60 + ".size() == 1",
+    "doubling list": "[[1]]" + ".map(a, a + a)" * 60 + ".size() == 1",
+    "repeated text": "'a' * 1000000000 == 'a'",
+    "padded text": "'%1000000000d' % 1 == ''",
+    "replaced text": "['aaaaaaaaaaaaaaaa']" + ".map(a, a.replace('a', a))" * 10 + ".size() == 1",
+    "comparisons": "big.all(a, big.all(b, big == big))",
+    "ternaries": "true ? " * 300 + "true" + " : true" * 300,
+}
+
+
+@pytest.mark.parametrize("name", HUGE)
+def test_a_catastrophic_expression_ends_in_an_error(name: str) -> None:
+    with pytest.raises(SpecError):
+        evaluate(HUGE[name], {"big": [{"a": "x" * 100}] * 500})
+
+
+def test_a_catastrophic_pattern_is_none() -> None:
+    assert judge("text.matches('(a+)+$')", {"text": "a" * 5000 + "b"}) is False
+
+
+def test_an_ordinary_expression_over_a_large_object_is_within_the_limits() -> None:
+    conditions = [{"type": f"C{index}", "status": "True"} for index in range(100)]
+    assert evaluate("status.conditions.all(e, e.status == 'True')", {"status": {"conditions": conditions}})
+
+
+def test_check_finds_unknown_variables() -> None:
+    compile_check("dep.status.ready && self.spec.x.exists(y, y == 1)", ("self", "dep"))
+    with pytest.raises(SpecError, match="found 'slef', expected one of the variables dep, self"):
+        compile_check("slef.spec.x == 1", ("self", "dep"))
+
+
+@pytest.mark.parametrize("expr", ["x ==", "f(x)", "(" * 99])
+def test_check_finds_what_can_be_found_without_an_object(expr: str) -> None:
+    with pytest.raises(SpecError):
+        compile_check(expr)
