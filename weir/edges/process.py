@@ -239,6 +239,11 @@ def run(  # noqa: PLR0913 - as start
     return Completed(returncode=returncode, stdout=b"".join(chunks), stderr=running.stderr)
 
 
+def search_path() -> str:
+    """Where programs are looked for: this process's PATH, the one thing of its environment that children get."""
+    return os.environ.get("PATH") or os.defpath
+
+
 def _spawn(argv: Sequence[str], env: Mapping[str, str], cwd: Path | None, timeout: float) -> Running:
     program = argv[0] if os.sep in argv[0] else shutil.which(argv[0], path=env.get("PATH", os.defpath))
     if program is None:

@@ -106,6 +106,10 @@ class Store:
         text = self.trees.read(manifest.hex_of(digest), f"artifact {digest[:19]}")
         return StoredTree(digest, MappingProxyType(manifest.parse_manifest(text)), self.blobs)
 
+    def read(self, file: TreeFile, name: str) -> bytes:
+        """The bytes of a file that is not a link, checked. Raises ArtifactError."""
+        return self.blobs.read(file.sha256, name)
+
     def has_blob(self, file: TreeFile) -> bool:
         """Whether a file's content is here with the right size (links carry their own)."""
         return bool(file.link) or self.blobs.has(file.sha256, file.size)

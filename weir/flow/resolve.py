@@ -1,0 +1,282 @@
+"""Resolve a source and bring its content into the store: the first two steps of the way data flows.
+
+    spec.ref -> ls-remote -> commit -> (memo hit? done) -> shallow fetch -> new blobs -> tree in the store -> Artifact
+
+Signatures are verified on every call against the keys of now, also when the revision has not moved. Nothing is
+downloaded when revision and configuration are those of an artifact that is still whole.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Final
+
+from weir.edges.folders import cache_root, private_folder
+from weir.edges.git import github_app, history, objects, signatures
+from weir.edges.git.cache import CacheRepository, DamagedCacheError, open_cache
+from weir.edges.git.checkout import Checkout
+from weir.edges.git.credentials import Credentials, basic, read_credentials
+from weir.edges.git.remote import Remote, list_refs, moved
+from weir.edges.git.session import Session, open_session
+from weir.edges.git.url import GitUrl, parse_url
+from weir.edges.git.verification import verify_target
+from weir.edges.store import Store
+from weir.flow import git_content
+from weir.select import git_ref
+from weir.spec.artifact import Artifact, short_revision
+from weir.spec.errors import ArtifactError, SourceError, SpecError, VerificationError, WeirError
+from weir.spec.git_repository import GitRef, GitRepositorySpec
+
+Secrets = Callable[[str, str], Mapping[str, bytes]]
+"""The data of a Secret by namespace and name. Raises WeirError when there is none."""
+
+_HISTORY_DEPTH: Final = 500
+_HISTORY_TIMEOUT: Final = 10.0
+_MOST_TIES: Final = 20
+_NAMED: Final = (SourceError, VerificationError, SpecError, ArtifactError)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SyncResult:
+    """What a source yields now."""
+
+    artifact: Artifact
+    changed: bool
+    """Whether it differs from the previous artifact."""
+    verified: str = ""
+    """What was verified, and with which key; empty when the spec asks for no verification."""
+    warnings: tuple[str, ...] = ()
+    subject: str = ""
+    """First line of the commit's message; empty when nothing was fetched."""
+
+
+def sync(  # noqa: PLR0913 - each is one fact of the run
+    spec: GitRepositorySpec,
+    *,
+    store: Store,
+    secrets: Secrets,
+    includes: Mapping[str, Artifact],
+    previous: Artifact | None,
+    allow_file_urls: bool,
+    cache_dir: Path | None = None,
+    ref_override: str = "",
+    stop: threading.Event | None = None,
+) -> SyncResult:
+    """The artifact of a GitRepository. `includes` are the artifacts of other repositories by name.
+
+    Rule: https://fluxcd.io/flux/components/source/gitrepositories/
+
+    Raises:
+        VerificationError: the signature does not hold for the keys of now; the previous artifact is not to be used.
+        SourceError: it cannot be resolved or fetched; the caller keeps the previous artifact.
+        ArtifactError: the store refuses the content, or the disk is full.
+        SpecError: a semver range or an ignore pattern is none.
+        StopRequested: `stop` was set.
+    """
+    if spec.suspend and not ref_override:
+        if previous is None:
+            raise SourceError(
+                f"{spec.where}: suspended before it was ever fetched", hint="set spec.suspend: false"
+            )
+        return SyncResult(artifact=previous, changed=False)
+    ref = git_ref.parse_ref(ref_override) if ref_override else spec.ref
+    root = cache_dir or cache_root() / "git"
+    try:
+        work = _Sync(spec, ref, store, secrets, includes, previous, allow_file_urls, root, stop)
+        return work.run(guess_tag=bool(ref_override))
+    except WeirError as err:
+        if type(err) not in _NAMED and not isinstance(err, SourceError):
+            raise
+        kind = VerificationError if isinstance(err, VerificationError) else type(err)
+        raise kind(f"{spec.where}: {err.message}", hint=err.hint) from err
+
+
+@dataclass(slots=True)
+class _Sync:
+    """One sync. The fields below the arguments are found out on the way."""
+
+    spec: GitRepositorySpec
+    ref: GitRef
+    store: Store
+    secrets: Secrets
+    includes: Mapping[str, Artifact]
+    previous: Artifact | None
+    allow_file: bool
+    root: Path
+    stop: threading.Event | None
+    warnings: list[str] = field(default_factory=list)
+    subject: str = ""
+
+    def run(self, *, guess_tag: bool) -> SyncResult:
+        url = parse_url(self.spec.url, allow_file=self.allow_file)
+        credentials = self._credentials(url)
+        keys = self._keys()
+        self._check_includes()
+        private_folder(self.root)
+        with contextlib.ExitStack() as stack:
+            opened = open_session(self.root / "calls", url, credentials, self.spec.timeout, self.stop)
+            session = stack.enter_context(opened)
+            found, targets = self._resolve(session, guess_tag=guess_tag)
+            session = moved(session, found.url)
+            checkout = Checkout(stack, self.root, self.store, allow_file=self.allow_file)
+            try:
+                target, digest, verified = self._bring(session, targets, checkout, keys)
+            except DamagedCacheError:
+                with open_cache(self.root / "repos", session) as cache:
+                    cache.discard()
+                target, digest, verified = self._bring(session, targets, checkout, keys)
+            artifact = Artifact(revision=git_ref.revision(self.ref, target), digest=digest)
+            self._warn_about_moves(session, target, artifact)
+        changed = artifact != self.previous
+        warnings = tuple(self.warnings)
+        return SyncResult(
+            artifact=artifact, changed=changed, verified=verified, warnings=warnings, subject=self.subject
+        )
+
+    def _credentials(self, url: GitUrl) -> Credentials:
+        spec = self.spec
+        if spec.provider in ("aws", "azure"):
+            text = f"spec.provider: {spec.provider} is not supported: it needs a cloud's own credentials"
+            raise SourceError(text, hint="use provider generic with spec.secretRef")
+        namespace = spec.id.namespace
+        data = self.secrets(namespace, spec.secret) if spec.secret else None
+        proxy = self.secrets(namespace, spec.proxy_secret) if spec.proxy_secret else None
+        app = bool(data and data.get(github_app.APP_ID))
+        if app != (spec.provider == "github"):
+            text = "spec.provider github and a Secret with githubAppID go together; found only one of them"
+            raise SourceError(text, hint="correct spec.provider or spec.secretRef")
+        credentials = read_credentials(url, data, proxy)
+        if app and data:
+            token = github_app.installation_token(data, credentials.proxy, spec.timeout)
+            credentials = read_credentials(url, data, proxy, basic("x-access-token", token))
+        if credentials.authorization and url.scheme == "http":
+            self.warnings.append(f"{url.text}: credentials travel unencrypted over http")
+        return credentials
+
+    def _keys(self) -> signatures.Keys | None:
+        verify = self.spec.verify
+        return (
+            None
+            if verify is None
+            else signatures.read_keys(self.secrets(self.spec.id.namespace, verify.secret))
+        )
+
+    def _check_includes(self) -> None:
+        for include in self.spec.include:
+            if include.repository not in self.includes:
+                text = f"spec.include: GitRepository {include.repository} has no artifact"
+                raise SourceError(text, hint="see why that source is not ready")
+
+    def _resolve(self, session: Session, *, guess_tag: bool) -> tuple[Remote, tuple[git_ref.Target, ...]]:
+        """Where the repository is, and which commits fit; no question is asked for a commit that is named."""
+        if self.ref.commit:
+            return Remote(url=session.url, refs={}), git_ref.candidates(self.ref, {})
+        remote = list_refs(session, git_ref.listing(self.ref))
+        try:
+            return remote, git_ref.candidates(self.ref, remote.refs)
+        except SourceError as err:
+            if guess_tag and self.ref.branch:
+                tag = GitRef(tag=self.ref.branch)
+                tags = list_refs(session, git_ref.listing(tag))
+                with contextlib.suppress(SourceError):
+                    found = git_ref.candidates(tag, tags.refs)
+                    self.ref = tag
+                    return tags, found
+            raise SourceError(f"{session.url.text}: {err.message}", hint=err.hint) from err
+
+    def _bring(
+        self,
+        session: Session,
+        targets: tuple[git_ref.Target, ...],
+        checkout: Checkout,
+        keys: signatures.Keys | None,
+    ) -> tuple[git_ref.Target, str, str]:
+        """The commit, the digest of its tree in the store, and what was verified."""
+        with open_cache(self.root / "repos", session) as cache:
+            target = targets[0] if len(targets) == 1 else self._break_tie(cache, targets)
+            digest = self._remembered(cache, target)
+            if not digest or (keys and not self._has(cache, target)):
+                target = self._fetch(cache, target)
+                digest = self._remembered(cache, target)
+            mode = self.spec.verify.mode if self.spec.verify else ""
+            verified = verify_target(cache, target, mode, keys) if keys else ""
+            if digest:
+                return target, digest, verified
+            self.subject = objects.subject(cache.read("commit", target.commit))
+            part, wanted = checkout.root(cache, target.commit, recurse=self.spec.recurse_submodules)
+            if not wanted:
+                digest = git_content.store_tree(self.spec, self.store, self.includes, checkout, [part], cache)
+        if wanted:
+            parts = [part, *checkout.submodules(part, wanted)]
+            digest = git_content.store_tree(self.spec, self.store, self.includes, checkout, parts)
+        with open_cache(self.root / "repos", session) as cache:
+            cache.memoize(self._question(target), digest)
+            cache.tidy()
+        return target, digest, verified
+
+    def _question(self, target: git_ref.Target) -> str:
+        branch = self.ref.branch if self.ref.commit else ""
+        return git_content.question(self.spec, target.commit, branch, self.includes)
+
+    def _remembered(self, cache: CacheRepository, target: git_ref.Target) -> str:
+        """The digest of an artifact made of the same commit and configuration that is still whole in the store."""
+        digest = cache.memo(self._question(target))
+        return digest if digest and self.store.holds(digest) else ""
+
+    def _has(self, cache: CacheRepository, target: git_ref.Target) -> bool:
+        return cache.has(target.commit) and (not target.tag_object or cache.has(target.tag_object))
+
+    def _break_tie(self, cache: CacheRepository, tied: tuple[git_ref.Target, ...]) -> git_ref.Target:
+        tied = tied[-_MOST_TIES:]
+        for target in tied:
+            if not cache.has(target.commit):
+                cache.fetch(cache.session.url, target.name)
+        dates = history.commit_dates(cache.session, cache.git_dir, (target.commit for target in tied))
+        return git_ref.newest_of(tied, dates)
+
+    def _fetch(self, cache: CacheRepository, target: git_ref.Target) -> git_ref.Target:
+        """Have the commit in the cache. A reference that moves meanwhile is followed: its new commit comes back."""
+        url = cache.session.url
+        if self.ref.commit:
+            if not cache.has(target.commit):
+                cache.fetch(url, target.commit)
+            if target.name and not history.contains(cache.session, url, target.name, target.commit):
+                text = f"{url.text}: commit {target.commit} is not on branch {self.ref.branch}"
+                raise SourceError(text, hint="correct spec.ref.commit or spec.ref.branch")
+            return target
+        if self._has(cache, target):
+            return target
+        fetched = cache.fetch(url, target.name)
+        commit = cache.resolve(f"{fetched}^{{commit}}")
+        return replace(target, commit=commit, tag_object="" if fetched == commit else fetched)
+
+    def _warn_about_moves(self, session: Session, target: git_ref.Target, artifact: Artifact) -> None:
+        """Say when a tag moved, or when a branch lost the commit that was deployed."""
+        previous = self.previous
+        if previous is None or self.ref.commit or previous.revision == artifact.revision:
+            return
+        name, _, old = previous.revision.rpartition("@")
+        if not old or name != artifact.revision.rpartition("@")[0]:
+            return
+        moves = f"moved from {short_revision(old)} to {short_revision(artifact.revision.rpartition('@')[2])}"
+        if target.name.startswith(git_ref.TAGS):
+            self.warnings.append(f"tag {name} {moves}")
+        elif not self._continues(session, target, git_ref.commit_of(old)):
+            self.warnings.append(f"{name} {moves}: its history was rewritten (not a fast-forward)")
+
+    def _continues(self, session: Session, target: git_ref.Target, old: str) -> bool:
+        """Whether the new commit has the old one in its history. When that cannot be found out, it is assumed."""
+        with contextlib.suppress(SourceError, VerificationError):
+            with open_cache(self.root / "repos", session) as cache:
+                if not cache.has(target.commit) or old in objects.parents(
+                    cache.read("commit", target.commit)
+                ):
+                    return True
+            brief = replace(session, deadline=min(session.deadline, time.monotonic() + _HISTORY_TIMEOUT))
+            return history.contains(brief, session.url, target.name, old, depth=_HISTORY_DEPTH)
+        return True
