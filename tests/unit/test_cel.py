@@ -55,7 +55,10 @@ def test_an_expression_is_true_or_false(expr: str, want: bool) -> None:
 
 def test_a_ready_expression_sees_self_and_dep() -> None:
     expr = "dep.status.version == self.metadata.labels.version"
-    both = {"self": {"metadata": {"labels": {"version": "2"}}}, "dep": {"status": {"version": "2"}}}
+    both: dict[str, Any] = {
+        "self": {"metadata": {"labels": {"version": "2"}}},
+        "dep": {"status": {"version": "2"}},
+    }
     assert evaluate(expr, both)
     both["dep"]["status"]["version"] = "1"
     assert not evaluate(expr, both)

@@ -24,7 +24,9 @@ CLAIM = ObjectId("", "PersistentVolumeClaim", "prod", "data")
 DEFINITION = ObjectId("apiextensions.k8s.io", "CustomResourceDefinition", "", "widgets.example.com")
 
 
-def live(*, labels: dict[str, str] | None = None, **annotations: str) -> dict[str, Any]:
+def live(
+    annotations: dict[str, str] | None = None, *, labels: dict[str, str] | None = None
+) -> dict[str, Any]:
     return {
         "metadata": {"name": "x", "labels": OWNED if labels is None else labels, "annotations": annotations}
     }
@@ -94,13 +96,13 @@ def test_an_object_of_somebody_else_stays(labels: dict[str, str], found: str) ->
     ("key", "value"), [("prune", "disabled"), ("reconcile", "Disabled"), ("ssa", "ignore")]
 )
 def test_an_object_that_says_so_stays(key: str, value: str) -> None:
-    allowed, why = may_prune(live(**{f"kustomize.toolkit.fluxcd.io/{key}": value}), UNIT)
+    allowed, why = may_prune(live({f"kustomize.toolkit.fluxcd.io/{key}": value}), UNIT)
     assert not allowed
     assert f"kustomize.toolkit.fluxcd.io/{key}" in why
 
 
 def test_ssa_merge_does_not_protect_from_pruning() -> None:
-    assert may_prune(live(**{"kustomize.toolkit.fluxcd.io/ssa": "Merge"}), UNIT)[0]
+    assert may_prune(live({"kustomize.toolkit.fluxcd.io/ssa": "Merge"}), UNIT)[0]
 
 
 def test_an_empty_render_is_refused_and_says_what_allows_it() -> None:
