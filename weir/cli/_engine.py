@@ -27,7 +27,7 @@ from weir.edges.pulumi.project import (
 from weir.edges.pulumi.references import OWN, check_providers
 from weir.edges.pulumi.state import StackFiles
 from weir.edges.pulumi.targets import find_targets
-from weir.edges.tools import ENGINE
+from weir.edges.tools import PROGRAMS
 from weir.spec.identity import UnitId
 
 LOCKED: Final = 3
@@ -72,7 +72,7 @@ class EngineRequest:
     environ: Mapping[str, str] = field(default_factory=lambda: dict(os.environ))
     allowed: frozenset[str] = OWN
     """Dynamic providers that the state may name."""
-    tools: tuple[str, ...] = ENGINE
+    tools: tuple[str, ...] = PROGRAMS
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

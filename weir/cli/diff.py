@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
@@ -60,7 +59,7 @@ def run(args: argparse.Namespace) -> int:
     return 0 if all(plan.changes.empty for plan in plans) else 1
 
 
-def _pair(text: str) -> Sequence[str]:
+def _pair(text: str) -> tuple[str, str]:
     source, equals, value = text.partition("=")
     if equals and source.count("/") == 2:  # noqa: PLR2004 - Kind/namespace/name
         return source, value

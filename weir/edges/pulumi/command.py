@@ -24,7 +24,7 @@ from typing import Any, Final, Self
 
 from weir.edges.pulumi.passphrase import handed_over
 from weir.edges.pulumi.project import EngineError
-from weir.edges.tools import ENGINE, bin_dirs, locate
+from weir.edges.tools import PROGRAMS, ToolError, bin_dirs, link_plugins, locate
 
 DEFAULTS: Final = {"PULUMI_PARALLEL": "64", "PULUMI_PARALLEL_DIFF": "true"}
 """Set unless the caller's environment says otherwise."""
@@ -52,7 +52,7 @@ class PulumiCli:
     root: Path
     environ: Mapping[str, str]
     """The caller's environment; the child's is made from it."""
-    tools: tuple[str, ...] = ENGINE
+    tools: tuple[str, ...] = PROGRAMS
     """Tools whose folders come first on PATH."""
 
     def run(self, arguments: Sequence[str]) -> int:
@@ -135,6 +135,8 @@ class PulumiCli:
     @contextmanager
     def _child_setup(self) -> Iterator[tuple[dict[str, str], tuple[int, ...], str]]:
         own = Path(sys.executable).absolute().parent
+        with contextlib.suppress(ToolError):
+            link_plugins(Path(self.environ.get("PULUMI_HOME") or "~/.pulumi").expanduser())
         folders = [str(folder) for folder in (own, *bin_dirs(self.tools))]
         path = os.pathsep.join([*folders, self.environ.get("PATH", os.defpath)])
         with handed_over({**DEFAULTS, **self.environ, **FIXED, "PATH": path}) as ready:
