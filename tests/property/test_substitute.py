@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fnmatch
 import re
+from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -81,6 +82,7 @@ def _as_kubernetes(value: Any) -> Any:
         return {key: _as_kubernetes(item) for key, item in value.items()}
     if isinstance(value, list):
         return [_as_kubernetes(item) for item in value]
-    if isinstance(value, float) and value.is_integer() and -(2.0**63) <= value < 2.0**64:
-        return int(value)
+    if isinstance(value, float) and value.is_integer():
+        whole = int(Decimal(repr(value)))
+        return whole if -(2**63) <= whole < 2**64 else value
     return value

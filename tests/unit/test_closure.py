@@ -13,7 +13,6 @@ from weir.render.layout import Layout, relative
 from weir.render.top import find_top
 from weir.spec.errors import RenderError
 
-
 FILES = [
     *("a.txt", "b.txt", "c.env", "config.yaml", "crd.json", "d.env", "deploy.yaml", "merge.yaml", "ops.yaml"),
     *("patch.yaml", "replace.yaml", "s.txt", "schema.json"),

@@ -10,11 +10,13 @@ import base64
 import binascii
 import math
 import re
+from decimal import Decimal
 from typing import Any, Final
 
 MAX_DIGITS: Final = 400
 """Characters of one number."""
 
+_LEAST, _MOST = -(2**63), 2**64 - 1
 _FIXED: Final[dict[str, Any]] = {
     **dict.fromkeys(("true", "True", "TRUE"), True),
     **dict.fromkeys(("false", "False", "FALSE"), False),
@@ -85,14 +87,20 @@ def _number(text: str) -> Any:
     plain = text.replace("_", "")
     if match := _INT.fullmatch(plain):
         value = _whole(match)
-        if -(2**63) <= value < 2**64:
+        if _LEAST <= value <= _MOST:
             return value
     if not _FLOAT.fullmatch(plain):
         return text
     number = float(plain)
     if math.isinf(number):
         return text
-    return int(number) if number.is_integer() and -(2.0**63) <= number < 2.0**64 else number
+    return _without_fraction(number) if number.is_integer() else number
+
+
+def _without_fraction(number: float) -> int | float:
+    # JSON holds the shortest digits that mean this float, which above 2^53 is not its exact value
+    value = int(Decimal(repr(number)))
+    return value if _LEAST <= value <= _MOST else number
 
 
 def _whole(match: re.Match[str]) -> int:
