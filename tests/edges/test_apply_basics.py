@@ -76,7 +76,8 @@ def test_change_is_named_with_old_and_new_value(unit: Unit, kube: Kube, namespac
     ]
     unit.must_apply(wanted)
     live = kube.get("apps/v1", "Deployment", "web", namespace)
-    assert live and live["spec"]["template"]["spec"]["containers"][0]["image"] == "nginx:2"
+    assert live
+    assert live["spec"]["template"]["spec"]["containers"][0]["image"] == "nginx:2"
 
 
 def test_drift_is_corrected_and_field_removed_from_git_goes(unit: Unit, kube: Kube, namespace: str) -> None:
@@ -84,7 +85,8 @@ def test_drift_is_corrected_and_field_removed_from_git_goes(unit: Unit, kube: Ku
     kube.patch("v1", "ConfigMap", "a", namespace, {"data": {"one": "changed", "theirs": "stays"}})
     unit.must_apply([config_map(namespace, "a", {"one": "1"})])
     live = kube.get("v1", "ConfigMap", "a", namespace)
-    assert live and live["data"] == {"one": "1", "theirs": "stays"}
+    assert live
+    assert live["data"] == {"one": "1", "theirs": "stays"}
 
 
 def test_object_removed_from_git_is_deleted_and_leaves_the_inventory(
@@ -129,7 +131,8 @@ def test_object_that_moves_to_another_unit_survives(kubeconfig: Path, kube: Kube
     new.must_apply([config_map(namespace, "moves")])
     old.must_apply([config_map(namespace, "keep")])
     live = kube.get("v1", "ConfigMap", "moves", namespace)
-    assert live and live["metadata"]["uid"] == uid
+    assert live
+    assert live["metadata"]["uid"] == uid
     assert old.owned() == {f"ConfigMap/{namespace}/keep"}
 
 
@@ -139,28 +142,39 @@ def test_object_of_another_stack_is_refused(kubeconfig: Path, kube: Kube, namesp
     result = Unit(kubeconfig, namespace, "mine").apply([config_map(namespace, "a", {"key": "mine"})])
     assert "of stack other, expected no other owner" in result.condition.message
     live = kube.get("v1", "ConfigMap", "a", namespace)
-    assert live and live["data"] == {"key": "theirs"}
+    assert live
+    assert live["data"] == {"key": "theirs"}
 
 
 def test_if_not_present_is_created_once_and_ignore_never(unit: Unit, kube: Kube, namespace: str) -> None:
     once = {"annotations": {"kustomize.toolkit.fluxcd.io/ssa": "IfNotPresent"}}
     never = {"annotations": {"kustomize.toolkit.fluxcd.io/ssa": "Ignore"}}
-    unit.must_apply([config_map(namespace, "once", {"v": "1"}, **once), config_map(namespace, "never", **never)])
-    unit.must_apply([config_map(namespace, "once", {"v": "2"}, **once), config_map(namespace, "never", **never)])
+    unit.must_apply(
+        [config_map(namespace, "once", {"v": "1"}, **once), config_map(namespace, "never", **never)]
+    )
+    unit.must_apply(
+        [config_map(namespace, "once", {"v": "2"}, **once), config_map(namespace, "never", **never)]
+    )
     live = kube.get("v1", "ConfigMap", "once", namespace)
-    assert live and live["data"] == {"v": "1"}
+    assert live
+    assert live["data"] == {"v": "1"}
     assert kube.get("v1", "ConfigMap", "never", namespace) is None
 
 
 def test_ignored_field_stays_with_its_other_owner(unit: Unit, kube: Kube, namespace: str) -> None:
     rule = [{"paths": ["/spec/replicas"], "target": {"kind": "Deployment"}}]
     unit.must_apply([deployment(namespace, "web")], ignore=rule)
-    scaled = {"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": "web", "namespace": namespace}}
+    scaled = {
+        "apiVersion": "apps/v1",
+        "kind": "Deployment",
+        "metadata": {"name": "web", "namespace": namespace},
+    }
     kube.apply_as("autoscaler", {**scaled, "spec": {"replicas": 3}})
     for _ in range(2):
         unit.must_apply([deployment(namespace, "web")], ignore=rule)
     live = kube.get("apps/v1", "Deployment", "web", namespace)
-    assert live and live["spec"]["replicas"] == 3
+    assert live
+    assert live["spec"]["replicas"] == 3
 
 
 def test_suspended_unit_does_nothing_and_remembers_it(unit: Unit, kube: Kube, namespace: str) -> None:
@@ -168,11 +182,14 @@ def test_suspended_unit_does_nothing_and_remembers_it(unit: Unit, kube: Kube, na
     unit.must_apply([], suspend=True)
     assert kube.get("v1", "ConfigMap", "a", namespace)
     record = unit.records.read(unit.spec().id)
-    assert record and record.suspended
+    assert record
+    assert record.suspended
     assert unit.owned() == {f"ConfigMap/{namespace}/a"}
 
 
-def test_object_that_vanished_and_left_git_leaves_the_inventory(unit: Unit, kube: Kube, namespace: str) -> None:
+def test_object_that_vanished_and_left_git_leaves_the_inventory(
+    unit: Unit, kube: Kube, namespace: str
+) -> None:
     unit.must_apply([config_map(namespace, "a"), config_map(namespace, "b")])
     kube.delete("v1", "ConfigMap", "b", namespace)
     unit.must_apply([config_map(namespace, "a")])

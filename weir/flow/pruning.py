@@ -15,6 +15,7 @@ from weir.edges.kube.discovery import Discovery, Resource
 from weir.edges.kube.errors import KubeStatusError, UnknownKindError
 from weir.edges.kube.parallel import each
 from weir.edges.kube.reading import list_objects, read_one
+from weir.edges.kube.watching import wait_absent
 from weir.flow.faults import fault
 from weir.flow.refusals import refusal_text
 from weir.objects.prune import may_prune
@@ -26,6 +27,7 @@ from weir.spec.identity import ObjectId, UnitId
 Obj = dict[str, Any]
 
 _TRIES: Final = 5
+_QUICK_SECONDS: Final = 2.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -125,8 +127,24 @@ def delete_all(
     for _, batch in groupby(going, key=lambda item: (rank(item.id)[0], item.id.group, item.id.kind)):
         results.extend(each(kube, lambda item: _delete(kube, item, unit), batch, stop))
     if going:
-        progress(f"deleted {sum(1 for item in going)} objects")
-    return results
+        progress(f"deleted {len(going)} objects")
+    return _await_quick(kube, results, stop)
+
+
+def _await_quick(kube: Kube, results: Sequence[Doomed], stop: threading.Event) -> list[Doomed]:
+    """Finalizers that only need a moment (a definition's own) are waited for, so that the record need not name it."""
+    held = {item.id: item for item in results if item.tracked and item.live is not None and not item.problem}
+    wanted = {item.id: item.resource for item in held.values() if item.resource is not None}
+    if not wanted:
+        return list(results)
+    uids = {item.id: (item.live or {})["metadata"]["uid"] for item in held.values()}
+    left = wait_absent(kube, wanted, uids, timeout=_QUICK_SECONDS, stop=stop)
+    return [
+        replace(item, live=None, tracked=False, kept="")
+        if item.id in wanted and item.id not in left
+        else item
+        for item in results
+    ]
 
 
 def _delete(kube: Kube, item: Doomed, unit: UnitId) -> Doomed:

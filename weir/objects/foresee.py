@@ -18,29 +18,42 @@ def after_takeover(live: Obj, merged: Obj) -> Obj:
     `merged` is the server's answer while those claims still stand. Once they are Weir's, the apply removes what was
     theirs, is nobody else's, and Git does not hold.
     """
-    theirs, kept = _claims(live, merged)
+    theirs, kept, whole = _claims(live, merged)
     result = copy.deepcopy(merged)
     above = {path[:length] for path in kept for length in range(1, len(path) + 1)}
     going = [
-        path for path in theirs - above if not any(path[:length] in kept for length in range(1, len(path)))
+        path for path in theirs - above if not any(path[:length] in whole for length in range(1, len(path)))
     ]
-    for path in sorted(going, key=len, reverse=True):
-        _remove(result, path)
+    for path in sorted(going, key=len):
+        _remove(result, path, above)
     _drop_leftovers(result["metadata"])
     return result
 
 
-def _claims(live: Obj, merged: Obj) -> tuple[set[Path], set[Path]]:
-    """The paths that will have been ours, and those that we apply or that others keep."""
+def _claims(live: Obj, merged: Obj) -> tuple[set[Path], set[Path], set[Path]]:
+    """The paths that will have been ours, those that we apply or others keep, and which of these are one value."""
     mine = managed.applied(merged)
     foreign = set(takeover.foreign_managers(live))
-    theirs: set[Path] = set()
+    theirs = set(managed.owned_paths(live))
     kept: set[Path] = set()
+    whole: set[Path] = set()
     for entry in managed.entries(merged):
-        former = entry is not mine and entry.get("manager") in foreign and not entry.get("subresource")
-        (theirs if former else kept).update(managed.leaves(managed.trie(entry)))
-    theirs |= managed.owned_paths(live)
-    return theirs, kept
+        trie = managed.trie(entry)
+        if entry is not mine and entry.get("manager") in foreign and not entry.get("subresource"):
+            theirs.update(managed.leaves(trie))
+        else:
+            kept.update(managed.leaves(trie))
+            whole.update(_whole(trie))
+    return theirs, kept, whole
+
+
+def _whole(trie: managed.Trie, path: Path = ()) -> Iterator[Path]:
+    """The paths owned as one value, with everything below."""
+    for step, below in trie.items():
+        if below:
+            yield from _whole(below, (*path, step))
+        elif step != ".":
+            yield (*path, step)
 
 
 def _drop_leftovers(meta: Obj) -> None:
@@ -52,19 +65,22 @@ def _drop_leftovers(meta: Obj) -> None:
             del meta[part]
 
 
-def _remove(value: Any, path: Path) -> None:
-    *parents, last = path
-    for step in parents:
+def _remove(obj: Obj, path: Path, above: set[Path]) -> None:
+    """Take out what a path names, and what is empty without it and wanted by nobody."""
+    value: Any = obj
+    for step in path[:-1]:
         found, value = managed.child(value, step)
         if not found:
             return
-    found, item = managed.child(value, last)
+    found, item = managed.child(value, path[-1])
     if not found:
         return
     if isinstance(value, dict):
-        del value[last[2:]]
+        del value[path[-1][2:]]
     elif isinstance(value, list):
         value.remove(item)
+    if not value and len(path) > 1 and path[:-1] not in above:
+        _remove(obj, path[:-1], above)
 
 
 def overlay(live: Obj, desired: Obj) -> Obj:

@@ -10,6 +10,7 @@ import contextlib
 import http.client
 import socket
 import threading
+import weakref
 from collections import deque
 from collections.abc import Iterator
 from typing import Final
@@ -33,10 +34,7 @@ class Connections:
         self._places = threading.BoundedSemaphore(LIMIT)
         self._lock = threading.Lock()
         self._busy: set[http.client.HTTPConnection] = set()
-
-    def __del__(self) -> None:
-        """Close the sockets with the last user of the pool."""
-        self.drop_idle()
+        weakref.finalize(self, _close_all, self._idle)
 
     @contextlib.contextmanager
     def borrow(self, timeout: float) -> Iterator[http.client.HTTPConnection]:
@@ -100,9 +98,13 @@ class Connections:
 
     def drop_idle(self) -> None:
         """Close what nobody uses, for after the server went away."""
-        with contextlib.suppress(IndexError):
-            while True:
-                self._idle.pop().close()
+        _close_all(self._idle)
+
+
+def _close_all(connections: deque[http.client.HTTPConnection]) -> None:
+    with contextlib.suppress(IndexError):
+        while True:
+            connections.pop().close()
 
 
 class _Renamed(http.client.HTTPSConnection):
