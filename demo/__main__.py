@@ -81,6 +81,7 @@ def _story(folder: Path, kubeconfig: Path, repository: Repository, url: str) -> 
     documents[0]["spec"]["url"] = url
     documents[1]["spec"]["postBuild"]["substitute"]["repository_url"] = url
     stack.write_objects("shop.yaml", documents)
+    stack.init()
     return Story(stack, repository, Rest.load(kubeconfig))
 
 

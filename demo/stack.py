@@ -198,8 +198,8 @@ class StackRun:
         return self.weir("preview", *arguments, timeout=timeout)
 
     def destroy(self, *arguments: str, timeout: float = 300.0) -> Outcome:
-        """`weir destroy`."""
-        return self.weir("destroy", *arguments, timeout=timeout)
+        """`weir destroy --yes`."""
+        return self.weir("destroy", "--yes", *arguments, timeout=timeout)
 
     def refresh(self, *arguments: str, timeout: float = 300.0) -> Outcome:
         """`weir refresh`."""

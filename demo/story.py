@@ -116,7 +116,7 @@ class Story:
 
     def remove(self) -> None:
         """Destroy the stack: nothing of it is left in the cluster."""
-        self._weir("remove everything", "destroy")
+        self._weir("remove everything", "destroy", "--yes")
         with self._step("wait until the namespaces are gone"):
             for environment in ENVIRONMENTS:
                 self._expect_gone("v1", "Namespace", "", f"weir-demo-{environment}")
