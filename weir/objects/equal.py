@@ -157,6 +157,9 @@ def same_value(desired: Json, live: Json, *, parent: str = "", key: str = "", bu
 
     Types count: `"80"` is not 80, and true is not 1.
     """
+    kind = desired.__class__
+    if kind is live.__class__ and kind is not dict and kind is not list and desired == live:
+        return True
     if isinstance(desired, dict) and isinstance(live, dict):
         return _same_dict(desired, live, key, built_in=built_in)
     if isinstance(desired, list) and isinstance(live, list):
@@ -164,8 +167,6 @@ def same_value(desired: Json, live: Json, *, parent: str = "", key: str = "", bu
             same_value(one, other, parent=parent, key=key, built_in=built_in)
             for one, other in zip(desired, live, strict=True)
         )
-    if type(desired) is type(live) and desired == live:
-        return True
     if built_in and live is None and isinstance(desired, list):
         return not desired
     quantity = parse_quantity(desired) if built_in and is_quantity(parent, key) else None
@@ -173,12 +174,16 @@ def same_value(desired: Json, live: Json, *, parent: str = "", key: str = "", bu
 
 
 def _same_dict(desired: dict[str, Any], live: dict[str, Any], key: str, *, built_in: bool) -> bool:
+    common = 0
     for name, value in desired.items():
         if name in live:
+            common += 1
             if not same_value(value, live[name], parent=key, key=name, built_in=built_in):
                 return False
         elif not (built_in and isinstance(value, list) and is_dropped(name, value)):
             return False
+    if common == len(live):
+        return True
     filled = _DEFAULTS.get(key, {}) if built_in else {}
     return all(name in desired or (name in filled and filled[name] == value) for name, value in live.items())
 
