@@ -16,6 +16,7 @@ from typing import Any, Final
 
 import yaml
 
+from demo.screen import Screen
 from weir.edges.tools import bin_dirs
 
 PROJECT: Final = Path(__file__).resolve().parents[1]
@@ -57,7 +58,7 @@ class StackRun:
     settings: dict[str, Any] = field(default_factory=dict)
     extra_environment: dict[str, str] = field(default_factory=dict)
     echo: bool = False
-    """Whether output is shown while it comes."""
+    """Whether the part of the output that is worth reading is shown while it comes."""
 
     def __post_init__(self) -> None:
         self.name = self.name or f"t{secrets.token_hex(4)}"
@@ -168,10 +169,10 @@ class StackRun:
     def _read(self, process: subprocess.Popen[str], timeout: float) -> str:
         if not self.echo or process.stdout is None:
             return process.communicate(timeout=timeout)[0]
-        lines = []
+        lines, screen = [], Screen()
         for line in process.stdout:
             lines.append(line)
-            print(f"    {line}", end="", flush=True)
+            screen.show(line)
         process.wait(timeout=timeout)
         return "".join(lines)
 
