@@ -6,6 +6,7 @@ import asyncio
 import json
 import os
 import threading
+import traceback
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
@@ -61,8 +62,12 @@ def _produce(ahead: Ahead) -> asyncio.Queue[Outcome | None]:
         try:
             for outcome in ahead:
                 loop.call_soon_threadsafe(queue.put_nowait, outcome)
-        except WeirError as err:
-            loop.call_soon_threadsafe(queue.put_nowait, Problem("stack", str(err)))
+        except Exception as err:  # noqa: BLE001 - a tree that looks complete and is not would delete units
+            pulumi.log.debug(traceback.format_exc())
+            message = str(err) if isinstance(err, WeirError) else f"unexpected {type(err).__name__}: {err}"
+            loop.call_soon_threadsafe(
+                queue.put_nowait, Problem("stack", f"the look ahead ended early: {message}")
+            )
         finally:
             loop.call_soon_threadsafe(queue.put_nowait, None)
 

@@ -114,9 +114,9 @@ class Worker:
                 self._previous.write(spec, result.artifact)
         except VerificationError as err:
             outcome = replace(outcome, error=str(err))
-        except WeirError as err:
+        except Exception as err:  # noqa: BLE001 - an escaped error would end the run for every unit
             kept = last if last and self._store.holds(last.digest) else None
-            outcome = replace(outcome, artifact=kept, error=str(err))
+            outcome = replace(outcome, artifact=kept, error=_message(spec.where, err))
         seconds = time.monotonic() - started
         note(spec.id, {"resolve": seconds})
         return replace(outcome, seconds=seconds)
@@ -148,8 +148,8 @@ class Worker:
             self._check_namespaces(spec)
             self._check_flux(spec)
             result = self._render(result, source, source.artifact, before)
-        except WeirError as err:
-            result = replace(result, outcome=replace(outcome, error=str(err)))
+        except Exception as err:  # noqa: BLE001 - an escaped error would end the run for every unit
+            result = replace(result, outcome=replace(outcome, error=_message(spec.where, err)))
         seconds = time.monotonic() - started
         note(spec.id, {"render": seconds})
         return replace(result, outcome=replace(result.outcome, seconds=seconds))
@@ -226,6 +226,11 @@ class Worker:
             if (found := unit.values.get(ObjectId("", kind, namespace, name))) is not None:
                 return found
         return self._clusters.values(kind, namespace, name)
+
+
+def _message(where: str, err: Exception) -> str:
+    """The error's own sentence; of an unexpected one only its type, for its text may hold values."""
+    return str(err) if isinstance(err, WeirError) else f"{where}: unexpected {type(err).__name__}"
 
 
 def _texts(item: Mapping[str, Any]) -> dict[str, str]:
