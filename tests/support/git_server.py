@@ -82,6 +82,8 @@ class GitServer:
     requests: list[Request] = field(default_factory=list)
     extra: dict[str, Callable[[Request, bytes], tuple[int, bytes]]] = field(default_factory=dict)
     """Other paths: answers (status, JSON body) by path."""
+    moved: dict[str, str] = field(default_factory=dict)
+    """Redirects (302) of single paths to whole URLs."""
     _server: http.server.ThreadingHTTPServer | None = None
 
     @property
@@ -143,6 +145,8 @@ def _handler(owner: GitServer) -> type[http.server.BaseHTTPRequestHandler]:
 class _Handler(http.server.BaseHTTPRequestHandler):
     server_of: GitServer
     protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True
+    wbufsize = 64 * 1024
 
     def log_message(self, format: str, *args: object) -> None:  # noqa: A002
         """Quiet."""
@@ -171,6 +175,8 @@ class _Handler(http.server.BaseHTTPRequestHandler):
             )
         elif trouble.redirect:
             self._answer(trouble.redirect_status, b"", {"Location": trouble.redirect + self.path})
+        elif target := owner.moved.get(self.path.partition("?")[0]):
+            self._answer(302, b"", {"Location": target})
         elif (answer := owner.extra.get(self.path.partition("?")[0])) is not None:
             status, payload = answer(request, body)
             self._answer(status, payload, {"Content-Type": "application/json"})

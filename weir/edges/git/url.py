@@ -84,6 +84,8 @@ def parse_url(text: str, *, allow_file: bool = False) -> GitUrl:
     if parts.password is not None:
         raise SourceError("URL: found a password inside", hint="move it to the Secret of spec.secretRef")
     path = parts.path + (f"?{parts.query}" if parts.query else "")
+    if "\\" in text or not _USER.fullmatch(parts.username or "git"):
+        raise SourceError("URL: found an unusual user or a backslash", hint="correct spec.url")
     user = (parts.username or "") if scheme == "ssh" else ""
     host = f"[{parts.hostname}]" if parts.hostname and ":" in parts.hostname else parts.hostname or ""
     url = GitUrl(scheme=scheme, user=user, host=host, port=port, path=path)
@@ -93,9 +95,8 @@ def parse_url(text: str, *, allow_file: bool = False) -> GitUrl:
 
 def _check(url: GitUrl, fragment: str) -> None:
     plain_host = not url.host if url.scheme == "file" else bool(_HOST.fullmatch(url.host))
-    plain_user = not url.user or bool(_USER.fullmatch(url.user))
     plain_path = url.path.startswith("/") and not url.path.startswith("/-") and url.path != "/"
-    if not (plain_host and plain_user and plain_path and not fragment and 0 <= url.port <= _HIGHEST_PORT):
+    if not (plain_host and plain_path and not fragment and 0 <= url.port <= _HIGHEST_PORT):
         expected = "a URL such as https://host/team/repository.git or ssh://git@host/team/repository.git"
         raise SourceError(
             f"URL: found no plain user, host and path, expected {expected}", hint="correct spec.url"
