@@ -88,6 +88,7 @@ class Worker:
         self._previous = Previous(config.name)
         self._stack_outputs = stack_outputs
         self._overrides = overrides
+        self._includes: dict[UnitId, Mapping[str, Artifact]] = {}
 
     def source(self, declared: Declared, sources: Mapping[UnitId, SourceOutcome]) -> SourceOutcome:
         """Resolve and fetch one source. An outage keeps the last good artifact; a bad signature keeps nothing."""
@@ -106,6 +107,7 @@ class Worker:
                 for unit, found in sources.items()
                 if found.artifact and unit.namespace == spec.id.namespace
             }
+            self._includes[spec.id] = includes
             result = self._sync(spec, includes, last)
             outcome = replace(
                 outcome, artifact=result.artifact, verified=result.verified, warnings=result.warnings
@@ -143,11 +145,9 @@ class Worker:
         outcome = UnitOutcome(spec=spec, document=declared.document, parent=declared.parent)
         result = RenderedUnit(outcome=outcome)
         try:
-            if source.artifact is None:
-                raise SourceError(f"{spec.where}: {source.id} has no artifact: {source.error}")
             self._check_namespaces(spec)
             self._check_flux(spec)
-            result = self._render(result, source, source.artifact, before)
+            result = self._render(result, source, before)
         except Exception as err:  # noqa: BLE001 - an escaped error would end the run for every unit
             result = replace(result, outcome=replace(outcome, error=_message(spec.where, err)))
         seconds = time.monotonic() - started
@@ -177,16 +177,17 @@ class Worker:
             )
 
     def _render(
-        self, result: RenderedUnit, source: SourceOutcome, artifact: Artifact, before: Sequence[RenderedUnit]
+        self, result: RenderedUnit, source: SourceOutcome, before: Sequence[RenderedUnit]
     ) -> RenderedUnit:
-        spec = result.outcome.spec
+        spec, artifact = result.outcome.spec, source.artifact
+        if artifact is None:
+            raise SourceError(f"{spec.where}: {source.id} has no artifact: {source.error}")
         try:
-            tree = self._store.tree(artifact.digest)
-            rendered = self._render_tree(spec, tree, before)
+            rendered = self._render_tree(spec, self._store.tree(artifact.digest), before)
         except ArtifactError:
             # evicted or altered on disk: fetch again, once; altered bytes are never used
-            again = self._sync(source.spec, {}, None)
-            rendered = self._render_tree(spec, self._store.tree(again.artifact.digest), before)
+            artifact = self._sync(source.spec, self._includes[source.id], None).artifact
+            rendered = self._render_tree(spec, self._store.tree(artifact.digest), before)
         self._run.write(objects_file(spec.id), orjson.dumps(rendered.objects))
         outcome = replace(
             result.outcome,
