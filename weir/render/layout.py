@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import posixpath
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Final
 
 from weir.spec.errors import RenderError
@@ -27,6 +28,7 @@ class Layout:
 
     def __init__(self, tree: Tree) -> None:
         self.tree = tree
+        self._found: dict[tuple[str, str], Place | None] = {}
         self.folders: dict[str, list[str]] = {"": []}
         """Names in each folder, sorted."""
         for path in sorted(tree.files):
@@ -49,6 +51,11 @@ class Layout:
         Raises:
             RenderError: the path is absolute, or it or a symbolic link leaves the artifact, or the links go round.
         """
+        if (folder, path) not in self._found:
+            self._found[folder, path] = self._find(folder, path)
+        return self._found[folder, path]
+
+    def _find(self, folder: str, path: str) -> Place | None:
         if path.startswith("/"):
             raise RenderError(
                 f"found the absolute path {path!r}, expected one inside the artifact", hint=_HINT
@@ -97,6 +104,7 @@ class Layout:
 _HINT: Final = "keep everything it needs inside the source"
 
 
+@lru_cache(maxsize=100_000)
 def relative(folder: str, path: str) -> str:
     """A real path as a file in `folder` would name it; starts with `./` or `../`, so it can only be a local path."""
     found = posixpath.relpath(path or ".", folder or ".")

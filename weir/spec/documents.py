@@ -7,6 +7,7 @@ pass over the parse events, before a value exists.
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -19,8 +20,10 @@ MAX_DEPTH: Final = 100
 """Levels of nesting."""
 MAX_ALIASES: Final = 1000
 """Aliases used in one document."""
-MAX_NODES: Final = 2_000_000
-"""Nodes of one text after aliases are expanded."""
+MAX_EXPANDED: Final = 200_000
+"""Nodes that the aliases of one text stand for."""
+MAX_NODES: Final = 1_000_000
+"""Nodes of one text."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,12 +52,13 @@ class Loaded:
 
     values: tuple[Any, ...]
     odd: str = ""
-    """What kustomize would read differently: a key that is not a text, or a date; empty when there is nothing."""
+    """What kustomize would read differently: a key that is no text, a date, some folded texts; empty for nothing."""
 
 
 _Parser: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _OPENING: Final = frozenset((yaml.MappingStartEvent, yaml.SequenceStartEvent))
 _CLOSING: Final = frozenset((yaml.MappingEndEvent, yaml.SequenceEndEvent))
+_INDENTED: Final = re.compile(r"(^|\n)[ \t]")
 _OPEN: Final = object()
 """Stands for a key that has not been read yet."""
 _MERGE: Final = object()
@@ -90,6 +94,7 @@ class _Builder:
         self.odd = ""
         self._scalars = Scalars(old_booleans=old_booleans)
         self._nodes = 0
+        self._expanded = 0
         self._aliases = 0
         self._stack: list[_Frame] = []
         self._anchors: dict[str, tuple[Any, int]] = {}
@@ -126,17 +131,19 @@ class _Builder:
         try:
             if style_plain:
                 value = self._scalars.plain(event.value)
-                if is_key and type(value) is not str:
-                    self.odd = self.odd or f"the key {event.value} is not a text"
-                    value = _json_key(value)
             else:
                 value = self._scalars.tagged(event.value, event.tag) if event.tag else event.value
         except ScalarError as err:
             raise _Refused(str(err), event.start_mark) from err
+        if is_key and type(value) is not str:
+            self.odd = self.odd or f"the key {event.value} is not a text"
+            value = _json_key(value)
         if style_plain and self._scalars.is_date(event.value):
             self.odd = self.odd or f"the date {event.value} is not in quotes"
         elif is_key and not style_plain and value == "<<":
             self.odd = self.odd or "the key << is in quotes"
+        elif event.style == ">" and _INDENTED.search(event.value):
+            self.odd = self.odd or "a folded text has lines that are indented further"
         if event.anchor is not None:
             self._anchors[event.anchor] = (value, 1)
         merge = is_key and style_plain and value == "<<"
@@ -168,16 +175,15 @@ class _Builder:
         if self._stack and self._stack[-1].key is _OPEN and type(self._stack[-1].value) is dict:
             raise _Refused("an alias as a key", event.start_mark)
         value, size = self._anchors[event.anchor]
-        self._count(size, event)
+        self._expanded += size
+        if self._expanded > MAX_EXPANDED:
+            raise _Refused(f"aliases that stand for over {MAX_EXPANDED} values", event.start_mark)
         self._add(_copy(value), size, event)
 
-    def _count(self, size: int, event: Any) -> None:
-        self._nodes += size
+    def _add(self, value: Any, size: int, event: Any, *, merge: bool = False) -> None:
+        self._nodes += 1
         if self._nodes > MAX_NODES:
             raise _Refused(f"over {MAX_NODES} values", getattr(event, "start_mark", None))
-
-    def _add(self, value: Any, size: int, event: Any, *, merge: bool = False) -> None:
-        self._count(1, event)
         if not self._stack:
             self._root = value
             return
