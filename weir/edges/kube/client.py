@@ -39,6 +39,13 @@ FIRST_PATIENCE: Final = 5.0
 _LONGEST_PAUSE: Final = 4.0
 _LARGEST: Final = 256 * 1024 * 1024
 _BUSY: Final = frozenset({429, 502, 503, 504})
+_TRIES_OF_500: Final = 3
+_ABOUT_THE_MANIFEST: Final = (
+    "failed to create typed",
+    "failed to convert",
+    "failed calling webhook",
+    "error decoding",
+)
 _AGENT: Final = "weir"
 _RANDOM: Final = random.SystemRandom()
 
@@ -265,17 +272,15 @@ def _backoff(attempt: int) -> float:
 
 def _pause(error: KubeStatusError, attempt: int) -> float:
     """Seconds until the next try, -1 when another try would only get the same answer."""
-    if error.status in _BUSY or (error.status == HTTPStatus.INTERNAL_SERVER_ERROR and _passing(error)):
-        asked = error.details.get("retryAfterSeconds")
-        return max(float(asked), 0.1) if isinstance(asked, int) and asked >= 0 else _backoff(attempt)
-    return -1.0
+    failed = error.status == HTTPStatus.INTERNAL_SERVER_ERROR and _passing(error.message, attempt)
+    if error.status not in _BUSY and not failed:
+        return -1.0
+    asked = error.details.get("retryAfterSeconds")
+    return max(float(asked), 0.1) if isinstance(asked, int) and asked >= 0 else _backoff(attempt)
 
 
-def _passing(error: KubeStatusError) -> bool:
-    """Whether a 500 may go away: the API server also answers 500 to manifests it cannot read, without a reason."""
-    text = error.message
-    return (
-        "etcdserver" in text
-        or "found HTTP 500" in text
-        or (error.reason == "InternalError" and "webhook" not in text)
-    )
+def _passing(message: str, attempt: int) -> bool:
+    """Whether a 500 may go away. The API server also answers 500 to manifests that it cannot read."""
+    if "etcdserver" in message:
+        return True
+    return attempt < _TRIES_OF_500 and not message.startswith(_ABOUT_THE_MANIFEST)

@@ -57,8 +57,10 @@ class _Group:
 class Discovery:
     """The kinds of one cluster, read when first needed and again when asked. Thread-safe."""
 
-    def __init__(self, kube: Kube) -> None:
+    def __init__(self, kube: Kube, *, aggregated: bool = True) -> None:
+        """`aggregated` False asks in the older form, with one call per API version."""
         self._kube = kube
+        self._accept = _AGGREGATED if aggregated else JSON
         self._lock = threading.Lock()
         self._groups: Mapping[str, _Group] | None = None
         self.read_at = 0.0
@@ -66,7 +68,7 @@ class Discovery:
 
     def refresh(self) -> None:
         """Read again, after definitions were applied. Raises ClusterError."""
-        groups = _read_groups(self._kube)
+        groups = _read_groups(self._kube, self._accept)
         with self._lock:
             self._groups, self.read_at = groups, time.monotonic()
 
@@ -129,10 +131,10 @@ def _unknown(kind: str, api_version: str, found: _Group | None) -> UnknownKindEr
     )
 
 
-def _read_groups(kube: Kube) -> Mapping[str, _Group]:
+def _read_groups(kube: Kube, accept: str) -> Mapping[str, _Group]:
     groups: dict[str, _Group] = {}
     for path in ("/api", "/apis"):
-        found = kube.request("GET", path, accept=_AGGREGATED)
+        found = kube.request("GET", path, accept=accept)
         if found.get("kind") == "APIGroupDiscoveryList":
             for item in found.get("items") or ():
                 groups[(item.get("metadata") or {}).get("name", _CORE)] = _aggregated(item)

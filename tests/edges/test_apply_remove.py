@@ -1,0 +1,185 @@
+"""Health, tenants, previews of those who may only read, and the end of a unit."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.support.kube import Kube, wait_for
+from tests.support.units import Unit, config_map, deployment
+from weir.edges.kube.discovery import Discovery
+from weir.flow.plan import plan_unit
+from weir.flow.remove import plan_removal
+from weir.spec.changes import Action
+from weir.spec.errors import GuardError, HealthError
+
+
+@pytest.fixture
+def unit(kubeconfig: Path, namespace: str) -> Unit:
+    return Unit(kubeconfig, namespace)
+
+
+def grant(kube: Kube, namespace: str, account: str, *verbs: str) -> None:
+    """A ServiceAccount with these verbs on everything in the namespace."""
+    group = "rbac.authorization.k8s.io"
+    kube.apply(
+        {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": account, "namespace": namespace}}
+    )
+    rules = [{"apiGroups": ["*"], "resources": ["*"], "verbs": list(verbs)}]
+    meta = {"name": account, "namespace": namespace}
+    kube.apply({"apiVersion": f"{group}/v1", "kind": "Role", "metadata": meta, "rules": rules})
+    kube.apply(
+        {
+            "apiVersion": f"{group}/v1",
+            "kind": "RoleBinding",
+            "metadata": meta,
+            "roleRef": {"apiGroup": group, "kind": "Role", "name": account},
+            "subjects": [{"kind": "ServiceAccount", "name": account, "namespace": namespace}],
+        }
+    )
+
+
+def test_wait_returns_when_the_rollout_is_done(unit: Unit, kube: Kube, namespace: str) -> None:
+    unit.must_apply([deployment(namespace, "web", replicas=2)], wait=True, timeout="1m")
+    live = kube.get("apps/v1", "Deployment", "web", namespace)
+    assert live
+    assert live["status"]["readyReplicas"] == 2
+    assert unit.plan([deployment(namespace, "web", replicas=2)], wait=True).unhealthy == ""
+
+
+def test_failed_object_fails_fast_and_names_itself(unit: Unit, kube: Kube, namespace: str) -> None:
+    kube.apply(config_map(namespace, "gate", {"state": "bad"}))
+    check = [{"apiVersion": "v1", "kind": "ConfigMap", "name": "gate", "namespace": namespace}]
+    rule = [
+        {
+            "apiVersion": "v1",
+            "kind": "ConfigMap",
+            "current": "data.state == 'good'",
+            "failed": "data.state == 'bad'",
+        }
+    ]
+    result = unit.apply([config_map(namespace, "a")], healthChecks=check, healthCheckExprs=rule, timeout="1m")
+    assert isinstance(result.error, HealthError)
+    assert result.condition.reason == "HealthCheckFailed"
+    assert f"ConfigMap/{namespace}/gate" in result.condition.message
+    assert unit.owned() == {f"ConfigMap/{namespace}/a"}
+    assert unit.plan([config_map(namespace, "a")], healthChecks=check, healthCheckExprs=rule).unhealthy
+    kube.patch("v1", "ConfigMap", "gate", namespace, {"data": {"state": "good"}})
+    result = unit.must_apply([config_map(namespace, "a")], healthChecks=check, healthCheckExprs=rule)
+    assert [(entry.status, entry.count) for entry in result.record.history] == [
+        ("ReconciliationSucceeded", 1),
+        ("HealthCheckFailed", 1),
+    ]
+
+
+def test_preview_of_a_reader_is_weaker_and_says_so(unit: Unit, kube: Kube, namespace: str) -> None:
+    unit.must_apply([config_map(namespace, "a"), config_map(namespace, "same"), deployment(namespace, "web")])
+    grant(kube, namespace, "viewer", "get", "list")
+    reader = unit.kube.acting_as(f"system:serviceaccount:{namespace}:viewer")
+    objects = [
+        config_map(namespace, "a", {"key": "new"}),
+        config_map(namespace, "same"),
+        config_map(namespace, "b"),
+        deployment(namespace, "web", "nginx:2"),
+    ]
+    record = unit.records.read(unit.spec().id)
+    plan = wait_for(
+        lambda: plan_unit(
+            reader, Discovery(reader), unit.spec(), [unit.label(obj) for obj in objects], record, unit.options
+        )
+    )
+    found = {
+        change.id.name: (change.action, [str(item) for item in change.fields])
+        for change in plan.changeset.changes
+    }
+    assert found == {
+        "a": (Action.CONFIGURE, ["data.key: value -> new"]),
+        "b": (Action.CREATE, []),
+        "web": (Action.CONFIGURE, ["spec.template.spec.containers[web].image: nginx:1 -> nginx:2"]),
+    }
+    assert any("the preview is weaker" in text and "forbidden" in text for text in plan.changeset.warnings)
+
+
+def test_tenant_applies_with_its_own_rights_only(unit: Unit, kube: Kube, namespace: str) -> None:
+    grant(kube, namespace, "deployer", "*")
+    kube_as = unit.kube.acting_as(f"system:serviceaccount:{namespace}:deployer")
+    unit.kube, unit.discovery = kube_as, Discovery(kube_as)
+    unit.must_apply([config_map(namespace, "a")])
+    role = {
+        "apiVersion": "rbac.authorization.k8s.io/v1",
+        "kind": "ClusterRole",
+        "metadata": {"name": f"{namespace}-x"},
+        "rules": [],
+    }
+    result = unit.apply([config_map(namespace, "a"), role])
+    assert "forbidden" in result.condition.message
+    assert kube.get("rbac.authorization.k8s.io/v1", "ClusterRole", f"{namespace}-x") is None
+
+
+@pytest.mark.parametrize(
+    ("spec", "goes"),
+    [
+        ({}, True),
+        ({"prune": False}, False),
+        ({"prune": False, "deletionPolicy": "Delete"}, True),
+        ({"deletionPolicy": "WaitForTermination"}, True),
+        ({"deletionPolicy": "Orphan"}, False),
+    ],
+)
+def test_deletion_policy(unit: Unit, kube: Kube, namespace: str, spec: dict[str, Any], goes: bool) -> None:
+    unit.must_apply([config_map(namespace, "a")], **spec)
+    record = unit.records.read(unit.spec().id)
+    assert record
+    (change,) = plan_removal(unit.clusters(), record).changes
+    assert change.action is (Action.DELETE if goes else Action.SKIP)
+    unit.remove()
+    assert (kube.get("v1", "ConfigMap", "a", namespace) is None) == goes
+    assert unit.records.read(unit.spec().id) is None
+
+
+def test_suspended_unit_is_orphaned(unit: Unit, kube: Kube, namespace: str) -> None:
+    unit.must_apply([config_map(namespace, "a")])
+    unit.must_apply([], suspend=True)
+    unit.remove()
+    assert kube.get("v1", "ConfigMap", "a", namespace)
+
+
+def test_removal_leaves_what_another_unit_took_over(kubeconfig: Path, kube: Kube, namespace: str) -> None:
+    old, new = Unit(kubeconfig, namespace, "old"), Unit(kubeconfig, namespace, "new")
+    old.must_apply([config_map(namespace, "a"), config_map(namespace, "b")])
+    new.must_apply([config_map(namespace, "a")])
+    old.remove()
+    assert kube.get("v1", "ConfigMap", "a", namespace)
+    assert kube.get("v1", "ConfigMap", "b", namespace) is None
+
+
+def test_removal_of_a_namespace_must_be_allowed(unit: Unit, kube: Kube, namespace: str) -> None:
+    new = f"{namespace}-x"
+    unit.must_apply(
+        [{"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": new}}, config_map(new, "a")]
+    )
+    with pytest.raises(GuardError, match=f"Namespace/{new}"):
+        unit.remove()
+    assert kube.get("v1", "ConfigMap", "a", new)
+    assert unit.records.read(unit.spec().id)
+    kube.patch("v1", "Namespace", new, None, {"metadata": {"annotations": {"weir.dev/allow-delete": "true"}}})
+    unit.remove()
+    live = kube.get("v1", "Namespace", new)
+    assert live is None or live["metadata"]["deletionTimestamp"]
+
+
+def test_finalizer_that_holds_a_pruned_object_is_reported_and_remembered(
+    unit: Unit, kube: Kube, namespace: str
+) -> None:
+    unit.must_apply([config_map(namespace, "a"), config_map(namespace, "b")])
+    kube.patch("v1", "ConfigMap", "b", namespace, {"metadata": {"finalizers": ["example.com/hold"]}})
+    unit.must_apply([config_map(namespace, "a")])
+    assert unit.owned() == {f"ConfigMap/{namespace}/a", f"ConfigMap/{namespace}/b"}
+    (change,) = unit.plan([config_map(namespace, "a")]).changeset.changes
+    assert change.action is Action.SKIP
+    assert "held by example.com/hold" in change.why
+    kube.patch("v1", "ConfigMap", "b", namespace, {"metadata": {"finalizers": None}})
+    unit.must_apply([config_map(namespace, "a")])
+    assert unit.owned() == {f"ConfigMap/{namespace}/a"}
