@@ -34,7 +34,7 @@ class KustomizationArgs(TypedDict):
 
 
 class Kustomization(pulumi.ComponentResource):
-    """One unit."""
+    """One unit. When it fails, its outputs are empty and `ready` is False; what depends on it is not started."""
 
     revision: pulumi.Output[str]
     ready: pulumi.Output[str]
@@ -47,8 +47,16 @@ class Kustomization(pulumi.ComponentResource):
         props: dict[str, pulumi.Input[str]] = {"unit": str(args["unit"]), "source": args["source"]}
         if args["orphan"]:
             props["orphan"] = "true"
-        unit = Unit(name, props, pulumi.ResourceOptions(parent=self))
-        self.revision = unit.revision
-        self.ready = unit.ready
-        self.objects = unit.objects
+        unit = self._unit = Unit(name, props, pulumi.ResourceOptions(parent=self))
+        self.revision = unit.revision.recover(lambda _: "")
+        self.ready = unit.ready.recover(lambda _: "False")
+        self.objects = unit.objects.recover(lambda _: "")
         self.register_outputs({"revision": self.revision, "ready": self.ready, "objects": self.objects})
+
+    async def succeeded(self) -> bool:
+        """Whether the unit was applied and is ready; waits for it."""
+        try:
+            await self._unit.urn.future()
+        except Exception:  # noqa: BLE001 - the engine has shown the error beside the unit
+            return False
+        return True

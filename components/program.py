@@ -44,7 +44,7 @@ async def declare() -> None:
         registry.add(outcome)
     for orphan in filter(None, os.environ.get("WEIR_ORPHANS", "").split(",")):
         registry.add_orphan(UnitId.parse(orphan))
-    registry.finish(session.ahead.unsupported)
+    await registry.finish(session.ahead.unsupported)
 
 
 def _own_config() -> Mapping[str, str]:
