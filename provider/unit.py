@@ -18,6 +18,7 @@ from weir.edges.runs import Run, objects_file, unit_file
 from weir.edges.timings import note
 from weir.flow.apply import apply_unit
 from weir.flow.clusters import Clusters
+from weir.flow.dependencies import check_ready_exprs
 from weir.flow.outcome import UnitOutcome, decode
 from weir.flow.plan import plan_unit
 from weir.flow.remove import plan_removal, remove_unit
@@ -168,6 +169,7 @@ class UnitProvider:
             return dict(inputs) | {"ready": "True", "message": "removed"}
         outcome = self._outcome(unit)
         spec = replace(outcome.spec, timeout=timeout) if timeout else outcome.spec
+        check_ready_exprs(spec, clusters.records)
         kube, discovery = clusters.target(spec)
         result = apply_unit(
             kube,

@@ -17,6 +17,7 @@ from weir.edges.runs import Run, objects_file
 from weir.edges.store import Store
 from weir.edges.timings import note
 from weir.flow.clusters import Clusters
+from weir.flow.dependencies import check_expressions
 from weir.flow.outcome import SourceOutcome, UnitOutcome
 from weir.flow.previous import Previous
 from weir.flow.render import Rendered, render_unit
@@ -146,6 +147,7 @@ class Worker:
         result = RenderedUnit(outcome=outcome)
         try:
             self._check_namespaces(spec)
+            check_expressions(spec)
             self._check_flux(spec)
             result = self._render(result, source, before)
         except Exception as err:  # noqa: BLE001 - an escaped error would end the run for every unit
