@@ -3,7 +3,7 @@
 The child is the head of a process group of its own, so that Ctrl-C on a terminal reaches it once, through us. The
 first SIGINT, SIGTERM or SIGHUP is passed on and lets it finish what it writes; the second kills the whole group. When
 this process is gone, whatever killed it, a guardian of a few lines of sh ends the child: SIGTERM, then SIGKILL after
-ten seconds.
+a second. A child that was killed itself leaves plugins behind: they are killed with its group.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ DEFAULTS: Final = {"PULUMI_PARALLEL": "64", "PULUMI_PARALLEL_DIFF": "true"}
 FIXED: Final = {"PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION": "true", "PULUMI_SKIP_UPDATE_CHECK": "true"}
 SHORT: Final = 120.0
 """Seconds that a command which only reads or creates a stack may take."""
-GRACE: Final = 10
+GRACE: Final = 1
 """Seconds between the guardian's SIGTERM and its SIGKILL."""
 _SIGNALS: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 _GUARDIAN: Final = f"""
@@ -74,6 +74,9 @@ class PulumiCli:
             with _guarded(child.pid, remove):
                 relay.start(child.pid)
                 code = child.wait()
+                if code < 0:  # killed, so it told none of its plugins to end
+                    with contextlib.suppress(ProcessLookupError):
+                        os.killpg(child.pid, signal.SIGKILL)
         if relay.received and code != 0:
             return 128 + relay.received[0]
         return 128 - code if code < 0 else code
