@@ -20,10 +20,10 @@ from urllib.parse import quote
 from tests.support.processes import Spied, members
 
 NAMES: Final = (
-    "git-password", "git-token", "git-key-comment", "passphrase", "secret-data", "secret-string-data", "secret-changed",
-    "secret-invalid", "secret-immutable", "secret-immutable-new", "secret-refused", "secret-unknown-field",
-    "substituted", "substituted-stack", "kubeconfig-token", "kubeconfig-key", "last-applied", "annotation-copy",
-    "live-only", "pruned",
+    "git-password", "git-wrong-password", "git-identity", "url-password", "passphrase", "kubeconfig-token",
+    "kubeconfig-key", "substituted", "live-only", "last-applied", "secret-data", "secret-string-data", "secret-changed",
+    "secret-invalid", "secret-immutable", "secret-immutable-new", "secret-echoed", "secret-mistyped", "secret-pruned",
+    "secret-plain-field",
 )  # fmt: skip
 """One for each way a secret comes in."""
 
@@ -87,24 +87,19 @@ def files_under(folder: Path, *, but: Iterable[Path] = ()) -> Iterator[tuple[str
 
 
 class ProcessSpy:
-    """Looks at arguments and environment of every process of a session while it runs (S14).
+    """Looks at arguments and environment of every process of a stack while it runs (S14).
 
-    What a process got on purpose from the person who started it is no leak: `allowed` names such secrets.
+    What the command itself got from the person who started it is no leak; what it hands on to children is.
     """
 
-    def __init__(self, canaries: Canaries, *, every: float = 0.02) -> None:
+    def __init__(self, canaries: Canaries, folder: Path, *, every: float = 0.02) -> None:
         self._canaries = canaries
         self._every = every
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._watch, daemon=True, name="process-spy")
-        self._folder = ""
+        self._folder = str(folder)
         self.seen: dict[tuple[int, bytes], Spied] = {}
         self.leaks: set[str] = set()
-
-    def on(self, folder: Path) -> Self:
-        """Watch the processes that belong to a stack's folder."""
-        self._folder = str(folder)
-        return self
 
     def _watch(self) -> None:
         while not self._stop.wait(self._every):

@@ -82,13 +82,18 @@ def inventory_problems(world: World) -> Iterator[str]:
 
 
 def expect_no_process(stack: StackRun, session: int, seconds: float = 2.0) -> None:
-    """No process of a killed run is alive after that many seconds; git, kustomize, plugins and the engine included."""
-    deadline = time.monotonic() + seconds
-    left = members(stack.folder, session)
-    while left and time.monotonic() < deadline:
+    """No process of a killed run is alive after that many seconds; git, kustomize, plugins and the engine included.
+
+    The guardian that ended them (a shell that does nothing else) may take three seconds more to see that they are gone.
+    """
+    begin = time.monotonic()
+    while left := members(stack.folder, session):
+        waited = time.monotonic() - begin
+        alive = [one for one in left if waited > seconds + 3.0 or b"weir-guardian" not in one.arguments]
+        assert waited <= seconds or not alive, (
+            f"alive {waited:.1f} s after the kill: {sorted((one.name, one.pid, one.arguments) for one in alive)}"
+        )
         time.sleep(0.05)
-        left = members(stack.folder, session)
-    assert not left, f"alive {seconds:.0f} s after the kill: {sorted((one.name, one.pid) for one in left)}"
 
 
 def uids(world: World) -> dict[str, str]:
