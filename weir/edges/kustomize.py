@@ -9,7 +9,7 @@ import threading
 from pathlib import Path
 from typing import Final
 
-from weir.edges.process import Limits, OutputTooLargeError, ProcessTimeoutError, run
+from weir.edges.process import Completed, Limits, OutputTooLargeError, ProcessTimeoutError, run
 from weir.edges.tools import locate
 from weir.render.closure import Closure
 from weir.render.complaint import explain
@@ -56,38 +56,40 @@ def build(
         ArtifactError: the artifact does not hold what it says.
         StopRequested: `stop` was set.
     """
-    binary = locate("kustomize")
+    folder = closure.folder or "."
+    seconds = min(timeout, MAX_SECONDS)
     scratch = Path(tempfile.mkdtemp(dir=scratch_root, prefix="build-")).resolve()
     try:
         secrets = _write(closure, tree, scratch)
-        seconds = min(timeout, MAX_SECONDS)
-        # the folder is a name of our own making, so no data stands in the arguments
-        argv = [str(binary), "build", "--load-restrictor", "LoadRestrictionsNone", "--", "."]
-        done = run(
-            argv,
-            env=_ENVIRONMENT,
-            cwd=scratch / closure.folder,
-            timeout=seconds,
-            stop=stop,
-            limits=Limits(memory=MAX_MEMORY, cpu_seconds=int(seconds) + 1, file_size=0, open_files=256),
-            max_stdout=MAX_OUTPUT,
-        )
+        done = _run(scratch / closure.folder, seconds, stop)
         if done.returncode == 0:
             return done.stdout
         reason = explain(done.stderr, str(scratch), may_show_secrets=secrets)
-        raise RenderError(f"{closure.folder or '.'}: kustomize build failed: {reason}", hint=_hint(closure))
+        hint = f"run `kustomize build {folder}` in the source to see it all"
+        raise RenderError(f"{folder}: kustomize build failed: {reason}", hint=hint)
     except ProcessTimeoutError as err:
         problem = f"kustomize was still building after {seconds:g} s"
-        raise RenderError(f"{closure.folder or '.'}: {problem}", hint="make the unit smaller") from err
+        raise RenderError(f"{folder}: {problem}", hint="make the unit smaller") from err
     except OutputTooLargeError as err:
         problem = f"kustomize wrote more than {MAX_OUTPUT} bytes"
-        raise RenderError(f"{closure.folder or '.'}: {problem}", hint="make the unit smaller") from err
+        raise RenderError(f"{folder}: {problem}", hint="make the unit smaller") from err
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
 
 
-def _hint(closure: Closure) -> str:
-    return f"run `kustomize build {closure.folder or '.'}` in the source to see it all"
+def _run(folder: Path, seconds: float, stop: threading.Event | None) -> Completed:
+    # the folder is the working directory, so no data stands in the arguments
+    argv = [str(locate("kustomize")), "build", "--load-restrictor", "LoadRestrictionsNone", "--", "."]
+    limits = Limits(memory=MAX_MEMORY, cpu_seconds=int(seconds) + 1, file_size=0, open_files=256)
+    return run(
+        argv,
+        env=_ENVIRONMENT,
+        cwd=folder,
+        timeout=seconds,
+        stop=stop,
+        limits=limits,
+        max_stdout=MAX_OUTPUT,
+    )
 
 
 def _write(closure: Closure, tree: Tree, scratch: Path) -> bool:

@@ -21,7 +21,7 @@ from weir.render.layout import Layout
 from weir.render.overlay import overlay
 from weir.render.plain import read_plain
 from weir.render.substitute import LookUp, collect_variables, substitute
-from weir.render.top import find_top
+from weir.render.top import Top, find_top
 from weir.spec.documents import Document, load_yaml
 from weir.spec.errors import RenderError, SpecError
 from weir.spec.identity import ObjectId
@@ -74,9 +74,7 @@ def render_unit(
     timings: dict[str, float] = {}
     try:
         with _timed(timings, "closure"):
-            layout = Layout(tree)
-            top = overlay(find_top(layout, spec.path), spec, layout)
-            closure = close(layout, top)
+            top, closure = _find(spec, tree)
         with _timed(timings, "build"):
             documents = _build(closure, tree, cache, scratch_root, spec.timeout, stop)
         with _timed(timings, "substitute"):
@@ -85,17 +83,22 @@ def render_unit(
             filled = substitute(documents, variables, always=always)
         with _timed(timings, "finish"):
             finished = finish(filled.documents, spec, filled.secret)
-            digest = objects_digest(finished.objects)
     except RenderError as err:
         raise RenderError(f"{spec.where}: {err.message}", hint=err.hint) from err
     return Rendered(
         objects=finished.objects,
         children=finished.children,
-        digest=digest,
+        digest=objects_digest(finished.objects),
         secret_ids=finished.secret_ids,
         warnings=(*top.warnings, *filled.warnings, *finished.warnings),
         timings=timings,
     )
+
+
+def _find(spec: KustomizationSpec, tree: Tree) -> tuple[Top, Closure]:
+    layout = Layout(tree)
+    top = overlay(find_top(layout, spec.path), spec, layout)
+    return top, close(layout, top)
 
 
 @contextmanager
