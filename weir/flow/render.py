@@ -59,7 +59,7 @@ def render_unit(
     lookup: LookUp,
     scratch_root: Path,
     cache: BuildCache | None,
-    options: OptionsConfig,  # noqa: ARG001 - remote bases are refused with and without the option, until they exist
+    options: OptionsConfig,  # noqa: ARG001 - remote bases are refused with and without the option
     stop: threading.Event | None = None,
 ) -> Rendered:
     """The objects of a unit: build, variables, labels.
@@ -78,9 +78,8 @@ def render_unit(
         with _timed(timings, "build"):
             documents = _build(closure, tree, cache, scratch_root, spec.timeout, stop)
         with _timed(timings, "substitute"):
-            variables = collect_variables(spec, lookup)
             always = spec.post_build and spec.substitute_strategy == "Always"
-            filled = substitute(documents, variables, always=always)
+            filled = substitute(documents, collect_variables(spec, lookup), always=always)
         with _timed(timings, "finish"):
             finished = finish(filled.documents, spec, filled.secret)
     except RenderError as err:
