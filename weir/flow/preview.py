@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 import orjson
 
 from weir.edges.runs import objects_file
-from weir.flow.outcome import Problem, UnitOutcome
+from weir.flow.outcome import Problem, SourceOutcome, UnitOutcome
 from weir.flow.plan import plan_unit
 from weir.flow.remove import plan_removal
 from weir.flow.session import Session
@@ -25,6 +25,8 @@ def plan_stack(session: Session) -> Iterator[UnitPlan]:
     outcomes = list(session.ahead)
     units = [outcome for outcome in outcomes if isinstance(outcome, UnitOutcome)]
     problems = [outcome for outcome in outcomes if isinstance(outcome, Problem)]
+    sources = [outcome for outcome in outcomes if isinstance(outcome, SourceOutcome) and outcome.error]
+    yield from (UnitPlan(id=source.id, error=source.error) for source in sources)
     with ThreadPoolExecutor(4) as pool:
         yield from pool.map(lambda unit: _plan(session, unit, records.get(unit.id)), units)
     for problem in problems:

@@ -118,7 +118,8 @@ class Worker:
         except VerificationError as err:
             outcome = replace(outcome, error=str(err))
         except Exception as err:  # noqa: BLE001 - an escaped error would end the run for every unit
-            kept = last if last and self._store.holds(last.digest) else None
+            pinned = bool(self._overrides.ref(spec.id))
+            kept = last if last and not pinned and self._store.holds(last.digest) else None
             outcome = replace(outcome, artifact=kept, error=_message(spec.where, err))
         seconds = time.monotonic() - started
         note(spec.id, {"resolve": seconds})
