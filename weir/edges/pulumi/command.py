@@ -3,7 +3,8 @@
 The child is the head of a process group of its own, so that Ctrl-C on a terminal reaches it once, through us. The
 first SIGINT, SIGTERM or SIGHUP is passed on and lets it finish what it writes; the second kills the whole group. When
 this process is gone, whatever killed it, a guardian of a few lines of sh ends the child: SIGTERM, then SIGKILL after
-a second. A child that was killed itself leaves plugins behind: they are killed with its group.
+a second. The engine starts its plugins in process groups of their own, and they outlive it when it is killed; so all
+of a run carry a mark in their environment, by which what is left of it is found and killed.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import secrets
 import signal
 import subprocess
 import sys
@@ -21,6 +23,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
 from typing import Any, Final, Self
+
+import psutil
 
 from weir.edges.pulumi.passphrase import handed_over
 from weir.edges.pulumi.project import EngineError
@@ -33,6 +37,8 @@ SHORT: Final = 120.0
 """Seconds that a command which only reads or creates a stack may take."""
 GRACE: Final = 1
 """Seconds between the guardian's SIGTERM and its SIGKILL."""
+MARK: Final = "WEIR_RUN_MARK"
+"""Variable whose value is the run's own, in the environment of the engine and its plugins."""
 _SIGNALS: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 _GUARDIAN: Final = f"""
 read -r _
@@ -40,6 +46,10 @@ kill -TERM "$1" 2>/dev/null
 n=0
 while kill -0 "$1" 2>/dev/null && [ "$n" -lt {GRACE * 5} ]; do sleep 0.2; n=$((n + 1)); done
 kill -KILL "-$1" 2>/dev/null
+for file in $(grep -ls "{MARK}=$3" /proc/[0-9]*/environ 2>/dev/null); do
+  file=${{file#/proc/}}
+  kill -KILL "${{file%/environ}}" 2>/dev/null
+done
 [ -z "$2" ] || rm -rf -- "$2"
 """
 _ABSENT: Final = ("no stack named", "not found")
@@ -71,12 +81,11 @@ class PulumiCli:
                 process_group=0,
                 umask=0o077,
             )
-            with _guarded(child.pid, remove):
+            with _guarded(child.pid, remove, environ[MARK]):
                 relay.start(child.pid)
                 code = child.wait()
                 if code < 0:  # killed, so it told none of its plugins to end
-                    with contextlib.suppress(ProcessLookupError):
-                        os.killpg(child.pid, signal.SIGKILL)
+                    _kill_marked(environ[MARK])
         if relay.received and code != 0:
             return 128 + relay.received[0]
         return 128 - code if code < 0 else code
@@ -142,16 +151,17 @@ class PulumiCli:
             link_plugins(Path(self.environ.get("PULUMI_HOME") or "~/.pulumi").expanduser())
         folders = [str(folder) for folder in (own, *bin_dirs(self.tools))]
         path = os.pathsep.join([*folders, self.environ.get("PATH", os.defpath)])
-        with handed_over({**DEFAULTS, **self.environ, **FIXED, "PATH": path}) as ready:
+        mark = secrets.token_hex(16)
+        with handed_over({**DEFAULTS, **self.environ, **FIXED, MARK: mark, "PATH": path}) as ready:
             yield ready
 
 
 @contextmanager
-def _guarded(pid: int, remove: str) -> Iterator[None]:
-    """End a process group when we are gone, and remove a folder then."""
+def _guarded(pid: int, remove: str, mark: str) -> Iterator[None]:
+    """End a process and all that carry a mark when we are gone, and remove a folder then."""
     reading, writing = os.pipe()
     guardian = subprocess.Popen(
-        ["/bin/sh", "-c", _GUARDIAN, "weir-guardian", str(pid), remove],
+        ["/bin/sh", "-c", _GUARDIAN, "weir-guardian", str(pid), remove, mark],
         stdin=reading,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
@@ -166,6 +176,14 @@ def _guarded(pid: int, remove: str) -> Iterator[None]:
         guardian.kill()
         guardian.wait()
         os.close(writing)
+
+
+def _kill_marked(mark: str) -> None:
+    """Kill every process that carries a mark; those of other users cannot be read, and are not ours."""
+    for process in psutil.process_iter():
+        with contextlib.suppress(psutil.Error, OSError):
+            if process.environ().get(MARK) == mark:
+                process.kill()
 
 
 class _Relay:
