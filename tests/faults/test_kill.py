@@ -99,13 +99,13 @@ def rounds(world: World, proxy: FaultProxy, count: int) -> None:
     assert world.versions() == calm
 
 
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(900)
 def test_ten_kills_at_random_times_are_each_healed_by_one_up(behind: World, proxy: FaultProxy) -> None:
     rounds(behind, proxy, 10)
 
 
 @pytest.mark.faults
-@pytest.mark.timeout(1500)
+@pytest.mark.timeout(5400)
 def test_fifty_kills_at_random_times_are_each_healed_by_one_up(behind: World, proxy: FaultProxy) -> None:
     rounds(behind, proxy, 50)
 
@@ -113,7 +113,7 @@ def test_fifty_kills_at_random_times_are_each_healed_by_one_up(behind: World, pr
 POINTS = ("inventory-written:1", "patched:1", "patched:117", "pruned:1", "pruned:13", "record-written:1")
 
 
-@pytest.mark.timeout(240)
+@pytest.mark.timeout(600)
 def test_a_plugin_killed_at_each_named_point_is_healed_by_one_up(world: World) -> None:
     world.commit(content(world, 0))
     world.units(big="./big")

@@ -14,7 +14,7 @@ from typing import Any
 
 from tests.support.checker import Expected
 from tests.support.kube import wait_for
-from tests.support.processes import members
+from tests.support.processes import Spied, members
 from tests.support.stack import StackRun
 from tests.support.world import World
 
@@ -84,16 +84,22 @@ def inventory_problems(world: World) -> Iterator[str]:
 def expect_no_process(stack: StackRun, session: int, seconds: float = 2.0) -> None:
     """No process of a killed run is alive after that many seconds; git, kustomize, plugins and the engine included.
 
-    The guardian that ended them (a shell that does nothing else) may take three seconds more to see that they are gone.
+    The shells that ended them and remove their folder may take three seconds more to see that they are gone.
     """
     begin = time.monotonic()
     while left := members(stack.folder, session):
         waited = time.monotonic() - begin
-        alive = [one for one in left if waited > seconds + 3.0 or b"weir-guardian" not in one.arguments]
+        alive = [one for one in left if waited > seconds + 3.0 or not _cleans_up(one)]
         assert waited <= seconds or not alive, (
             f"alive {waited:.1f} s after the kill: {sorted((one.name, one.pid, one.arguments) for one in alive)}"
         )
         time.sleep(0.05)
+
+
+def _cleans_up(process: Spied) -> bool:
+    return process.name == "sh" and bool(
+        {b"weir-guardian", b"weir-janitor"} & set(process.arguments.split(b"\0"))
+    )
 
 
 def uids(world: World) -> dict[str, str]:
