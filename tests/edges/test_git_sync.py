@@ -218,6 +218,27 @@ def test_submodules_only_when_asked(place: Place, repo: Repo, server: GitServer)
     assert files["vendor/lib/inner/deep.yaml"] == "deep: 1\n"
 
 
+def test_a_store_and_caches_that_lost_things_are_filled_again(
+    place: Place, repo: Repo, server: GitServer
+) -> None:
+    library = server.repo("library")
+    commit = library.commit({"lib.yaml": "l: 1\n"})
+    modules = f'[submodule "lib"]\n\tpath = lib\n\turl = {library.url}\n'
+    repo.commit({".gitmodules": modules, "lib": Submodule(commit)})
+    spec = git_spec(repo.url, recurseSubmodules=True)
+    first = place.sync(spec)
+    tree = place.store.tree(first.artifact.digest)
+    for path in ("lib/lib.yaml", "deploy/app.yaml"):
+        place.store.blobs.remove(tree.files[path].sha256)
+    assert place.sync(spec).artifact == first.artifact
+    assert place.store.holds(first.artifact.digest)
+    for lost in place.cache.glob("repos/*/git/objects/*/*"):
+        lost.unlink()
+    place.store.blobs.remove(tree.files["lib/lib.yaml"].sha256)
+    assert place.sync(spec).artifact == first.artifact
+    assert place.store.holds(first.artifact.digest)
+
+
 def test_suspend_freezes_the_artifact(place: Place, repo: Repo, server: GitServer) -> None:
     frozen = place.sync(git_spec(repo.url)).artifact
     repo.commit({"deploy/app.yaml": "v: 2\n"})

@@ -25,7 +25,7 @@ from weir.edges.git.remote import Remote, list_refs, moved
 from weir.edges.git.session import Session, open_session
 from weir.edges.git.url import GitUrl, parse_url
 from weir.edges.git.verification import verify_target
-from weir.edges.store import Store
+from weir.edges.store import MissingBlobError, Store
 from weir.flow import git_content
 from weir.select import git_ref
 from weir.spec.artifact import Artifact, short_revision
@@ -123,13 +123,7 @@ class _Sync:
             session = stack.enter_context(opened)
             found, targets = self._resolve(session, guess_tag=guess_tag)
             session = moved(session, found.url)
-            checkout = Checkout(stack, self.root, self.store, allow_file=self.allow_file)
-            try:
-                target, digest, verified = self._bring(session, targets, checkout, keys)
-            except DamagedCacheError:
-                with open_cache(self.root / "repos", session) as cache:
-                    cache.discard()
-                target, digest, verified = self._bring(session, targets, checkout, keys)
+            target, digest, verified = self._bring_whole(session, targets, stack, keys)
             artifact = Artifact(revision=git_ref.revision(self.ref, target), digest=digest)
             self._warn_about_moves(session, target, artifact)
         changed = artifact != self.previous
@@ -188,6 +182,26 @@ class _Sync:
                     self.ref = tag
                     return tags, found
             raise SourceError(f"{session.url.text}: {err.message}", hint=err.hint) from err
+
+    def _bring_whole(
+        self,
+        session: Session,
+        targets: tuple[git_ref.Target, ...],
+        stack: contextlib.ExitStack,
+        keys: signatures.Keys | None,
+    ) -> tuple[git_ref.Target, str, str]:
+        """As `_bring`; a cache or a store that lost something is filled again, once."""
+        checkout = Checkout(stack, self.root, self.store, allow_file=self.allow_file)
+        try:
+            return self._bring(session, targets, checkout, keys)
+        except DamagedCacheError:
+            for each in (session, *checkout.sessions):
+                with open_cache(self.root / "repos", each) as cache:
+                    cache.discard()
+        except MissingBlobError:
+            pass
+        again = Checkout(stack, self.root, self.store, allow_file=self.allow_file, thorough=True)
+        return self._bring(session, targets, again, keys)
 
     def _bring(
         self,

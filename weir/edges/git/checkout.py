@@ -34,13 +34,22 @@ class Checkout:
     """Collects the parts of a tree and brings their files into the store. One lock is held at a time."""
 
     def __init__(
-        self, stack: contextlib.ExitStack, cache_dir: Path, store: Store, *, allow_file: bool
+        self,
+        stack: contextlib.ExitStack,
+        cache_dir: Path,
+        store: Store,
+        *,
+        allow_file: bool,
+        thorough: bool = False,
     ) -> None:
         self._stack = stack
         self._cache_dir = cache_dir
         self._store = store
         self._allow_file = allow_file
+        self._thorough = thorough
         self._count = 0
+        self.sessions: list[Session] = []
+        """Those of submodules."""
 
     def root(self, cache: CacheRepository, commit: str, *, recurse: bool) -> tuple[Part, list[Submodule]]:
         """The part of an opened cache's commit, and the submodules it wants. Raises SourceError."""
@@ -59,6 +68,7 @@ class Checkout:
                 text = f"{part.session.url.text}: found over {MAX_COUNT} submodules or {MAX_DEPTH} levels of them"
                 raise SourceError(text, hint="include repositories with spec.include instead")
             session = self._session(part.session, submodule)
+            self.sessions.append(session)
             with open_cache(self._cache_dir / "repos", session) as cache:
                 if not cache.has(submodule.commit):
                     cache.fetch(submodule.url, submodule.commit)
@@ -76,9 +86,9 @@ class Checkout:
         entries = tuple(entry for entry in part.listing.files if wanted(part.prefix + entry.path))
         if cache is None:
             with open_cache(self._cache_dir / "repos", part.session) as opened:
-                files = import_files(opened, entries, self._store)
+                files = import_files(opened, entries, self._store, thorough=self._thorough)
         else:
-            files = import_files(cache, entries, self._store)
+            files = import_files(cache, entries, self._store, thorough=self._thorough)
         return {part.prefix + path: file for path, file in files.items()}
 
     def _part(

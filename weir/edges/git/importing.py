@@ -78,8 +78,12 @@ def read_texts(cache: CacheRepository, entries: Iterable[Entry]) -> dict[str, st
     return texts
 
 
-def import_files(cache: CacheRepository, entries: Iterable[Entry], store: Store) -> dict[str, TreeFile]:
+def import_files(
+    cache: CacheRepository, entries: Iterable[Entry], store: Store, *, thorough: bool = False
+) -> dict[str, TreeFile]:
     """The entries as files of the store, by path.
+
+    What was stored before is believed to be there (`put` finds out), unless `thorough`.
 
     Raises:
         SourceError: an object is missing or damaged in the cache.
@@ -88,11 +92,9 @@ def import_files(cache: CacheRepository, entries: Iterable[Entry], store: Store)
     files = tuple(entry for entry in entries if entry.mode != LINK)
     links = tuple(entry for entry in entries if entry.mode == LINK)
     known = cache.known()
-    here = {
-        oid: file
-        for oid in {entry.oid for entry in files}
-        if (file := known.get(oid)) and store.has_blob(file)
-    }
+    here = {entry.oid: known[entry.oid] for entry in files if entry.oid in known}
+    if thorough:
+        here = {oid: file for oid, file in here.items() if store.has_blob(file)}
     new = _read_new(cache, {entry.oid: entry.path for entry in files if entry.oid not in here}, store)
     if new:
         merged = {**known, **new} if len(known) < _MOST_KNOWN else {**here, **new}

@@ -20,6 +20,10 @@ from weir.spec.errors import ArtifactError
 from weir.spec.tree import TreeFile
 
 
+class MissingBlobError(ArtifactError):
+    """A tree was put together of files that the store does not have (any more)."""
+
+
 @dataclass(frozen=True, slots=True)
 class StoredTree:
     """A tree in the store (`weir.spec.tree.Tree`). Its manifest was checked; every blob is checked on read."""
@@ -147,7 +151,7 @@ class Store:
         if file.link:
             manifest.check_link(path, file.link, self.limits)
         elif not self.blobs.has(file.sha256, file.size):
-            raise ArtifactError(f"store: {path} is missing", hint="the next run fetches it again")
+            raise MissingBlobError(f"store: {path} is missing", hint="the next run fetches it again")
         return file
 
     def collect_garbage(self, keep: Iterable[str], *, max_bytes: int, min_age: float, now: float) -> int:
