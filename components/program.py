@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import re
 import threading
 import traceback
 from collections.abc import Mapping
@@ -20,11 +21,14 @@ from weir.flow.ahead import Ahead
 from weir.flow.outcome import Outcome, Problem
 from weir.flow.session import open_session
 from weir.flow.settings import PREFIX, read_settings
+from weir.render.substitute import SecretText
 from weir.spec.errors import WeirError
 from weir.spec.identity import UnitId
 
 STACKS: Final = Path(__file__).resolve().parents[1] / "stacks"
 """Where relative `weir:objects` start."""
+VARIABLE: Final = re.compile(r"[_A-Za-z][_A-Za-z0-9]*", re.ASCII)
+"""Names that post-build substitution takes; other outputs are left out."""
 OUTPUT_WAIT: Final = 60.0
 """Seconds to wait for another stack's outputs."""
 
@@ -93,8 +97,13 @@ class StackOutputs:
 
 
 async def _ask(stack: str) -> Mapping[str, str] | None:
-    reference = pulumi.StackReference(stack)
-    values = await reference.outputs.future()
-    if not values:
+    """Outputs that can be variables; None when there is no such stack, which the engine reports by itself."""
+    try:
+        reference = pulumi.StackReference(stack)
+        values = await reference.outputs.future()
+        secrets = set(await reference.secret_output_names.future() or ())
+    except Exception:  # noqa: BLE001 - whatever kept the engine from reading it, its values are not there
         return None
-    return {key: value if isinstance(value, str) else json.dumps(value) for key, value in values.items()}
+    named = {key: value for key, value in (values or {}).items() if VARIABLE.fullmatch(key)}
+    texts = {key: value if isinstance(value, str) else json.dumps(value) for key, value in named.items()}
+    return {key: SecretText(text) if key in secrets else text for key, text in texts.items()} or None

@@ -185,12 +185,13 @@ class Worker:
         spec, artifact = result.outcome.spec, source.artifact
         if artifact is None:
             raise SourceError(f"{spec.where}: {source.id} has no artifact: {source.error}")
+        taken: dict[str, str] = {}
         try:
-            rendered = self._render_tree(spec, self._store.tree(artifact.digest), before)
+            rendered = self._render_tree(spec, self._store.tree(artifact.digest), before, taken)
         except ArtifactError:
             # evicted or altered on disk: fetch again, once; altered bytes are never used
             artifact = self._sync(source.spec, self._includes[source.id], None).artifact
-            rendered = self._render_tree(spec, self._store.tree(artifact.digest), before)
+            rendered = self._render_tree(spec, self._store.tree(artifact.digest), before, taken)
         self._run.write(objects_file(spec.id), orjson.dumps(rendered.objects))
         outcome = replace(
             result.outcome,
@@ -198,6 +199,7 @@ class Worker:
             digest=rendered.digest,
             warnings=rendered.warnings,
             secret_ids=rendered.secret_ids,
+            variables=taken,
         )
         ids = tuple(ObjectId.of(item) for item in rendered.objects)
         values = {
@@ -205,9 +207,17 @@ class Worker:
         }
         return RenderedUnit(outcome=outcome, ids=ids, values=values, children=rendered.children)
 
-    def _render_tree(self, spec: KustomizationSpec, tree: Tree, before: Sequence[RenderedUnit]) -> Rendered:
+    def _render_tree(
+        self, spec: KustomizationSpec, tree: Tree, before: Sequence[RenderedUnit], taken: dict[str, str]
+    ) -> Rendered:
+        """The unit's objects; `taken` receives what it took from other stacks, secret values left out."""
+
         def lookup(kind: str, namespace: str, name: str) -> Mapping[str, str] | None:
-            return self._look_up(kind, namespace, name, before)
+            values = self._look_up(kind, namespace, name, before)
+            if kind == "StackOutput":
+                known = {key: value for key, value in (values or {}).items() if type(value) is str}
+                taken.update({f"{name}:{key}": value for key, value in known.items()})
+            return values
 
         return render_unit(
             spec,

@@ -29,6 +29,12 @@ DISABLED: Final = "kustomize.toolkit.fluxcd.io/substitute"
 NAME: Final = re.compile(r"[_a-zA-Z][_a-zA-Z0-9]*", re.ASCII)
 """A variable's name."""
 
+class SecretText(str):
+    """A variable's value that must not be shown, wherever it came from."""
+
+    __slots__ = ()
+
+
 LookUp = Callable[[str, str, str], Mapping[str, str] | None]
 """Values of a ConfigMap, Secret, StackOutput or StackConfig by kind, namespace and name; None when there is none."""
 
@@ -79,7 +85,7 @@ def _variables(values: Mapping[str, str], origin: str, *, secret: bool) -> dict[
             hint = "rename the key: letters, digits and '_', not starting with a digit"
             raise RenderError(f"{origin}: found the key {name!r}, expected the name of a variable", hint=hint)
         plain = value if value is UNKNOWN else value.replace("\n", "")
-        found[name] = Variable(value=plain, secret=secret, origin=origin)
+        found[name] = Variable(value=plain, secret=secret or isinstance(value, SecretText), origin=origin)
     return found
 
 

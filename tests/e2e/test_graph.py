@@ -1,0 +1,125 @@
+"""Beyond one unit: rules of readiness, other stacks' outputs, other clusters, the Cluster component, lost states."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.support.stack import StackRun
+from tests.support.world import World, config_map
+from weir.edges.local_cluster import running_cluster
+
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(300)]
+
+
+def test_a_ready_expression_holds_a_unit_back_until_it_is_true(world: World) -> None:
+    ns = world.namespace
+    world.commit({"one/a.yaml": [config_map(ns, "one", A="1")], "two/b.yaml": [config_map(ns, "two", B="1")]})
+    rule = "dep.status.lastAppliedRevision == 'never'"
+    after = world.unit("two", "./two", dependsOn=[{"name": "one", "readyExpr": rule}])
+    world.units(after, one="./one")
+    held = world.stack.up().must_fail()
+    assert rule in held.out
+    assert world.gone("v1", "ConfigMap", "two")
+    world.judge(one="one")
+    rule = "dep.status.conditions.exists(c, c.type == 'Ready' && c.status == 'True')"
+    world.units(world.unit("two", "./two", dependsOn=[{"name": "one", "readyExpr": rule}]), one="./one")
+    world.stack.up().must()
+    world.judge(one="one", two="two")
+
+
+def test_a_rule_that_is_not_cel_is_an_error_before_anything_is_touched(world: World) -> None:
+    world.commit({"one/a.yaml": [config_map(world.namespace, "one", A="1")]})
+    world.units(
+        world.unit("two", "./one", dependsOn=[{"name": "one", "readyExpr": "dep.status ==="}]), one="./one"
+    )
+    found = world.stack.up().must_fail()
+    assert "dep.status ===" in found.out
+    assert "Traceback" not in found.out
+
+
+def infrastructure(stack: StackRun) -> str:
+    """Another project's stack `infra/prod` with outputs, in the same backend; its full name."""
+    folder = stack.folder / "infra"
+    folder.mkdir()
+    (folder / "Pulumi.yaml").write_text("name: infra\nruntime: python\n")
+    program = "import pulumi\npulumi.export('db_host', 'db.internal')\npulumi.export('not-a-name', 'x')\n"
+    (folder / "__main__.py").write_text(program)
+    where = ("--cwd", str(folder), "--non-interactive")
+    stack.run("pulumi", "stack", "init", "prod", *where).must()
+    stack.run("pulumi", "up", "--yes", "--skip-preview", "--stack", "prod", *where).must()
+    return "organization/infra/prod"
+
+
+def test_variables_come_from_another_stacks_outputs_and_from_the_stacks_settings(world: World) -> None:
+    world.commit({"two/b.yaml": [config_map(world.namespace, "two", HOST="${db_host}", REGION="${region}")]})
+    outputs = {"kind": "StackOutput", "name": infrastructure(world.stack)}
+    settings = {"kind": "StackConfig", "name": "variables"}
+    world.units(world.unit("two", "./two", postBuild={"substituteFrom": [outputs, settings]}))
+    world.stack.settings["variables"] = {"region": "eu-west"}
+    world.stack.write_settings()
+    world.stack.up().must()
+    assert world.live("v1", "ConfigMap", "two")["data"] == {"HOST": "db.internal", "REGION": "eu-west"}
+    world.stack.expect_clean()
+    assert world.stack.weir("diff").code == 0
+
+
+def test_a_unit_with_a_kubeconfig_goes_there_and_its_record_stays_here(world: World, tmp_path: Path) -> None:
+    with running_cluster(tmp_path / "remote") as remote:
+        text = remote.kubeconfig.read_text()
+        world.rest.apply({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": world.flux}})
+        meta = {"name": "remote", "namespace": world.flux}
+        world.rest.apply(
+            {"apiVersion": "v1", "kind": "Secret", "metadata": meta, "stringData": {"value": text}}
+        )
+        world.commit({"far/a.yaml": [config_map("default", "far", A="1")]})
+        world.units(world.unit("far", "./far", kubeConfig={"secretRef": {"name": "remote"}}))
+        world.stack.up().must()
+        there = type(world.rest).load(remote.kubeconfig)
+        found = there.get("v1", "ConfigMap", "default", "far")
+        assert found is not None
+        assert found["data"] == {"A": "1"}
+        assert world.rest.get("v1", "ConfigMap", "default", "far") is None
+        assert "far" in world.stack.weir("get", "kustomizations").must().out
+        world.stack.destroy().must()
+        assert there.get("v1", "ConfigMap", "default", "far") is None
+    world.rest.delete("v1", "Namespace", "", world.flux)
+
+
+def test_the_cluster_component_makes_namespaces_and_tenants_who_then_apply(world: World) -> None:
+    team = f"team-{world.namespace}"
+    world.stack.settings["cluster"] |= {"namespaces": [team], "serviceAccounts": [f"{team}/deployer"]}
+    world.stack.write_settings()
+    world.commit({"web/a.yaml": [config_map(team, "web", A="1")]})
+    world.flux = team
+    world.units(world.unit("web", "./web", serviceAccountName="deployer"))
+    world.stack.up().must()
+    found = world.rest.get("v1", "ConfigMap", team, "web")
+    assert found is not None
+    world.stack.expect_clean()
+    world.commit({"web/b.yaml": [config_map("default", "not-allowed", A="1")]})
+    refused = world.stack.up().must_fail()
+    assert f"system:serviceaccount:{team}:deployer" in refused.out
+    assert world.rest.get("v1", "ConfigMap", "default", "not-allowed") is None
+    world.stack.destroy().must()
+
+
+def test_a_unit_that_left_git_while_the_state_was_lost_is_removed_and_not_forgotten(world: World) -> None:
+    ns = world.namespace
+    world.commit({"one/a.yaml": [config_map(ns, "one", A="1")], "two/b.yaml": [config_map(ns, "two", B="1")]})
+    world.units(one="./one", two="./two")
+    world.stack.up().must()
+    uid = world.live("v1", "ConfigMap", "one")["metadata"]["uid"]
+    for path in world.stack.backend.rglob(f"{world.stack.name}*"):
+        if path.is_file():
+            path.unlink()
+    for path in world.stack.backend.rglob("*.checkpoint.json*"):
+        path.unlink()
+    world.units(one="./one")
+    world.stack.up().must()
+    assert world.live("v1", "ConfigMap", "one")["metadata"]["uid"] == uid
+    assert world.gone("v1", "ConfigMap", "two")
+    world.judge(one="one")
+    world.stack.up().must()
+    world.stack.expect_clean()
