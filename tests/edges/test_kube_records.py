@@ -114,9 +114,7 @@ def test_damaged_record_is_an_error_and_never_an_empty_one(
 ) -> None:
     records.write(FULL)
     kube.patch("v1", "ConfigMap", "kustomization.apps.web", namespace, {"data": {field: "{not json"}})
-    with pytest.raises(
-        ClusterError, match=r"kustomization\.apps\.web: found a damaged unit record"
-    ):
+    with pytest.raises(ClusterError, match=r"kustomization\.apps\.web: found a damaged unit record"):
         records.read(UNIT)
 
 

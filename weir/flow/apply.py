@@ -205,8 +205,9 @@ class _Run:
             if index and (written or any(work.guessed for work in works)):
                 works = rework(self.request, works)
                 self._replan(stage, works)
-            problems = [work.problem or work.guessed for work in works if work.problem or work.guessed]
-            if problems and index:
+            problems = [f"{work.id}: {work.blocked}" for work in works if work.blocked and not work.problem]
+            problems += [work.problem for work in works if work.problem]
+            if problems:
                 raise refused(self.record.id, problems)
             self._fence()
             written += writer.carry_out(works)
@@ -271,7 +272,7 @@ class _Run:
             reason = reason_of(error, waiting=self.waiting)
             record = replace(self.record, ready=condition(self.old, "False", reason, str(error), now))
             ready = record.ready or Condition(status="False", reason=reason, message=str(error))
-        if self.running is None and says_the_same(self.old, record):
+        if self.running is None and (isinstance(error, StopRequested) or says_the_same(self.old, record)):
             record = self.old or record
         elif not isinstance(error, _OvertakenError) and not self._lost(error):
             record = with_result(record, self.began, spent)

@@ -56,6 +56,11 @@ class Work:
     migrate: bool = False
     """Whether managedFields must speak the present API version first."""
 
+    @property
+    def blocked(self) -> str:
+        """Why it cannot be written now; empty when it can. A create that was only guessed about may not be tried."""
+        return self.problem or (self.guessed if self.action is Action.CREATE else "")
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Situation:

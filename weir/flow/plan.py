@@ -14,6 +14,7 @@ from weir.edges.kube.errors import GoneApiError
 from weir.edges.kube.reading import read_live
 from weir.flow.admission import unopposed
 from weir.flow.checks import present_health
+from weir.flow.collector import paused
 from weir.flow.decisions import WRITES, Situation, Work, decide
 from weir.flow.pruning import Doomed, judge, locate
 from weir.flow.staging import Placed, Refusal, new_namespaces, place
@@ -103,11 +104,12 @@ def plan_unit(  # noqa: PLR0913 - the four things compared, and two settings
 
 def make_plan(request: Request, objects: Sequence[Obj], inventory: Sequence[tuple[ObjectId, str]]) -> Plan:
     """As `plan_unit`, for an inventory. What discovery remembers is read again when it turns out to be old."""
-    try:
-        return _make_plan(request, objects, inventory)
-    except GoneApiError:
-        request.discovery.refresh()
-        return _make_plan(request, objects, inventory)
+    with paused():
+        try:
+            return _make_plan(request, objects, inventory)
+        except GoneApiError:
+            request.discovery.refresh()
+            return _make_plan(request, objects, inventory)
 
 
 def _make_plan(request: Request, objects: Sequence[Obj], inventory: Sequence[tuple[ObjectId, str]]) -> Plan:

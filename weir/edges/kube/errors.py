@@ -138,6 +138,11 @@ def status_error(status: int, body: Any, subject: str) -> KubeStatusError:
     )
     reason = str(body.get("reason") or "")
     message = str(body.get("message") or f"HTTP {status}")
+    if "/secrets/" in subject:
+        message = masked(message, confidential=True)
+        causes = tuple(
+            Cause(item.field, masked(item.message, confidential=True), item.reason) for item in causes
+        )
     return KubeStatusError(
         status, reason, message, causes=causes, details=details, hint=_hint(status, message)
     )

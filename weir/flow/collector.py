@@ -1,0 +1,37 @@
+"""The cyclic garbage collector, kept from walking over thousands of objects while they are being read."""
+
+from __future__ import annotations
+
+import contextlib
+import gc
+import threading
+from collections.abc import Iterator
+
+
+class _State:
+    """How many blocks want quiet, and whether the collector was on before the first."""
+
+    lock = threading.Lock()
+    blocks = 0
+    was_on = False
+
+
+@contextlib.contextmanager
+def paused() -> Iterator[None]:
+    """No collection until the last of the blocks that asked for it ends. JSON makes no cycles, so nothing is lost.
+
+    Reading 1,000 Deployments makes half a million containers; the collector would look at all of them again and again,
+    which takes as long as reading them.
+    """
+    with _State.lock:
+        if _State.blocks == 0:
+            _State.was_on = gc.isenabled()
+            gc.disable()
+        _State.blocks += 1
+    try:
+        yield
+    finally:
+        with _State.lock:
+            _State.blocks -= 1
+            if _State.blocks == 0 and _State.was_on:
+                gc.enable()
