@@ -1,4 +1,4 @@
-"""`python -m benchmarks [ID ...] [--json] [--runs N] [--output FILE]`."""
+"""`python -m benchmarks [ID ...] [--json] [--runs N] [--objects N] [--output FILE]`."""
 
 from __future__ import annotations
 
@@ -37,24 +37,27 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--json", action="store_true", help="one JSON object per line, and no table")
     parser.add_argument("--runs", type=int, default=3, help="repetitions; the median is reported (default 3)")
     parser.add_argument(
+        "--objects", type=int, default=1000, help="objects of a unit, for a quick try (default 1000)"
+    )
+    parser.add_argument(
         "--output", type=Path, default=PROJECT / "docs" / "benchmarks.md", help="where the table goes"
     )
     options = parser.parse_args(arguments)
     unknown = sorted(set(options.ids) - set(known))
     if unknown:
         parser.error(f"unknown id {unknown[0]}; known are {' '.join(known)}")
-    figures = measure(frozenset(options.ids or known), options.runs, as_json=options.json)
-    if not options.json and not options.ids:
+    figures = measure(frozenset(options.ids or known), options.runs, options.objects, as_json=options.json)
+    if not options.json and not options.ids and options.objects == parser.get_default("objects"):
         options.output.parent.mkdir(exist_ok=True)
         options.output.write_text(markdown(figures, options.runs, datetime.now(UTC).date()))
         print(f"written to {options.output}")
     return 0
 
 
-def measure(wanted: frozenset[str], runs: int, *, as_json: bool) -> list[Figure]:
+def measure(wanted: frozenset[str], runs: int, objects: int, *, as_json: bool) -> list[Figure]:
     """The figures asked for, each printed as soon as its runs are done."""
     figures: list[Figure] = []
-    with session() as box:
+    with session(objects) as box:
         for ids, run in RUNS.items():
             asked = [id_ for id_ in ids if id_ in wanted]
             if not asked:

@@ -41,11 +41,11 @@ def life(box: Session) -> Mapping[str, Sample]:
     empty = empty_unit(box)
     namespace, raw_namespace = box.namespace(), box.namespace()
     repository = box.repository()
-    objects = content.bulk(namespace)
+    objects = content.bulk(namespace, box.count)
     content.write_unit(repository.work / "unit", objects)
     repository.commit("Install")
     stack = box.stack(repository, {UNIT: "./unit"})
-    raw = twin(content.bulk(raw_namespace))
+    raw = twin(content.bulk(raw_namespace, box.count))
     found = {
         "P1.up_empty": empty.sample,
         **_install(box, stack, repository, (objects, raw), empty),
@@ -138,12 +138,12 @@ def _one_line(
 def _change_all(
     box: Session, stack: StackRun, repository: Repository, namespaces: tuple[str, str], empty: Empty
 ) -> Sample:
-    objects = content.bulk(namespaces[0], generation=1)
+    objects = content.bulk(namespaces[0], box.count, generation=1)
     content.write_unit(repository.work / "unit", objects)
     repository.commit("Change all")
     outcome, parts = cold_up(stack)
     box.judge(UNIT, objects)
-    raw = floors.raw_apply(box.rest, twin(content.bulk(namespaces[1], generation=1)))
+    raw = floors.raw_apply(box.rest, twin(content.bulk(namespaces[1], box.count, generation=1)))
     own = floors.kustomize([repository.work / "unit"])
     return Sample(outcome.seconds, empty.seconds + own + raw, {**parts, "kustomize": own, "raw_apply": raw})
 
@@ -166,14 +166,14 @@ def install_deployments(box: Session) -> Mapping[str, Sample]:
     empty = empty_unit(box)
     namespace, raw_namespace = box.namespace(), box.namespace()
     repository = box.repository()
-    objects = content.deployments(namespace)
+    objects = content.deployments(namespace, box.count)
     content.write_unit(repository.work / "unit", objects)
     repository.commit("Install")
     stack = box.stack(repository, {UNIT: "./unit"}, wait=False)
     outcome, parts = cold_up(stack)
     box.judge(UNIT, objects)
     own = floors.kustomize([repository.work / "unit"])
-    raw = floors.raw_apply(box.rest, twin(content.deployments(raw_namespace)))
+    raw = floors.raw_apply(box.rest, twin(content.deployments(raw_namespace, box.count)))
     again, more = cold_up(stack)
     parts |= {
         "kustomize": own,

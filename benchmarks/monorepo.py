@@ -11,7 +11,7 @@ from benchmarks import content, floors
 from benchmarks.bulk import Live, empty_unit
 from benchmarks.session import Sample, Session, cold_up
 
-FILES: Final = 10_000
+FILES_PER_OBJECT: Final = 10
 SIZE: Final = 5_000
 UNITS: Final = 20
 
@@ -25,12 +25,12 @@ def live(box: Session) -> Mapping[str, Sample]:
     empty = empty_unit(box)
     namespace = box.namespace()
     repository = box.repository()
-    objects = content.bulk(namespace)
+    objects = content.bulk(namespace, box.count)
     names = [f"unit-{number:02}" for number in range(UNITS)]
     units = dict(zip(names, content.batches(objects, UNITS), strict=True))
     for name, part in units.items():
         content.write_unit(repository.work / "units" / name, part)
-    content.write_filler(repository.work / "services", FILES, SIZE)
+    content.write_filler(repository.work / "services", FILES_PER_OBJECT * box.count, SIZE)
     repository.commit("Monorepo")
     stack = box.stack(repository, {name: f"./units/{name}" for name in names})
     cold_up(stack)

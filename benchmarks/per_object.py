@@ -23,7 +23,7 @@ k8s.yaml.v2.ConfigGroup("bench", files=[os.environ["BENCH_FILES"]], opts=pulumi.
 def create(box: Session) -> Mapping[str, Sample]:
     """`pulumi up --yes --skip-preview` of a plain program; the floor is the raw apply of the same objects."""
     namespace, raw_namespace = box.namespace(), box.namespace()
-    objects = content.bulk(namespace)
+    objects = content.bulk(namespace, box.count)
     stack = StackRun(folder=box.folder / f"plain-{namespace}", kubeconfig=box.kubeconfig)
     project = stack.folder / "plain"
     project.mkdir()
@@ -39,6 +39,6 @@ def create(box: Session) -> Mapping[str, Sample]:
     command = ("pulumi", "--cwd", str(project), "--non-interactive")
     stack.run(*command, "stack", "init", "plain").must()
     outcome = stack.run(*command, "up", "--yes", "--skip-preview", "--stack", "plain", timeout=1200).must()
-    raw = floors.raw_apply(box.rest, content.bulk(raw_namespace))
+    raw = floors.raw_apply(box.rest, content.bulk(raw_namespace, box.count))
     box.drop(namespace, raw_namespace)
     return {"P1.per_object_create": Sample(outcome.seconds, raw, {"raw_apply": raw})}

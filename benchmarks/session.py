@@ -68,10 +68,11 @@ class Figure:
 class Session:
     """A running control plane and Git server; every stack, repository and namespace made from it is new."""
 
-    def __init__(self, folder: Path, kubeconfig: Path, server: GitServer) -> None:
+    def __init__(self, folder: Path, kubeconfig: Path, server: GitServer, count: int) -> None:
         self.folder = folder
         self.kubeconfig = kubeconfig
         self.server = server
+        self.count = count
         self.rest = Rest.load(kubeconfig)
         self.checker = Checker(self.rest)
 
@@ -126,13 +127,13 @@ def twin(objects: Sequence[Obj]) -> list[Obj]:
 
 
 @contextlib.contextmanager
-def session() -> Iterator[Session]:
-    """The box, for the length of a `with`; nothing is left running."""
+def session(count: int = 1000) -> Iterator[Session]:
+    """The box for units of `count` objects, for the length of a `with`; nothing is left running."""
     with tempfile.TemporaryDirectory(prefix="weir-bench-") as scratch:
         folder = Path(scratch)
         (folder / "git").mkdir()
         with GitServer(folder / "git") as server, running_cluster(folder / "cluster") as cluster:
-            yield Session(folder, cluster.kubeconfig, server)
+            yield Session(folder, cluster.kubeconfig, server, count)
 
 
 def cold_up(stack: StackRun, *, cold: bool = True) -> tuple[Outcome, dict[str, float]]:
