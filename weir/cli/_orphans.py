@@ -15,10 +15,10 @@ from weir.spec.identity import UnitId
 
 
 def orphan_finder(args: argparse.Namespace) -> Callable[[Prepared], set[UnitId]]:
-    """Looks only after the state had to be put right: a healthy state knows all its units."""
+    """Looks only when the state is empty or had to be put right: a healthy state knows all its units."""
 
     def find(prepared: Prepared) -> set[UnitId]:
-        if not (prepared.lost or prepared.told):
+        if prepared.resources and not (prepared.lost or prepared.told):
             return set()
         known = {unit_of(resource) for resource in prepared.resources}
         try:

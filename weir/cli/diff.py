@@ -11,7 +11,7 @@ from weir.cli._stack import add_stack_arguments, open_stack
 from weir.cli.format import OUTPUTS, format_diff
 from weir.flow.preview import plan_stack
 from weir.flow.work import Overrides
-from weir.spec.errors import SpecError
+from weir.spec.errors import SpecError, WeirError
 
 EVERY: Final = "*"
 _EPILOG: Final = (
@@ -49,7 +49,7 @@ def run(args: argparse.Namespace) -> int:
     try:
         session = open_stack(args, Overrides(refs=refs, folders=folders))
         plans = [plan for plan in plan_stack(session) if not args.unit or str(plan.id) in args.unit]
-    except SpecError as err:
+    except WeirError as err:
         print(f"✗ {err}", file=sys.stderr)
         return 2
     sys.stdout.write(format_diff(plans, args.output, stack=args.stack))

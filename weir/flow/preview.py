@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 
 import orjson
 
@@ -69,13 +70,9 @@ def _plan(session: Session, unit: UnitOutcome, record: UnitRecord | None) -> Uni
         changes = ChangeSet(
             found.changeset.changes, found.changeset.unchanged, (*unit.warnings, *found.changeset.warnings)
         )
-        return UnitPlan(
-            id=unit.id, revision_old=plan.revision_old, revision_new=plan.revision_new, changes=changes
-        )
+        return replace(plan, changes=changes, error="; ".join(found.problems))
     except WeirError as err:
-        return UnitPlan(
-            id=unit.id, revision_old=plan.revision_old, revision_new=plan.revision_new, error=str(err)
-        )
+        return replace(plan, error=str(err))
 
 
 def _removal(session: Session, record: UnitRecord) -> UnitPlan:

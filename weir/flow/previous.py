@@ -53,3 +53,14 @@ def _digest(spec: GitRepositorySpec) -> str:
         spec.verify,
     )
     return hashlib.sha256(repr(parts).encode()).hexdigest()
+
+
+def remembered_digests() -> set[str]:
+    """Digests of the last good artifacts of all sources of all stacks on this machine."""
+    found: set[str] = set()
+    for path in (cache_root() / "sources").glob("*/*.json"):
+        try:
+            found.add(orjson.loads(path.read_bytes())["digest"])
+        except (OSError, ValueError, KeyError, TypeError):
+            continue
+    return found

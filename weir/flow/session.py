@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from weir.edges.local_folder import import_folder
 from weir.edges.runs import Run
 from weir.edges.store import Store
 from weir.flow.ahead import Ahead
@@ -26,6 +27,7 @@ class Session:
     run: Run
     clusters: Clusters
     ahead: Ahead
+    store: Store
 
 
 def open_session(
@@ -46,16 +48,19 @@ def open_session(
     def load() -> Loaded:
         if config.source is None:
             return load_folder(folder / config.objects)
-        return _load_source(config, clusters, store)
+        return _load_source(config, clusters, store, overrides or Overrides())
 
-    return Session(config=config, run=run, clusters=clusters, ahead=Ahead(worker, run, load))
+    return Session(config=config, run=run, clusters=clusters, store=store, ahead=Ahead(worker, run, load))
 
 
-def _load_source(config: StackConfig, clusters: Clusters, store: Store) -> Loaded:
+def _load_source(config: StackConfig, clusters: Clusters, store: Store, overrides: Overrides) -> Loaded:
     if config.source is None:
         return Loaded((), ())
     try:
         spec = parse_git_repository(bootstrap_document(config.source, "weir:source"))
+        folder = overrides.folder(spec.id)
+        if folder:
+            return load_tree(store.tree(import_folder(store, folder).digest), config.source.path)
         result = sync(
             spec,
             store=store,
@@ -63,6 +68,7 @@ def _load_source(config: StackConfig, clusters: Clusters, store: Store) -> Loade
             includes={},
             previous=None,
             allow_file_urls=config.options.allow_file_urls,
+            ref_override=overrides.ref(spec.id),
         )
         return load_tree(store.tree(result.artifact.digest), config.source.path)
     except WeirError as err:

@@ -274,7 +274,9 @@ def _parse_post_build(fields: Fields | None) -> dict[str, Any]:
         "post_build": True,
         "substitute": fields.text_map("substitute"),
         "substitute_from": tuple(sources),
-        "substitute_strategy": fields.text("substituteStrategy", "WithVariables", one_of=("WithVariables", "Always")),
+        "substitute_strategy": fields.text(
+            "substituteStrategy", "WithVariables", one_of=("WithVariables", "Always")
+        ),
     }
     fields.done()
     return parsed
@@ -292,7 +294,9 @@ def _parse_behaviour(spec: Fields, namespace: str) -> dict[str, Any]:
         "service_account": spec.name("serviceAccountName", ""),
         "kube_config_secret": secret,
         "kube_config_key": key,
-        "health_checks": tuple(_parse_health_check(item, namespace) for item in spec.children("healthChecks")),
+        "health_checks": tuple(
+            _parse_health_check(item, namespace) for item in spec.children("healthChecks")
+        ),
         "health_exprs": tuple(_parse_health_expr(item) for item in spec.children("healthCheckExprs")),
         "ignore": tuple(_parse_ignore(item) for item in spec.children("ignore")),
     }
@@ -303,7 +307,9 @@ def _parse_kube_config(fields: Fields | None) -> tuple[str, str]:
         return "", ""
     if fields.data.get("configMapRef") is not None:
         hint = "use spec.kubeConfig.secretRef"
-        raise fields.error("configMapRef", "nothing: credentials from a cloud provider are not supported", hint=hint)
+        raise fields.error(
+            "configMapRef", "nothing: credentials from a cloud provider are not supported", hint=hint
+        )
     secret = fields.child("secretRef", required=True)
     fields.done()
     if secret is None:

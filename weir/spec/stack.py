@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final
 
 from weir.spec.errors import SpecError
@@ -46,7 +46,6 @@ class OptionsConfig:
     """Switches, all off by default."""
 
     allow_file_urls: bool = False
-    allow_remote_bases: bool = False
     allow_empty: bool = False
     allow_mass_delete: bool = False
     no_cross_namespace_refs: bool = False
@@ -64,7 +63,7 @@ class StackConfig:
     objects: str = ""
     source: SourceConfig | None = None
     options: OptionsConfig = OptionsConfig()
-    variables: Mapping[str, str] | None = None
+    variables: Mapping[str, str] = field(default_factory=dict)
     """`StackConfig` values for post-build substitution."""
 
 
@@ -125,7 +124,6 @@ def _parse_options(fields: Fields | None) -> OptionsConfig:
         return OptionsConfig()
     options = OptionsConfig(
         allow_file_urls=fields.boolean("allowFileUrls"),
-        allow_remote_bases=fields.boolean("allowRemoteBases"),
         allow_empty=fields.boolean("allowEmpty"),
         allow_mass_delete=fields.boolean("allowMassDelete"),
         no_cross_namespace_refs=fields.boolean("noCrossNamespaceRefs"),

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Final
 
 from weir.edges.local_cluster import processes
-from weir.edges.local_cluster.commands import APISERVER, NAMES, NODE, command
+from weir.edges.local_cluster.commands import APISERVER, ETCD, NAMES, NODE, command
 from weir.edges.local_cluster.credentials import write_credentials
 from weir.edges.local_cluster.layout import Layout
 from weir.edges.local_cluster.probe import Probe
@@ -100,11 +100,13 @@ class LocalCluster:
         ports = self.layout.ports(fresh=new_ports)
         write_credentials(self.layout, ports["api"])
         alive = self.running()
-        for name in NAMES:
-            if not alive[name]:
-                self._spawn(name, ports)
         probe = Probe(self.layout, ports["api"])
-        self._wait("the API server", probe.ready)
+        # the others give up when they may not read yet: on a busy machine the roles they need come late
+        for group in ((ETCD, APISERVER), [name for name in NAMES if name not in (ETCD, APISERVER)]):
+            for name in group:
+                if not alive[name]:
+                    self._spawn(name, ports)
+            self._wait("the API server", probe.ready)
         self._wait("the node object", lambda: _has_node(probe))
         self._wait(
             "the default ServiceAccount",

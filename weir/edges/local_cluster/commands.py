@@ -8,8 +8,9 @@ from typing import Final
 from weir.edges import tools
 from weir.edges.local_cluster.layout import Layout
 
+ETCD: Final = "etcd"
 APISERVER: Final = "kube-apiserver"
-NAMES: Final = ("etcd", APISERVER, "kube-controller-manager", "kube-scheduler", "kwok")
+NAMES: Final = (ETCD, APISERVER, "kube-controller-manager", "kube-scheduler", "kwok")
 """In the order in which they are started."""
 
 NODE: Final = {
