@@ -17,7 +17,7 @@ from typing import Any, Final
 import yaml
 
 from demo.screen import Screen
-from weir.edges.tools import bin_dirs
+from weir.edges.tools import PROGRAMS, bin_dirs, link_plugins
 
 PROJECT: Final = Path(__file__).resolve().parents[1]
 """The folder that holds Pulumi.yaml."""
@@ -66,6 +66,7 @@ class StackRun:
             path.mkdir(mode=0o700, parents=True, exist_ok=True)
         if "objects" not in self.settings and "source" not in self.settings:
             self.settings["objects"] = str(self.objects)
+        link_plugins(self.folder / "pulumi-home")
         self.write_settings()
 
     @property
@@ -126,7 +127,7 @@ class StackRun:
             for key, value in os.environ.items()
             if not key.startswith(("PULUMI_", "WEIR_", "GIT_"))
         }
-        bins = [str(Path(sys.executable).parent), *(str(path) for path in bin_dirs())]
+        bins = [str(Path(sys.executable).parent), *(str(path) for path in bin_dirs(PROGRAMS))]
         return {
             **kept,
             "PATH": os.pathsep.join([*bins, os.environ.get("PATH", "")]),
