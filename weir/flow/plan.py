@@ -46,7 +46,7 @@ class Plan:
     guard: GuardError | None = None
     """Why the whole is refused; nothing may be written then."""
     unhealthy: str = ""
-    """Why the unit is not healthy at present although its objects are as desired; empty when it is."""
+    """Why the unit needs an update although its objects are as desired: ill health, an outdated record; else empty."""
     seconds: float = 0.0
 
     @property
@@ -231,9 +231,15 @@ def _assemble(
         doomed=tuple(doomed),
         refused=tuple(refused),
         guard=refusal,
-        unhealthy=present_health(request.kube, request.discovery, request.spec, ordered),
+        unhealthy=present_health(request.kube, request.discovery, request.spec, ordered) or _outdated(doomed),
         seconds=seconds,
     )
+
+
+def _outdated(doomed: Sequence[Doomed]) -> str:
+    """What the inventory still names although a finalizer's holder has let it go since."""
+    gone = [item.id for item in doomed if item.live is None and not item.tracked]
+    return f"the record still names {_list(gone)}, which is gone" if gone else ""
 
 
 def _guard(
