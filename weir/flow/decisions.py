@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
@@ -92,10 +92,11 @@ def decide(situation: Situation, placed: Sequence[Placed], live: Mapping[ObjectI
     """
     first = [_local(situation, item, live.get(item.id)) for item in placed]
     asked = [index for index, (_, ask) in enumerate(first) if ask]
-    leaders, followers = _representatives(situation, [(index, first[index][0]) for index in asked])
+    sure = frozenset(index for index in asked if _is_sure(situation, first[index][0]))
+    leaders, followers = _representatives([(index, first[index][0]) for index in asked], sure)
     results = {index: work for index, (work, _) in enumerate(first)}
     for group in (leaders, followers):
-        todo = [index for index in group if not _spared(situation, results, index, leaders)]
+        todo = [index for index in group if index not in sure or not _spared(results, index, leaders)]
         answers = each(
             situation.kube, lambda index: ask_server(situation, results[index]), todo, situation.stop
         )
@@ -134,30 +135,33 @@ def skipped(desired: Obj | None, live: Obj | None) -> str:
     return ""
 
 
-def _representatives(situation: Situation, works: Sequence[tuple[int, Work]]) -> tuple[list[int], list[int]]:
+def _is_sure(situation: Situation, work: Work) -> bool:
+    """Whether the server certainly accepts the object, if it accepts another one of its kind and namespace."""
+    place = (work.id.kind, work.id.namespace)
+    return work.action is Action.CREATE and place in situation.certain and certain_create(work.desired)
+
+
+def _representatives(works: Sequence[tuple[int, Work]], sure: Collection[int]) -> tuple[list[int], list[int]]:
     """One object of each (kind, namespace) whose creation is otherwise certain goes first; the rest follow."""
     leaders: dict[tuple[str, str], int] = {}
     followers = []
     for index, work in works:
         key = (work.id.kind, work.id.namespace)
-        sure = work.action is Action.CREATE and key in situation.certain and certain_create(work.desired)
-        if sure and key not in leaders:
+        if index in sure and key not in leaders:
             leaders[key] = index
         else:
             followers.append(index)
     return list(leaders.values()), followers
 
 
-def _spared(situation: Situation, results: Mapping[int, Work], index: int, leaders: Sequence[int]) -> bool:
+def _spared(results: Mapping[int, Work], index: int, leaders: Sequence[int]) -> bool:
+    """Whether the server need not be asked about a sure object: it has accepted the one that speaks for it."""
     work = results[index]
     key = (work.id.kind, work.id.namespace)
-    if index in leaders or work.action is not Action.CREATE or key not in situation.certain:
-        return False
-    spoke = any(
+    return index not in leaders and any(
         (results[leader].id.kind, results[leader].id.namespace) == key and not results[leader].problem
         for leader in leaders
     )
-    return spoke and certain_create(work.desired)
 
 
 def ask_server(situation: Situation, work: Work) -> Work:

@@ -61,10 +61,14 @@ def owner(live: Obj) -> tuple[str, str]:
 
 def carries(obj: Obj | None, key: str, value: str) -> bool:
     """Whether a label or an annotation of that name has that value, without case."""
-    if obj is None:
+    meta = obj.get("metadata") if obj is not None else None
+    if not isinstance(meta, dict):
         return False
-    wanted = value.lower()
-    return any(_texts(obj, part).get(key, "").lower() == wanted for part in ("labels", "annotations"))
+    for part in ("labels", "annotations"):
+        found = meta.get(part)
+        if isinstance(found, dict) and key in found and str(found[key]).lower() == value.lower():
+            return True
+    return False
 
 
 def annotation(obj: Obj | None, key: str) -> str:

@@ -11,6 +11,7 @@ import base64
 import binascii
 import re
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Any, Final
 
 from weir.spec.errors import ApplyError
@@ -98,8 +99,9 @@ def _plain_annotations(annotations: Any) -> bool:
     )
 
 
+@lru_cache(maxsize=4096)
 def _qualified(key: Any) -> bool:
-    """Whether a label or annotation key is `name` or `dns.prefix/name`."""
+    """Whether a label or annotation key is `name` or `dns.prefix/name`. The same few keys are on all objects."""
     if not isinstance(key, str):
         return False
     prefix, slash, name = key.rpartition("/")
@@ -108,6 +110,7 @@ def _qualified(key: Any) -> bool:
     return _label(name)
 
 
+@lru_cache(maxsize=4096)
 def _label(text: str) -> bool:
     return len(text) <= _LONGEST_LABEL and bool(_LABEL.fullmatch(text))
 

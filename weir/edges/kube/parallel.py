@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import threading
+from collections import deque
 from collections.abc import Callable, Iterable, Sequence
-from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from typing import Final, TypeVar
 
 from weir.edges.kube.client import Kube
@@ -30,33 +31,41 @@ def each(
     todo = list(items)
     if len(todo) <= 1 and stop is None:
         return [work(item) for item in todo]
-    with ThreadPoolExecutor(max_workers=max(1, min(THREADS, len(todo)))) as pool:
-        futures = [pool.submit(work, item) for item in todo]
+    rest = deque(enumerate(todo))
+    results: dict[int, R] = {}
+    errors: dict[int, BaseException] = {}
+
+    def take_turns() -> None:
+        while rest and not errors:
+            try:
+                index, item = rest.popleft()
+            except IndexError:  # another thread took the last one
+                return
+            try:
+                results[index] = work(item)
+            except BaseException as err:  # noqa: BLE001 - raised by the caller's thread
+                errors[index] = err
+
+    threads = max(1, min(THREADS, len(todo)))
+    with ThreadPoolExecutor(max_workers=threads) as pool:
         try:
-            _wait(kube, futures, stop)
+            _wait(kube, [pool.submit(take_turns) for _ in range(threads)], rest, stop)
         finally:
-            for future in futures:
-                future.cancel()
-    for future in futures:
-        if not future.cancelled() and future.exception() is not None:
-            future.result()
-    if any(future.cancelled() for future in futures):
+            rest.clear()
+    if errors:
+        raise errors[min(errors)]
+    if len(results) < len(todo):
         raise StopRequested("the run was cancelled", hint="run again to finish")
-    return [future.result() for future in futures]
+    return [results[index] for index in range(len(todo))]
 
 
-def _wait(kube: Kube, futures: Sequence[Future[R]], stop: threading.Event | None) -> None:
-    pending: set[Future[R]] = set(futures)
+def _wait(
+    kube: Kube, threads: Iterable[Future[None]], rest: deque[tuple[int, T]], stop: threading.Event | None
+) -> None:
+    """Wait for the threads; once `stop` is set nothing more is begun, and what hangs is cut off."""
+    pending = set(threads)
     while pending and not (stop and stop.is_set()):
-        done, pending = wait(pending, timeout=_POLL if stop else None, return_when=FIRST_EXCEPTION)
-        if any(future.exception() for future in done):
-            break
-    for future in futures:
-        future.cancel()
-    running = {future for future in futures if not future.done()}
-    if stop is None:
-        return
-    while running and not stop.is_set():
-        _, running = wait(running, timeout=_POLL)
-    if running and wait(running, timeout=_GRACE).not_done:
+        _, pending = wait(pending, timeout=_POLL if stop else None)
+    rest.clear()
+    if pending and wait(pending, timeout=_GRACE).not_done:
         kube.abort()
