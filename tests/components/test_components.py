@@ -32,15 +32,19 @@ class Echo(Mocks):
     def new_resource(self, args: MockResourceArgs) -> tuple[str | None, dict[str, Any]]:
         return f"{args.name}-id", args.inputs
 
-    def call(self, args: MockCallArgs) -> dict[str, Any]:  # noqa: ARG002 - the signature is the SDK's
-        return {}
+    def call(
+        self,
+        args: MockCallArgs,  # noqa: ARG002 - the signature is the SDK's
+    ) -> tuple[dict[Any, Any], list[tuple[str, str]] | None]:
+        return {}, None
 
 
 def registered(build: Callable[[], object]) -> dict[str, dict[str, Any]]:
     """The state of every resource that `build` registers, by `type::name`."""
     monitor = MockMonitor(Echo())
     set_mocks(Echo(), project="weir", stack="test", monitor=monitor)
-    pulumi.runtime.test(build)()
+    test: Any = pulumi.runtime.test
+    test(build)()
     found = monitor.get_registered_resources()
     names = {
         urn.split("::", 2)[2].removeprefix("pulumi:pulumi:Stack$"): item.state for urn, item in found.items()

@@ -24,7 +24,7 @@ UNUSED: Final = 30 * 24 * 3600.0
 
 
 def tidy(store: Store, now: float | None = None) -> bool:
-    """Clean up when the last time was over a day ago, and tell whether it did. Failing to is never an error of a run."""
+    """Clean up when the last time was over a day ago; tell whether it did. Failing to is no error of a run."""
     moment = time.time() if now is None else now
     mark = private_folder(cache_root()) / "tidied"
     if not _due(mark, moment):

@@ -29,6 +29,7 @@ DISABLED: Final = "kustomize.toolkit.fluxcd.io/substitute"
 NAME: Final = re.compile(r"[_a-zA-Z][_a-zA-Z0-9]*", re.ASCII)
 """A variable's name."""
 
+
 class SecretText(str):
     """A variable's value that must not be shown, wherever it came from."""
 
