@@ -7,10 +7,10 @@ import contextlib
 import sys
 
 import grpc
-from pulumi.runtime.proto import provider_pb2_grpc
 
 from provider.engine import Engine
 from provider.lifetime import end_with_parent
+from provider.protocol import provider_pb2_grpc
 from provider.servicer import Servicer
 
 MAX_MESSAGE = 400 * 1024 * 1024

@@ -6,7 +6,8 @@ import contextlib
 from typing import Any
 
 import grpc
-from pulumi.runtime.proto import engine_pb2, engine_pb2_grpc
+
+from provider.protocol import engine_pb2, engine_pb2_grpc
 
 _SEVERITY = {
     "debug": engine_pb2.DEBUG,

@@ -7,10 +7,10 @@ from collections.abc import Sequence
 from typing import Final
 
 import orjson
-from weir.flow.apply import UnitResult
 
 from provider.engine import Engine
 from provider.props import Props, plain
+from weir.flow.apply import UnitResult
 from weir.spec.changes import Action, ChangeSet, ObjectChange
 from weir.spec.kustomization import KustomizationSpec
 from weir.spec.record import UnitRecord

@@ -9,25 +9,23 @@ from typing import Any
 
 import grpc
 from google.protobuf import any_pb2, empty_pb2
-from pulumi.runtime import proto
-from pulumi.runtime.proto import provider_pb2, status_pb2
-from pulumi.runtime.proto.provider_pb2_grpc import ResourceProviderServicer
 
 from provider.engine import Engine
 from provider.props import Props, from_struct, property_path, to_struct
+from provider.protocol import plugin_pb2, provider_pb2, provider_pb2_grpc, status_pb2
 from provider.unit import Failed, UnitProvider
 from weir.spec.errors import WeirError
 
 VERSION = "0.1.0"
 _KINDS = {
-    "add": proto.PropertyDiff.ADD,
-    "update": proto.PropertyDiff.UPDATE,
-    "delete": proto.PropertyDiff.DELETE,
+    "add": provider_pb2.PropertyDiff.ADD,
+    "update": provider_pb2.PropertyDiff.UPDATE,
+    "delete": provider_pb2.PropertyDiff.DELETE,
 }
 _SCHEMA = '{"name": "weir", "version": "0.1.0", "resources": {"weir:kustomize:Kustomization": {}}}'
 
 
-class Servicer(ResourceProviderServicer):
+class Servicer(provider_pb2_grpc.ResourceProviderServicer):
     """Every call of the engine, forwarded to the unit provider in a thread and awaited here."""
 
     def __init__(self, engine: Engine) -> None:
@@ -45,24 +43,24 @@ class Servicer(ResourceProviderServicer):
 
     async def GetPluginInfo(self, request: Any, context: Any) -> Any:  # noqa: N802, ARG002
         """The plugin's version."""
-        return proto.PluginInfo(version=VERSION)
+        return plugin_pb2.PluginInfo(version=VERSION)
 
     async def GetSchema(self, request: Any, context: Any) -> Any:  # noqa: N802, ARG002
         """A schema that names the one resource; its component is the typed face."""
-        return proto.GetSchemaResponse(schema=_SCHEMA)
+        return provider_pb2.GetSchemaResponse(schema=_SCHEMA)
 
     async def CheckConfig(self, request: Any, context: Any) -> Any:  # noqa: N802, ARG002
         """The configuration as it is; the program checked it."""
-        return proto.CheckResponse(inputs=request.news)
+        return provider_pb2.CheckResponse(inputs=request.news)
 
     async def DiffConfig(self, request: Any, context: Any) -> Any:  # noqa: N802, ARG002
         """Never a change: a kubeconfig that moved on disk is still the same cluster, which its uid proves."""
-        return proto.DiffResponse(changes=proto.DiffResponse.DIFF_NONE)
+        return provider_pb2.DiffResponse(changes=provider_pb2.DiffResponse.DIFF_NONE)
 
     async def Configure(self, request: Any, context: Any) -> Any:  # noqa: N802, ARG002
         """Take the stack's `weir:` settings."""
         self._unit = UnitProvider(from_struct(request.args), self._engine, self._stop)
-        return proto.ConfigureResponse(acceptSecrets=False, supportsPreview=True)
+        return provider_pb2.ConfigureResponse(acceptSecrets=False, supportsPreview=True)
 
     async def Cancel(self, request: Any, context: Any) -> Any:  # noqa: N802, ARG002
         """Stop writing within two seconds. Also comes at every normal end."""
@@ -74,17 +72,17 @@ class Servicer(ResourceProviderServicer):
         inputs = await asyncio.to_thread(
             self.unit.check, request.urn, from_struct(request.olds), from_struct(request.news)
         )
-        return proto.CheckResponse(inputs=to_struct(inputs))
+        return provider_pb2.CheckResponse(inputs=to_struct(inputs))
 
     async def Diff(self, request: Any, context: Any) -> Any:  # noqa: N802, ARG002
         """What changes, one property path per object field."""
         paths = self.unit.diff(from_struct(request.old_inputs), from_struct(request.news))
-        some = proto.DiffResponse.DIFF_SOME if paths else proto.DiffResponse.DIFF_NONE
+        some = provider_pb2.DiffResponse.DIFF_SOME if paths else provider_pb2.DiffResponse.DIFF_NONE
         detailed = {
-            property_path(*path): proto.PropertyDiff(kind=_KINDS[kind], inputDiff=True)
+            property_path(*path): provider_pb2.PropertyDiff(kind=_KINDS[kind], inputDiff=True)
             for path, kind in paths.items()
         }
-        return proto.DiffResponse(
+        return provider_pb2.DiffResponse(
             changes=some,
             diffs=sorted({path[0] for path in paths}),
             detailedDiff=detailed,
@@ -96,17 +94,17 @@ class Servicer(ResourceProviderServicer):
         inputs = from_struct(request.properties)
         name = inputs.get("unit", request.urn)
         if request.preview:
-            return proto.CreateResponse(properties=to_struct(inputs))
+            return provider_pb2.CreateResponse(properties=to_struct(inputs))
         outputs = await self._apply(request, context, name, inputs)
-        return proto.CreateResponse(id=name, properties=to_struct(outputs))
+        return provider_pb2.CreateResponse(id=name, properties=to_struct(outputs))
 
     async def Update(self, request: Any, context: Any) -> Any:  # noqa: N802
         """Apply the unit again."""
         inputs = from_struct(request.news)
         if request.preview:
-            return proto.UpdateResponse(properties=to_struct(inputs))
+            return provider_pb2.UpdateResponse(properties=to_struct(inputs))
         outputs = await self._apply(request, context, request.id, inputs)
-        return proto.UpdateResponse(properties=to_struct(outputs))
+        return provider_pb2.UpdateResponse(properties=to_struct(outputs))
 
     async def _apply(self, request: Any, context: Any, name: str, inputs: Props) -> Props:
         try:
@@ -138,8 +136,10 @@ class Servicer(ResourceProviderServicer):
         except WeirError as err:
             await context.abort(grpc.StatusCode.UNKNOWN, str(err))
         if outputs is None:
-            return proto.ReadResponse()
-        return proto.ReadResponse(id=request.id, properties=to_struct(outputs), inputs=to_struct(inputs))
+            return provider_pb2.ReadResponse()
+        return provider_pb2.ReadResponse(
+            id=request.id, properties=to_struct(outputs), inputs=to_struct(inputs)
+        )
 
 
 async def _abort_partial(context: Any, name: str, err: Failed, inputs: Props) -> None:

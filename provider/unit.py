@@ -19,10 +19,9 @@ from weir.edges.timings import note
 from weir.flow.apply import apply_unit
 from weir.flow.clusters import Clusters
 from weir.flow.dependencies import check_ready_exprs
+from weir.flow.digest import digest_of
 from weir.flow.outcome import UnitOutcome, decode
 from weir.flow.plan import plan_unit
-from weir.flow.remove import plan_removal, remove_unit
-from weir.flow.render import objects_digest
 from weir.flow.settings import read_settings
 from weir.spec.errors import ClusterError, RenderError, WeirError
 from weir.spec.identity import UnitId
@@ -109,6 +108,8 @@ class UnitProvider:
     def _check_orphan(self, urn: str, clusters: Clusters, record: UnitRecord | None) -> Props:
         if record is None:
             return {}
+        from weir.flow.remove import plan_removal
+
         changeset = plan_removal(clusters, record)
         log_plan(self._engine, urn, changeset, ())
         return changes_props(changeset)
@@ -134,13 +135,12 @@ class UnitProvider:
 
     def _objects(self, outcome: UnitOutcome) -> tuple[dict[str, object], ...]:
         payload = self._run.read(objects_file(outcome.id))
-        objects = orjson.loads(payload) if payload is not None else None
-        if objects is None or objects_digest(objects) != outcome.digest:
+        if payload is None or digest_of(payload) != outcome.digest:
             hint = "run again"
             raise RenderError(
                 f"{outcome.id}: the rendered objects of this run are missing or altered", hint=hint
             )
-        return tuple(objects)
+        return tuple(orjson.loads(payload))
 
     def diff(self, olds: Props, news: Props) -> dict[tuple[str, ...], str]:
         """Property path -> add, update or delete; empty when the unit stays as it is."""
@@ -198,6 +198,8 @@ class UnitProvider:
         self._remove(urn, clusters, UnitId.parse(state["unit"]))
 
     def _remove(self, urn: str, clusters: Clusters, unit: UnitId) -> None:
+        from weir.flow.remove import remove_unit
+
         record = clusters.records.read(unit)
         if record is None:
             return

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import pulumi
 from pulumi.dynamic import (
@@ -18,12 +18,12 @@ from pulumi.dynamic import (
 )
 
 from weir.edges.runs import Run, unit_file
-from weir.flow.clusters import Clusters
 from weir.flow.outcome import SourceOutcome, decode
-from weir.flow.settings import read_settings
-from weir.flow.source_record import source_record
 from weir.spec.errors import WeirError
 from weir.spec.identity import UnitId
+
+if TYPE_CHECKING:
+    from weir.edges.kube.records import Records
 
 Props = dict[str, Any]
 TRACKED: Final = ("unit", "stack", "url", "suspended", "revision", "digest", "verified", "error")
@@ -67,10 +67,12 @@ class GitSyncProvider(ResourceProvider):
     def delete(self, _id: str, props: Props) -> None:
         """Forget the status; artifacts are collected by age."""
         with contextlib.suppress(WeirError):
-            self._clusters(props).records.delete(UnitId.parse(props["unit"]))
+            _records(self._cluster, props).delete(UnitId.parse(props["unit"]))
 
     def _record(self, props: Props) -> None:
         """Keep the status in the cluster. A status that cannot be written fails nothing: the units will say why."""
+        from weir.flow.source_record import source_record
+
         record = source_record(
             UnitId.parse(props["unit"]),
             props["stack"],
@@ -80,18 +82,21 @@ class GitSyncProvider(ResourceProvider):
             suspended=props["suspended"] == "true",
         )
         with contextlib.suppress(WeirError):
-            self._clusters(props).records.write(record)
-
-    def _clusters(self, props: Props) -> Clusters:
-        settings = read_settings(
-            props["stack"], {"cluster": self._cluster or "{}", "objects": "-"}, "weir:cluster"
-        )
-        return Clusters(settings.cluster, settings.options, settings.name)
+            _records(self._cluster, props).write(record)
 
     def read(self, id_: str, props: Props) -> ReadResult:
         """The remembered state; the next run resolves anew."""
         visible = _visible(props)
         return ReadResult(id_, visible, visible)
+
+
+def _records(cluster: str | None, props: Props) -> Records:
+    """Where statuses are kept. Imported late: most runs change nothing, and then need no cluster here."""
+    from weir.flow.clusters import Clusters
+    from weir.flow.settings import read_settings
+
+    settings = read_settings(props["stack"], {"cluster": cluster or "{}", "objects": "-"}, "weir:cluster")
+    return Clusters(settings.cluster, settings.options, settings.name).records
 
 
 def _visible(props: Props) -> Props:

@@ -8,8 +8,6 @@ from collections.abc import Callable
 
 from weir.cli._engine import Prepared
 from weir.edges.pulumi.targets import unit_of
-from weir.flow.clusters import Clusters
-from weir.flow.settings import read_settings_file
 from weir.spec.errors import WeirError
 from weir.spec.identity import UnitId
 
@@ -20,6 +18,9 @@ def orphan_finder(args: argparse.Namespace) -> Callable[[Prepared], set[UnitId]]
     def find(prepared: Prepared) -> set[UnitId]:
         if prepared.resources and not (prepared.lost or prepared.told):
             return set()
+        from weir.flow.clusters import Clusters
+        from weir.flow.settings import read_settings_file
+
         known = {unit_of(resource) for resource in prepared.resources}
         try:
             config = read_settings_file(args.stack, prepared.settings.file)

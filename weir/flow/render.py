@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import hashlib
 import threading
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import orjson
-
 from weir.edges.build_cache import BuildCache, build_key
 from weir.edges.kustomize import build, kustomize_id
+from weir.flow.digest import canonical, digest_of
 from weir.render.closure import Closure, close
 from weir.render.finish import finish
 from weir.render.layout import Layout
@@ -39,17 +37,12 @@ class Rendered:
     children: tuple[Document, ...]
     """Flux's own kinds: units, never applied."""
     digest: str
-    """`sha256:<hex>` of the objects, see `objects_digest`."""
+    """`sha256:<hex>` of the objects, see `weir.flow.digest`."""
     secret_ids: frozenset[ObjectId]
     """Objects whose values must not be shown: Secrets, and what holds a secret variable's value."""
     warnings: tuple[str, ...]
     timings: Mapping[str, float]
     """Seconds by step: closure, build, substitute, finish."""
-
-
-def objects_digest(objects: Sequence[Mapping[str, Any]]) -> str:
-    """`sha256:<hex>` of the objects as canonical JSON: keys sorted, objects in the order given."""
-    return f"sha256:{hashlib.sha256(orjson.dumps(list(objects), option=orjson.OPT_SORT_KEYS)).hexdigest()}"
 
 
 def render_unit(
@@ -87,7 +80,7 @@ def render_unit(
     return Rendered(
         objects=finished.objects,
         children=finished.children,
-        digest=objects_digest(finished.objects),
+        digest=digest_of(canonical(finished.objects)),
         secret_ids=finished.secret_ids,
         warnings=(*top.warnings, *filled.warnings, *finished.warnings),
         timings=timings,

@@ -14,23 +14,25 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from weir.edges.folders import cache_root, private_folder
-from weir.edges.git import github_app, history, objects, signatures
+from weir.edges.git import history, objects
 from weir.edges.git.cache import CacheRepository, DamagedCacheError, open_cache
 from weir.edges.git.checkout import Checkout
-from weir.edges.git.credentials import Credentials, basic, read_credentials
+from weir.edges.git.credentials import APP_ID, Credentials, basic, read_credentials
 from weir.edges.git.remote import Remote, list_refs, moved
 from weir.edges.git.session import Session, open_session
 from weir.edges.git.url import GitUrl, parse_url
-from weir.edges.git.verification import verify_target
 from weir.edges.store import MissingBlobError, Store
 from weir.flow import git_content
 from weir.select import git_ref
 from weir.spec.artifact import Artifact, short_revision
 from weir.spec.errors import ArtifactError, SourceError, SpecError, VerificationError, WeirError
 from weir.spec.git_repository import GitRef, GitRepositorySpec
+
+if TYPE_CHECKING:
+    from weir.edges.git.signatures import Keys
 
 Secrets = Callable[[str, str], Mapping[str, bytes]]
 """The data of a Secret by namespace and name. Raises WeirError when there is none."""
@@ -140,25 +142,26 @@ class _Sync:
         namespace = spec.id.namespace
         data = self.secrets(namespace, spec.secret) if spec.secret else None
         proxy = self.secrets(namespace, spec.proxy_secret) if spec.proxy_secret else None
-        app = bool(data and data.get(github_app.APP_ID))
+        app = bool(data and data.get(APP_ID))
         if app != (spec.provider == "github"):
             text = "spec.provider github and a Secret with githubAppID go together; found only one of them"
             raise SourceError(text, hint="correct spec.provider or spec.secretRef")
         credentials = read_credentials(url, data, proxy)
         if app and data:
-            token = github_app.installation_token(data, credentials.proxy, spec.timeout)
+            from weir.edges.git.github_app import installation_token
+
+            token = installation_token(data, credentials.proxy, spec.timeout)
             credentials = read_credentials(url, data, proxy, basic("x-access-token", token))
         if credentials.authorization and url.scheme == "http":
             self.warnings.append(f"{url.text}: credentials travel unencrypted over http")
         return credentials
 
-    def _keys(self) -> signatures.Keys | None:
-        verify = self.spec.verify
-        return (
-            None
-            if verify is None
-            else signatures.read_keys(self.secrets(self.spec.id.namespace, verify.secret))
-        )
+    def _keys(self) -> Keys | None:
+        if self.spec.verify is None:
+            return None
+        from weir.edges.git.signatures import read_keys
+
+        return read_keys(self.secrets(self.spec.id.namespace, self.spec.verify.secret))
 
     def _check_includes(self) -> None:
         for include in self.spec.include:
@@ -188,7 +191,7 @@ class _Sync:
         session: Session,
         targets: tuple[git_ref.Target, ...],
         stack: contextlib.ExitStack,
-        keys: signatures.Keys | None,
+        keys: Keys | None,
     ) -> tuple[git_ref.Target, str, str]:
         """As `_bring`; a cache or a store that lost something is filled again, once."""
         checkout = Checkout(stack, self.root, self.store, allow_file=self.allow_file)
@@ -208,7 +211,7 @@ class _Sync:
         session: Session,
         targets: tuple[git_ref.Target, ...],
         checkout: Checkout,
-        keys: signatures.Keys | None,
+        keys: Keys | None,
     ) -> tuple[git_ref.Target, str, str]:
         """The commit, the digest of its tree in the store, and what was verified."""
         with open_cache(self.root / "repos", session) as cache:
@@ -217,8 +220,7 @@ class _Sync:
             if not digest or (keys and not self._has(cache, target)):
                 target = self._fetch(cache, target)
                 digest = self._remembered(cache, target)
-            mode = self.spec.verify.mode if self.spec.verify else ""
-            verified = verify_target(cache, target, mode, keys) if keys else ""
+            verified = self._verify(cache, target, keys) if keys else ""
             if digest:
                 return target, digest, verified
             self.subject = objects.subject(cache.read("commit", target.commit))
@@ -232,6 +234,11 @@ class _Sync:
             cache.memoize(self._question(target), digest)
             cache.tidy()
         return target, digest, verified
+
+    def _verify(self, cache: CacheRepository, target: git_ref.Target, keys: Keys) -> str:
+        from weir.edges.git.verification import verify_target
+
+        return verify_target(cache, target, self.spec.verify.mode if self.spec.verify else "", keys)
 
     def _question(self, target: git_ref.Target) -> str:
         branch = self.ref.branch if self.ref.commit else ""

@@ -9,8 +9,6 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Final
 
-import orjson
-
 from weir.edges.build_cache import BuildCache
 from weir.edges.local_folder import import_folder
 from weir.edges.runs import Run, objects_file
@@ -18,6 +16,7 @@ from weir.edges.store import Store
 from weir.edges.timings import note
 from weir.flow.clusters import Clusters
 from weir.flow.dependencies import check_expressions
+from weir.flow.digest import canonical
 from weir.flow.outcome import SourceOutcome, UnitOutcome
 from weir.flow.previous import Previous
 from weir.flow.render import Rendered, render_unit
@@ -192,7 +191,7 @@ class Worker:
             # evicted or altered on disk: fetch again, once; altered bytes are never used
             artifact = self._sync(source.spec, self._includes[source.id], None).artifact
             rendered = self._render_tree(spec, self._store.tree(artifact.digest), before, taken)
-        self._run.write(objects_file(spec.id), orjson.dumps(rendered.objects))
+        self._run.write(objects_file(spec.id), canonical(rendered.objects))
         outcome = replace(
             result.outcome,
             revision=artifact.revision,

@@ -17,6 +17,8 @@ from urllib.parse import quote, urlsplit
 from weir.edges.git.url import GitUrl
 from weir.spec.errors import SourceError
 
+APP_ID: Final = "githubAppID"
+"""The key of a Secret that makes it a GitHub App's."""
 _HEADER: Final = re.compile(r"[\x20-\x7e]+", re.ASCII)
 _PROXIES: Final = ("http", "https", "socks5", "socks5h")
 _SHORTEST: Final = 4

@@ -14,12 +14,12 @@ from urllib.parse import unquote, urlsplit
 
 import orjson
 
+from weir.edges.git.credentials import APP_ID
 from weir.spec.errors import SourceError
 
 if TYPE_CHECKING:
     import urllib3
 
-APP_ID: Final = "githubAppID"
 _BASE: Final = "https://api.github.com"
 _MARGIN: Final = 120.0
 _LARGEST: Final = 4 * 1024 * 1024
