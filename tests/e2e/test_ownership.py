@@ -93,10 +93,21 @@ def test_a_cluster_taken_over_from_flux_changes_metadata_only(world: World) -> N
     assert world.live("v1", "ConfigMap", "web")["data"] == {"A": "1"}
 
 
-@pytest.mark.parametrize("manager", ["kubectl", "helm", "argocd-controller", "before-first-apply"])
-def test_a_field_removed_from_git_disappears_whoever_applied_it(world: World, manager: str) -> None:
+@pytest.mark.parametrize(
+    ("manager", "how"),
+    [
+        ("kubectl", "apply"),
+        ("kubectl-client-side-apply", "create"),
+        ("helm", "create"),
+        ("argocd-controller", "apply"),
+        ("argocd-controller", "create"),
+        ("before-first-apply", "create"),
+    ],
+)
+def test_a_field_removed_from_git_disappears_whoever_applied_it(world: World, manager: str, how: str) -> None:
     ns = world.namespace
-    world.rest.apply(config_map(ns, "web", A="1", B="2"), manager)
+    made_by = {"apply": world.rest.apply, "create": world.rest.create}[how]
+    made_by(config_map(ns, "web", A="1", B="2"), manager)
     world.commit({"web/all.yaml": [config_map(ns, "web", A="1", B="2")]})
     world.units(web="./web")
     world.stack.up().must()
