@@ -54,8 +54,13 @@ class Servicer(provider_pb2_grpc.ResourceProviderServicer):
         return provider_pb2.CheckResponse(inputs=request.news)
 
     async def DiffConfig(self, request: Any, context: Any) -> Any:  # noqa: N802, ARG002
-        """Never a change: a kubeconfig that moved on disk is still the same cluster, which its uid proves."""
-        return provider_pb2.DiffResponse(changes=provider_pb2.DiffResponse.DIFF_NONE)
+        """Changed settings are an update, never a replacement: the cluster's uid proves that it is the same.
+
+        Without a difference the engine configures the plugin with the settings of the run before.
+        """
+        same = request.old_inputs == request.news
+        none, some = provider_pb2.DiffResponse.DIFF_NONE, provider_pb2.DiffResponse.DIFF_SOME
+        return provider_pb2.DiffResponse(changes=none if same else some)
 
     async def Configure(self, request: Any, context: Any) -> Any:  # noqa: N802, ARG002
         """Take the stack's `weir:` settings."""
