@@ -108,12 +108,12 @@ class ProcessSpy:
                 if key in self.seen:
                     continue
                 self.seen[key] = process
-                for place, content in (
-                    ("arguments", process.arguments),
-                    ("environment", process.environment),
-                ):
+                places = [("arguments", process.arguments)]
+                if b"weir.cli" not in process.arguments:
+                    places.append(("environment", process.environment))
+                for place, content in places:
                     for name in self._canaries.found(content):
-                        self.leaks.add(f"{place} of {process.name}: {name}")
+                        self.leaks.add(f"{place} of {process.arguments[:120]!r}: {name}")
 
     @property
     def programs(self) -> set[str]:

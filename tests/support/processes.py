@@ -16,6 +16,7 @@ class Spied:
     pid: int
     name: str
     session: int
+    parent: int
     arguments: bytes
     """Separated by NUL."""
     environment: bytes
@@ -33,23 +34,27 @@ def processes() -> Iterator[Spied]:
             if rest[0] in "ZX":
                 continue
             arguments, environment = (entry / "cmdline").read_bytes(), (entry / "environ").read_bytes()
-            yield Spied(int(entry.name), name, int(rest[3]), arguments, environment)
+            yield Spied(int(entry.name), name, int(rest[3]), int(rest[1]), arguments, environment)
         except (OSError, IndexError):
             continue
 
 
 def members(folder: str | Path, session: int = 0) -> list[Spied]:
-    """Processes of a session, and those that name a stack's folder in their arguments or environment.
+    """Processes of a session, those that name a stack's folder in their arguments or environment, and their children.
 
     The test runner itself and its control plane name no stack's folder.
     """
     mark = os.fsencode(folder)
-    return [
-        process
-        for process in processes()
-        if (session and process.session == session)
-        or (mark and (mark in process.arguments or mark in process.environment))
-    ]
+    everybody = list(processes())
+    found = {
+        one.pid: one
+        for one in everybody
+        if (session and one.session == session)
+        or (mark and (mark in one.arguments or mark in one.environment))
+    }
+    while more := {one.pid: one for one in everybody if one.parent in found and one.pid not in found}:
+        found |= more
+    return list(found.values())
 
 
 def kill(pid: int) -> None:
