@@ -149,6 +149,12 @@ class Rest:
         applied: dict[str, Any] = self.request("PATCH", path, obj, content=_APPLY, query=query)
         return applied
 
+    def create(self, obj: Mapping[str, Any], manager: str) -> dict[str, Any]:
+        """A plain POST, as client-side tools send it."""
+        path = self.kind(obj["apiVersion"], obj["kind"]).path(obj["metadata"].get("namespace", ""))
+        made: dict[str, Any] = self.request("POST", path, obj, query=f"fieldManager={quote(manager)}")
+        return made
+
     def patch(
         self, obj: Mapping[str, Any], change: Mapping[str, Any], manager: str = "kubectl-edit"
     ) -> dict[str, Any]:
