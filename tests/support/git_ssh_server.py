@@ -94,7 +94,7 @@ class GitSshServer:
         self._server.close()
         await self._server.wait_closed()
 
-    async def _serve(self, process: Any) -> None:  # noqa: ANN401 - the library names no public type
+    async def _serve(self, process: Any) -> None:
         self.commands.append(process.command or "")
         self.users.append(process.get_extra_info("username"))
         words = shlex.split(process.command or "")
