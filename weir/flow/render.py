@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import re
 import threading
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from weir.edges.build_cache import BuildCache, build_key
 from weir.edges.kustomize import build, kustomize_id
@@ -26,6 +27,10 @@ from weir.spec.identity import ObjectId
 from weir.spec.kustomization import KustomizationSpec
 from weir.spec.stack import OptionsConfig
 from weir.spec.tree import Tree
+
+_ALIAS: Final = re.compile(rb"(?m)(?:^|[\s\[{,:-])\*[A-Za-z0-9_]")
+_MANY_ALIASES: Final = 16
+"""Aliases below which nothing can explode: each at most doubles what it stands for."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -116,12 +121,27 @@ def _build(
     key = build_key(closure, tree, kustomize_id())
     if cache is not None and (kept := cache.get(key)) is not None:
         return kept
+    _refuse_bombs(closure, tree)
     documents = _read_output(
         build(closure, tree, scratch_root=scratch_root, timeout=timeout, stop=stop), closure
     )
     if cache is not None:
         cache.put(key, documents)
     return documents
+
+
+def _refuse_bombs(closure: Closure, tree: Tree) -> None:
+    """Refuse aliases of aliases before kustomize reads them: it expands them for minutes (CVE-2022-28948)."""
+    for file in closure.files:
+        if not file.endswith((".yaml", ".yml", ".json")):
+            continue
+        text = tree.read(file)
+        if len(_ALIAS.findall(text)) < _MANY_ALIASES:
+            continue
+        try:
+            load_yaml(text, file)
+        except SpecError as err:
+            raise RenderError(err.message, hint=err.hint) from err
 
 
 def _read_output(text: bytes, closure: Closure) -> tuple[Document, ...]:
