@@ -9,6 +9,7 @@ from typing import Final
 
 from weir.cli._stack import add_stack_arguments, open_stack
 from weir.cli.format import OUTPUTS, format_diff
+from weir.edges.runs import Run
 from weir.flow.preview import plan_stack
 from weir.flow.work import Overrides
 from weir.spec.errors import SpecError, WeirError
@@ -52,8 +53,9 @@ def run(args: argparse.Namespace) -> int:
     except WeirError as err:
         print(f"✗ {err}", file=sys.stderr)
         return 2
+    finally:
+        Run.current().remove()
     sys.stdout.write(format_diff(plans, args.output, stack=args.stack))
-    session.run.remove()
     if any(plan.error for plan in plans):
         return 2
     return 0 if all(plan.changes.empty for plan in plans) else 1
