@@ -2,6 +2,6 @@
 
 import pulumi
 
-from components.program import declare
+from components.start import start
 
-pulumi.run(declare)
+pulumi.run(start)

@@ -67,6 +67,10 @@ class Servicer(provider_pb2_grpc.ResourceProviderServicer):
         self._unit = UnitProvider(from_struct(request.args), self._engine, self._stop)
         return provider_pb2.ConfigureResponse(acceptSecrets=False, supportsPreview=True)
 
+    async def Invoke(self, request: Any, context: Any) -> Any:  # noqa: N802, ARG002
+        """`weir:index:ready`: being asked is all; the program asks early, so that the plugin is up when units come."""
+        return provider_pb2.InvokeResponse()
+
     async def Cancel(self, request: Any, context: Any) -> Any:  # noqa: N802, ARG002
         """Stop writing within two seconds. Also comes at every normal end."""
         self._stop.set()

@@ -69,6 +69,7 @@ class Ahead:
                 for job in done:
                     jobs |= self._finish(pool, job.result())
                 jobs |= self._start(pool, ())
+                yield from self._new_sources()
                 if not done:
                     yield from self._certain(waiting=True)
         yield from self._certain(waiting=False)
@@ -119,9 +120,7 @@ class Ahead:
 
     def _certain(self, *, waiting: bool) -> Iterator[Outcome]:
         """Outcomes that nothing still running can change: sources first, then units after what they depend on."""
-        for source in self._sources.values():
-            if source.id not in self._yielded:
-                yield self._emit(source)
+        yield from self._new_sources()
         clashes = self._claims.clashes()
         for unit in self._sorted():
             result = self._rendered[unit]
@@ -129,6 +128,12 @@ class Ahead:
                 yield self._emit(self._checked(result, clashes.get(unit, "")))
         if not waiting:
             yield from self._never_started()
+
+    def _new_sources(self) -> Iterator[Outcome]:
+        """Nothing changes a source once it is resolved, so it is registered while its units are rendered."""
+        for source in self._sources.values():
+            if source.id not in self._yielded:
+                yield self._emit(source)
 
     def _dependencies_out(self, spec: KustomizationSpec) -> bool:
         return all(item.id in self._yielded for item in spec.depends_on)
