@@ -103,7 +103,8 @@ class UnitProvider:
             stop=self._stop,
         )
         log_plan(self._engine, urn, plan.changeset, outcome.warnings)
-        return inputs | changes_props(plan.changeset) | last_result(record, plan.unhealthy)
+        reason = plan.unhealthy or _rewritten(record, outcome)
+        return inputs | changes_props(plan.changeset) | last_result(record, reason)
 
     def _check_orphan(self, urn: str, clusters: Clusters, record: UnitRecord | None) -> Props:
         if record is None:
@@ -230,12 +231,20 @@ def _new_record(outcome: UnitOutcome, stack: str) -> UnitRecord:
         id=outcome.id,
         stack=stack,
         source=str(outcome.spec.source),
-        spec_digest=hashlib.sha256(
-            orjson.dumps(outcome.document.data, option=orjson.OPT_SORT_KEYS)
-        ).hexdigest(),
+        spec_digest=_document_digest(outcome),
         document=orjson.dumps(outcome.document.data).decode(),
         variables=outcome.variables,
     )
+
+
+def _rewritten(record: UnitRecord | None, outcome: UnitOutcome) -> str:
+    """Why a record must be written again although the spec is the same: readyExpr of others reads the document."""
+    known = record.spec_digest if record else ""
+    return "the unit's labels or annotations changed" if known and known != _document_digest(outcome) else ""
+
+
+def _document_digest(outcome: UnitOutcome) -> str:
+    return hashlib.sha256(orjson.dumps(outcome.document.data, option=orjson.OPT_SORT_KEYS)).hexdigest()
 
 
 def _compare(path: tuple[str, ...], old: object, new: object) -> dict[tuple[str, ...], str]:
