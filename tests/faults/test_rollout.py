@@ -1,0 +1,155 @@
+"""R18, R19: a fix is not blocked by a bad rollout, and dependents start when, and only when, they may."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable
+
+import pytest
+
+from tests.support.invariants import expect_no_process, lock_files
+from tests.support.kube import wait_for
+from tests.support.processes import kill, members
+from tests.support.world import Obj, World, changed, config_map, deployment
+
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(180)]
+
+TEMPLATE = ("spec", "template", "spec")
+
+
+def stuck(ns: str) -> Obj:
+    """A Deployment whose Pods no node takes, for as long as the deadline of ten minutes."""
+    return changed(deployment(ns, "web", replicas=1), (*TEMPLATE, "nodeSelector"), {"no-such": "node"})
+
+
+def background(world: World) -> subprocess.Popen[str]:
+    words = ("--stack", world.stack.name, "--config-file", str(world.stack.config_file))
+    return world.stack.start(sys.executable, "-m", "weir.cli", "up", *words)
+
+
+def end(world: World, process: subprocess.Popen[str]) -> None:
+    for one in members(world.stack.folder, process.pid):
+        kill(one.pid)
+    process.kill()
+    process.communicate()
+
+
+def ready(world: World) -> bool:
+    live = world.rest.get("apps/v1", "Deployment", world.namespace, "web")
+    return bool(live and (live.get("status") or {}).get("readyReplicas") == 1)
+
+
+def test_a_stopped_run_frees_the_stack_and_the_fix_is_live_at_once(world: World) -> None:
+    """Ctrl-C during a bad rollout of five minutes: it ends at once, and the next run brings the fix in ten seconds."""
+    ns = world.namespace
+    world.commit({"web/a.yaml": [stuck(ns)]})
+    world.units(world.unit("web", "./web", wait=True, timeout="5m"))
+    first = background(world)
+    try:
+        wait_for(lambda: world.rest.get("apps/v1", "Deployment", ns, "web"), seconds=40)
+        time.sleep(3)
+        assert first.poll() is None, "it waits for the rollout"
+        world.commit({"web/a.yaml": [deployment(ns, "web", replicas=1)]})
+        os.kill(first.pid, signal.SIGINT)
+        first.communicate(timeout=10)
+        assert first.returncode != 0
+        expect_no_process(world.stack, first.pid)
+        assert not lock_files(world.stack)
+        fixed = world.stack.up().must()
+        assert ready(world)
+    finally:
+        end(world, first)
+    world.judge(web="web")
+    plain = world.stack.up().must()
+    assert fixed.seconds < 3 * plain.seconds + 5, "no wait for the old rollout"
+    world.stack.expect_clean()
+
+
+def test_a_failed_rollout_is_told_at_its_timeout_and_keeps_what_it_did(world: World) -> None:
+    ns = world.namespace
+    world.commit({"web/a.yaml": [stuck(ns)]})
+    world.units(world.unit("web", "./web", wait=True, timeout="4s"))
+    failed = world.stack.up().must_fail()
+    assert f"Deployment/{ns}/web" in failed.out
+    assert "Traceback" not in failed.out
+    shown = world.stack.preview("--diff")
+    assert "web" in shown.out
+    world.commit({"web/a.yaml": [deployment(ns, "web", replicas=1)]})
+    world.stack.up().must()
+    assert ready(world)
+
+
+def watched(look: Callable[[], bool], found: list[float]) -> threading.Thread:
+    """Note when something is first true."""
+
+    def watch() -> None:
+        while not found:
+            if look():
+                found.append(time.monotonic())
+            time.sleep(0.05)
+
+    thread = threading.Thread(target=watch, daemon=True)
+    thread.start()
+    return thread
+
+
+def test_a_dependent_starts_within_a_second_of_readiness(world: World) -> None:
+    ns = world.namespace
+    slow = changed(deployment(ns, "web", replicas=1), (*TEMPLATE, "nodeSelector"), {"later": ns})
+    world.commit({"base/a.yaml": [slow], "app/a.yaml": [config_map(ns, "app", A="1")]})
+    app = world.unit("app", "./app", dependsOn=[{"name": "base"}])
+    world.units(world.unit("base", "./base", wait=True, timeout="1m"), app)
+    run = background(world)
+    live: list[float] = []
+    started: list[float] = []
+    try:
+        wait_for(lambda: world.rest.get("apps/v1", "Deployment", ns, "web"), seconds=40)
+        watched(lambda: ready(world), live)
+        watched(lambda: world.rest.get("v1", "ConfigMap", ns, "app") is not None, started)
+        time.sleep(1.5)
+        assert not started, "it waits for what it depends on"
+        node = {"apiVersion": "v1", "kind": "Node", "metadata": {"name": "node-1"}}
+        world.rest.patch(node, {"metadata": {"labels": {"later": ns}}})
+        out, _ = run.communicate(timeout=60)
+        assert run.returncode == 0, out
+    finally:
+        end(world, run)
+    assert live[0] - 0.1 <= started[0] <= live[0] + 1.0, (live, started)
+
+
+def test_a_dependency_that_does_not_exist_is_told_before_anything_is_touched(world: World) -> None:
+    ns = world.namespace
+    world.commit(
+        {"app/a.yaml": [config_map(ns, "app", A="1")], "free/a.yaml": [config_map(ns, "free", A="1")]}
+    )
+    app = world.unit("app", "./app", dependsOn=[{"name": "no-such-unit"}])
+    world.units(app, world.unit("free", "./free"))
+    failed = world.stack.up().must_fail()
+    assert "no-such-unit" in failed.out
+    assert f"Kustomization/{world.flux}/app" in failed.out
+    assert "Traceback" not in failed.out
+    assert world.gone("v1", "ConfigMap", "app")
+
+
+def test_a_condition_on_a_dependency_holds_its_dependent(world: World) -> None:
+    ns = world.namespace
+    world.commit(
+        {"base/a.yaml": [config_map(ns, "base", A="1")], "app/a.yaml": [config_map(ns, "app", A="1")]}
+    )
+    never = {"name": "base", "readyExpr": "dep.metadata.annotations['go'] == self.metadata.annotations['go']"}
+    units = [world.unit("base", "./base"), world.unit("app", "./app", dependsOn=[never], timeout="3s")]
+    for unit, value in zip(units, ("no", "yes"), strict=True):
+        unit["metadata"]["annotations"] = {"go": value}
+    world.units(*units)
+    failed = world.stack.up().must_fail()
+    assert "readyExpr" in failed.out
+    assert world.gone("v1", "ConfigMap", "app")
+    units[0]["metadata"]["annotations"] = {"go": "yes"}
+    world.units(*units)
+    world.stack.up().must()
+    world.judge(base="base", app="app")
