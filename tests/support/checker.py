@@ -14,6 +14,7 @@ import tempfile
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
@@ -26,7 +27,7 @@ from weir.edges.tools import locate
 NAME_LABEL: Final = "kustomize.toolkit.fluxcd.io/name"
 NAMESPACE_LABEL: Final = "kustomize.toolkit.fluxcd.io/namespace"
 
-_VARIABLE: Final = re.compile(r"\$\{(\w+)(?::=([^}]*))?\}", re.ASCII)
+_VARIABLE: Final = re.compile(r"\$\$|\$\{(\w+)(?::=([^}]*))?\}", re.ASCII)
 
 Key = tuple[str, str, str, str]
 """API group, kind, namespace, name."""
@@ -88,8 +89,13 @@ def build(target: Path, variables: Mapping[str, str] | None = None) -> tuple[dic
     )
     text = done.stdout
     if variables is not None:
-        text = _VARIABLE.sub(lambda match: variables.get(match[1], match[2] or ""), text)
+        text = _VARIABLE.sub(partial(_substituted, variables), text)
     return tuple(item for item in yaml.safe_load_all(text) if item)
+
+
+def _substituted(variables: Mapping[str, str], match: re.Match[str]) -> str:
+    """What stands for a match in Flux's substitution; `$$` is one `$` (seen on fluxcd/pkg/envsubst v1.4.0)."""
+    return "$" if match[0] == "$$" else variables.get(match[1], match[2] or "")
 
 
 def _generate(target: Path) -> None:
