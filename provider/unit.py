@@ -7,6 +7,7 @@ import os
 import threading
 import traceback
 from dataclasses import replace
+from functools import partial
 from typing import Final
 
 import orjson
@@ -20,6 +21,7 @@ from weir.flow.apply import apply_unit
 from weir.flow.clusters import Clusters
 from weir.flow.dependencies import check_ready_exprs
 from weir.flow.digest import digest_of
+from weir.flow.moves import wanted_elsewhere
 from weir.flow.outcome import UnitOutcome, decode
 from weir.flow.plan import plan_unit
 from weir.flow.settings import read_settings
@@ -100,6 +102,7 @@ class UnitProvider:
             record,
             self._settings.options,
             confidential=outcome.secret_ids,
+            elsewhere=partial(wanted_elsewhere, self._run, outcome.spec),
             stop=self._stop,
         )
         log_plan(self._engine, urn, plan.changeset, outcome.warnings)
@@ -185,6 +188,7 @@ class UnitProvider:
             progress=lambda line: self._engine.log("info", urn, line, ephemeral=True),
             stop=self._stop,
             confidential=outcome.secret_ids,
+            elsewhere=partial(wanted_elsewhere, self._run, outcome.spec),
         )
         note(unit, result.timings)
         outputs = outputs_of(inputs, result)

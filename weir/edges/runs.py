@@ -54,6 +54,10 @@ class Run:
         except FileNotFoundError:
             return None
 
+    def names(self, suffix: str) -> list[str]:
+        """All names that end so."""
+        return sorted(path.name for path in self.root.glob(f"*{suffix}"))
+
     def write_json(self, name: str, value: object) -> None:
         """Put a JSON value under a name."""
         self.write(name, orjson.dumps(value))
@@ -99,6 +103,11 @@ def unit_file(unit: UnitId) -> str:
 def objects_file(unit: UnitId) -> str:
     """Name of a unit's rendered objects in the run folder."""
     return f"{unit.key}.objects.json"
+
+
+def claims_file(unit: UnitId) -> str:
+    """Name of the list of objects that a unit renders, in the run folder."""
+    return f"{unit.key}.claims.json"
 
 
 def sweep(folder: Path) -> None:

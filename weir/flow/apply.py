@@ -23,7 +23,7 @@ from weir.flow.decisions import WRITES, Work
 from weir.flow.definitions import rework, settle
 from weir.flow.faults import fault
 from weir.flow.plan import Plan, Request, make_plan
-from weir.flow.pruning import Doomed, delete_all, survivors
+from weir.flow.pruning import Doomed, await_moves, delete_all, survivors
 from weir.flow.reporting import SUCCEEDED, PruneError, condition, reason_of, says_the_same, stamp, with_result
 from weir.flow.writes import Writer, refused
 from weir.spec.changes import ChangeSet
@@ -67,6 +67,7 @@ def apply_unit(  # noqa: PLR0913 - a unit, its objects, where they go, and who i
     stop: threading.Event,
     plan: Plan | None = None,
     confidential: frozenset[ObjectId] = frozenset(),
+    elsewhere: Callable[[], frozenset[ObjectId]] = frozenset,
 ) -> UnitResult:
     """Apply the rendered objects of a unit, prune what left it, wait for health, and keep the record.
 
@@ -87,6 +88,7 @@ def apply_unit(  # noqa: PLR0913 - a unit, its objects, where they go, and who i
         spec=spec,
         options=options,
         confidential=confidential,
+        elsewhere=elsewhere,
         stop=stop,
     )
     run = _Run(request, records, stored, record, revision, digest, progress)
@@ -230,10 +232,10 @@ class _Run:
         self.changeset = replace(self.changeset, changes=changes)
 
     def _prune(self, doomed: Sequence[Doomed]) -> list[Doomed]:
-        if not any(item.delete for item in doomed):
-            return list(doomed)
-        self._fence()
-        return delete_all(self.request.kube, doomed, self.record.id, self.stop, self.progress)
+        if any(item.delete for item in doomed):
+            self._fence()
+            doomed = delete_all(self.request.kube, doomed, self.record.id, self.stop, self.progress)
+        return await_moves(self.request.kube, doomed, self.record.id, self.stop)
 
     def _own(self, inventory: Mapping[ObjectId, str]) -> None:
         self.record = self.record.with_inventory(dict(inventory))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 
+from weir.flow.moves import target_of
 from weir.flow.work import RenderedUnit
 from weir.spec.identity import ObjectId, UnitId
 
@@ -17,9 +18,8 @@ class Claims:
     def add(self, result: RenderedUnit) -> None:
         """Take note of all objects of a unit."""
         spec = result.outcome.spec
-        cluster = f"{spec.id.namespace}/{spec.kube_config_secret}" if spec.kube_config_secret else ""
         for item in result.ids:
-            self._claims[cluster, item].append(spec.id)
+            self._claims[target_of(spec), item].append(spec.id)
 
     def clashes(self) -> dict[UnitId, str]:
         """For every unit that shares an object: an error that names the object and both units."""

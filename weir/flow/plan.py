@@ -16,7 +16,7 @@ from weir.flow.admission import unopposed
 from weir.flow.checks import present_health
 from weir.flow.collector import paused
 from weir.flow.decisions import WRITES, Situation, Work, decide
-from weir.flow.pruning import Doomed, judge, locate
+from weir.flow.pruning import Doomed, judge, locate, spare_moving
 from weir.flow.staging import Placed, Refusal, new_namespaces, place
 from weir.objects.prune import guard, guard_precious, to_prune
 from weir.objects.rank import stages
@@ -72,6 +72,8 @@ class Request:
     spec: KustomizationSpec
     options: OptionsConfig = field(default_factory=OptionsConfig)
     confidential: frozenset[ObjectId] = frozenset()
+    elsewhere: Callable[[], frozenset[ObjectId]] = frozenset
+    """Objects that other units of the same run want; asked only when something would be deleted."""
     stop: threading.Event | None = None
 
 
@@ -84,6 +86,7 @@ def plan_unit(  # noqa: PLR0913 - the four things compared, and two settings
     options: OptionsConfig,
     *,
     confidential: frozenset[ObjectId] = frozenset(),
+    elsewhere: Callable[[], frozenset[ObjectId]] = frozenset,
     stop: threading.Event | None = None,
 ) -> Plan:
     """What applying these rendered objects would create, change, take over, delete and skip.
@@ -97,7 +100,13 @@ def plan_unit(  # noqa: PLR0913 - the four things compared, and two settings
     """
     bound = kube.until(stop) if stop else kube
     request = Request(
-        kube=bound, discovery=discovery, spec=spec, options=options, confidential=confidential, stop=stop
+        kube=bound,
+        discovery=discovery,
+        spec=spec,
+        options=options,
+        confidential=confidential,
+        elsewhere=elsewhere,
+        stop=stop,
     )
     return make_plan(request, objects, record.inventory if record else ())
 
@@ -186,7 +195,7 @@ def _judge_stale(
         for item, resource in stale.items()
     ]
     if request.spec.prune:
-        return judged
+        return spare_moving(judged, request.elsewhere) if any(item.delete for item in judged) else judged
     kept = "spec.prune is false"
     return [
         Doomed(id=item.id, version=item.version, kept=kept) if item.delete else item
@@ -251,13 +260,14 @@ def _guard(
 ) -> GuardError | None:
     """The refusal of a dangerous plan. Recreating a PersistentVolumeClaim destroys as deleting it does."""
     going = [item for item in doomed if item.delete]
+    moving = {item.id for item in doomed if item.moving}
     live = {item.id: item.live for item in going if item.live}
     remade = {work.id: work.live for work in works if work.action is Action.RECREATE and work.live}
     spec, options = request.spec, request.options
     try:
         guard(
             spec.id,
-            inventory=list(inventory),
+            inventory=[item for item in inventory if item not in moving],
             desired=[*(work.id for work in works), *(item.id for item in refused)],
             doomed=[item.id for item in going],
             live=live,

@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from functools import partial
 
 import orjson
 
 from weir.edges.runs import objects_file
+from weir.flow.moves import wanted_elsewhere
 from weir.flow.outcome import Problem, SourceOutcome, UnitOutcome
 from weir.flow.plan import plan_unit
 from weir.flow.remove import plan_removal
@@ -66,6 +68,7 @@ def _plan(session: Session, unit: UnitOutcome, record: UnitRecord | None) -> Uni
             record,
             session.config.options,
             confidential=unit.secret_ids,
+            elsewhere=partial(wanted_elsewhere, session.run, unit.spec),
         )
         changes = ChangeSet(
             found.changeset.changes, found.changeset.unchanged, (*unit.warnings, *found.changeset.warnings)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from http import HTTPStatus
@@ -28,6 +29,8 @@ Obj = dict[str, Any]
 
 _TRIES: Final = 5
 _QUICK_SECONDS: Final = 2.0
+_MOVE_SECONDS: Final = 5.0
+_MOVE_POLL: Final = 0.1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,6 +48,8 @@ class Doomed:
     tracked: bool = False
     """Whether it stays in the inventory: its fate is unknown, or its deletion not complete."""
     problem: str = ""
+    moving: bool = False
+    """Whether another unit of this run takes it over."""
 
     def change(self) -> ObjectChange | None:
         """The line of the plan, None when the object is gone already."""
@@ -100,6 +105,31 @@ def judge(item: ObjectId, version: str, resource: Resource | None, live: Obj | N
     if live["metadata"].get("deletionTimestamp"):
         return replace(doomed, kept=_held(live), tracked=True)
     return replace(doomed, delete=True)
+
+
+def spare_moving(doomed: Sequence[Doomed], elsewhere: Callable[[], frozenset[ObjectId]]) -> list[Doomed]:
+    """The same, without deleting what another unit of the run is about to label as its own."""
+    wanted = elsewhere()
+    return [
+        replace(item, delete=False, tracked=True, moving=True, kept="moves to another unit of this run")
+        if item.delete and item.id in wanted
+        else item
+        for item in doomed
+    ]
+
+
+def await_moves(kube: Kube, doomed: Sequence[Doomed], unit: UnitId, stop: threading.Event) -> list[Doomed]:
+    """Give the new owners a moment to label what moves; what they have labelled is no longer tracked here."""
+    deadline = time.monotonic() + _MOVE_SECONDS
+    waiting = {item.id: item for item in doomed if item.moving}
+    while waiting and time.monotonic() < deadline:
+        for item in list(waiting.values()):
+            live = read_one(kube, item.resource, item.id) if item.resource else None
+            if live is None or not may_prune(live, unit)[0]:
+                del waiting[item.id]
+        if waiting and stop.wait(_MOVE_POLL):
+            break
+    return [item for item in doomed if not item.moving or item.id in waiting]
 
 
 def _held(live: Obj) -> str:

@@ -11,12 +11,13 @@ from typing import Any, Final
 
 from weir.edges.build_cache import BuildCache
 from weir.edges.local_folder import import_folder
-from weir.edges.runs import Run, objects_file
+from weir.edges.runs import Run, claims_file, objects_file
 from weir.edges.store import Store
 from weir.edges.timings import note
 from weir.flow.clusters import Clusters
 from weir.flow.dependencies import check_expressions
 from weir.flow.digest import canonical
+from weir.flow.moves import target_of
 from weir.flow.outcome import SourceOutcome, UnitOutcome
 from weir.flow.previous import Previous
 from weir.flow.render import Rendered, render_unit
@@ -201,6 +202,8 @@ class Worker:
             variables=taken,
         )
         ids = tuple(ObjectId.of(item) for item in rendered.objects)
+        claims = {"cluster": target_of(spec), "ids": [item.entry for item in ids]}
+        self._run.write_json(claims_file(spec.id), claims)
         values = {
             ObjectId.of(item): _texts(item) for item in rendered.objects if item["kind"] in _VALUE_KINDS
         }
