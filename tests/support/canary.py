@@ -77,7 +77,10 @@ def files_under(folder: Path, *, but: Iterable[Path] = ()) -> Iterator[tuple[str
     for path in sorted(folder.rglob("*")):
         if path.is_symlink() or not path.is_file() or any(path.is_relative_to(other) for other in left_out):
             continue
-        raw = path.read_bytes()
+        try:
+            raw = path.read_bytes()
+        except FileNotFoundError:
+            continue  # removed meanwhile
         yield str(path.relative_to(folder)), raw
         for bits in (15, 31):
             try:
