@@ -17,6 +17,7 @@ from weir.spec.record import UnitRecord
 
 NAMED: Final = 20
 """Lines in one unit's plan."""
+_LEAST_WARNINGS: Final = 3
 _LONG: Final = 200
 """Characters of a spec value that is shown as it is; longer ones, and lists, by digest."""
 
@@ -28,8 +29,12 @@ def log_plan(engine: Engine, urn: str, changeset: ChangeSet, warnings: Sequence[
         lines = [*lines[: NAMED - 1], f"... and {len(lines) - NAMED + 1} more"]
     if lines:
         engine.log("info", urn, "\n".join(lines))
-    for warning in (*warnings, *changeset.warnings):
+    told = [*warnings, *changeset.warnings]
+    room = max(NAMED - len(lines), _LEAST_WARNINGS)
+    for warning in told[:room]:
         engine.log("warning", urn, warning)
+    if len(told) > room:
+        engine.log("warning", urn, f"... and {len(told) - room} more warnings; weir diff shows them all")
 
 
 def _line(change: ObjectChange) -> str:

@@ -72,7 +72,7 @@ def test_namespace_definition_and_objects_in_one_run(
     assert any(
         "its CustomResourceDefinition comes with the same unit" in text for text in plan.changeset.warnings
     )
-    assert any("its Namespace comes with the same unit" in text for text in plan.changeset.warnings)
+    assert any("its Namespace comes in the same run" in text for text in plan.changeset.warnings)
     unit.must_apply(objects)
     live = kube.get(f"{group}/v1", "Gadget", "one", new)
     assert live

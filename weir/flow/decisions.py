@@ -71,7 +71,7 @@ class Situation:
     confidential: frozenset[ObjectId] = frozenset()
     """Objects that hold secret values although their kind is not Secret."""
     new_namespaces: frozenset[str] = frozenset()
-    """Those that the unit brings and that are not there yet."""
+    """Those that this unit or another one of the run brings and that are not there yet."""
     certain: frozenset[tuple[str, str]] = frozenset()
     """(kind, namespace) in which admission cannot refuse what the plain rules accept."""
     stop: threading.Event | None = None
@@ -118,7 +118,7 @@ def _local(situation: Situation, item: Placed, live: Obj | None) -> tuple[Work, 
         return Work(desired=item.desired, action=Action.CONFIGURE, problem=str(err), **common), False
     if live is None:
         coming = item.id.namespace in situation.new_namespaces
-        why = "its Namespace comes with the same unit" if coming else ""
+        why = "its Namespace comes in the same run" if coming else ""
         return Work(desired=desired, action=Action.CREATE, guessed=why, **common), not coming
     if compare(desired, live) is Verdict.SAME:
         return Work(desired=desired, action=Action.UNCHANGED, **common), False

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -10,8 +11,8 @@ from typing import Any, Final
 
 from weir.edges.kube.client import Kube
 from weir.edges.kube.discovery import Discovery, Resource
-from weir.edges.kube.errors import GoneApiError
-from weir.edges.kube.reading import read_live
+from weir.edges.kube.errors import GoneApiError, KubeStatusError
+from weir.edges.kube.reading import read_live, read_one
 from weir.flow.admission import unopposed
 from weir.flow.checks import present_health
 from weir.flow.collector import paused
@@ -45,6 +46,8 @@ class Plan:
     """Objects that no API takes."""
     guard: GuardError | None = None
     """Why the whole is refused; nothing may be written then."""
+    later: frozenset[ObjectId] = frozenset()
+    """Those of `refused` whose kind another unit of the run defines."""
     unhealthy: str = ""
     """Why the unit needs an update although its objects are as desired: ill health, an outdated record; else empty."""
     seconds: float = 0.0
@@ -52,7 +55,7 @@ class Plan:
     @property
     def problems(self) -> tuple[str, ...]:
         """Everything that would make the apply fail, one sentence each."""
-        found = [str(item.error) for item in self.refused]
+        found = [str(item.error) for item in self.refused if item.id not in self.later]
         found += [work.problem for stage in self.stages for work in stage if work.problem]
         found += [item.problem for item in self.doomed if item.problem]
         return (*found, *([str(self.guard)] if self.guard else []))
@@ -145,13 +148,26 @@ def decide_placed(request: Request, placed: Sequence[Placed], live: Mapping[Obje
         kube=request.kube,
         spec=request.spec,
         confidential=request.confidential,
-        new_namespaces=frozenset(
-            name for name in new_namespaces(placed) if ObjectId("", "Namespace", "", name) not in live
-        ),
+        new_namespaces=coming_namespaces(request, placed, live),
         certain=unopposed(request.kube, request.discovery, placed, live, request.stop),
         stop=request.stop,
     )
     return decide(situation, placed, live)
+
+
+def coming_namespaces(
+    request: Request, placed: Sequence[Placed], live: Mapping[ObjectId, Obj]
+) -> frozenset[str]:
+    """Namespaces of new objects that are not there yet and that this unit, or another one of the run, brings."""
+    own = {name for name in new_namespaces(placed) if ObjectId("", "Namespace", "", name) not in live}
+    needed = {item.id.namespace for item in placed if item.id not in live and item.id.namespace} - own
+    others = {item.name for item in request.elsewhere() if item.kind == "Namespace"} if needed else set()
+    resource = request.discovery.resource("v1", "Namespace")
+    for name in sorted(needed & others):
+        with contextlib.suppress(KubeStatusError):
+            if read_one(request.kube, resource, ObjectId("", "Namespace", "", name)) is None:
+                own.add(name)
+    return frozenset(own)
 
 
 def owner_selector(unit: UnitId) -> str:
@@ -217,8 +233,11 @@ def _assemble(
         tuple(by_id[ObjectId.of(obj)] for obj in part) for part in stages(work.desired for work in works)
     )
     ordered = [work for stage in staged for work in stage]
+    later = _later(request, refused)
     changes = [
-        ObjectChange(item.id, Action.CREATE, (), f"would be refused: {item.error.message}")
+        ObjectChange(
+            item.id, Action.CREATE, (), "" if item.id in later else f"would be refused: {item.error.message}"
+        )
         for item in refused
     ]
     changes += [
@@ -234,15 +253,26 @@ def _assemble(
         changeset=ChangeSet(
             tuple(changes),
             sum(work.action is Action.UNCHANGED for work in ordered),
-            _warnings(ordered, refused, doomed, refusal),
+            _warnings(ordered, refused, doomed, refusal, later),
         ),
         stages=staged,
         doomed=tuple(doomed),
         refused=tuple(refused),
+        later=later,
         guard=refusal,
         unhealthy=present_health(request.kube, request.discovery, request.spec, ordered) or _outdated(doomed),
         seconds=seconds,
     )
+
+
+def _later(request: Request, refused: Sequence[Refusal]) -> frozenset[ObjectId]:
+    """Objects of kinds that another unit of the run defines: unknown now, known when this unit's turn comes."""
+    if not refused:
+        return frozenset()
+    groups = {
+        item.name.partition(".")[2] for item in request.elsewhere() if item.kind == "CustomResourceDefinition"
+    }
+    return frozenset(item.id for item in refused if item.id.group and item.id.group in groups)
 
 
 def _outdated(doomed: Sequence[Doomed]) -> str:
@@ -282,12 +312,18 @@ def _guard(
 
 
 def _warnings(
-    works: Sequence[Work], refused: Sequence[Refusal], doomed: Sequence[Doomed], refusal: GuardError | None
+    works: Sequence[Work],
+    refused: Sequence[Refusal],
+    doomed: Sequence[Doomed],
+    refusal: GuardError | None,
+    later: frozenset[ObjectId],
 ) -> tuple[str, ...]:
-    found = [str(item.error) for item in refused]
+    found = [str(item.error) for item in refused if item.id not in later]
     found += [work.problem for work in works if work.problem and not work.guessed]
     found += [item.problem for item in doomed if item.problem]
-    guesses: dict[str, list[ObjectId]] = {}
+    guesses: dict[str, list[ObjectId]] = (
+        {"their definition comes with another unit": list(later)} if later else {}
+    )
     for work in works:
         if work.guessed and work.action in WRITES | {Action.UNCHANGED}:
             guesses.setdefault(work.guessed, []).append(work.id)

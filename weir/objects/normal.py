@@ -96,6 +96,10 @@ def _fill(obj: Obj, version: str, kind: str) -> None:
         _fill_ports(_at(obj, ("spec",)))
     elif (version, kind) == ("v1", "Secret"):
         _fill_secret(obj)
+    elif kind == "ClusterRole" and obj.get("aggregationRule"):
+        obj.pop(
+            "rules", None
+        )  # the controller fills them in; applying ours would take rights away for a moment
     elif kind == "CustomResourceDefinition":
         _drop_placeholder(_at(obj, _CA_BUNDLE))
 
