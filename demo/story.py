@@ -118,8 +118,9 @@ class Story:
         """Destroy the stack: nothing of it is left in the cluster."""
         self._weir("remove everything", "destroy", "--yes")
         with self._step("wait until the namespaces are gone"):
-            for environment in ENVIRONMENTS:
-                self._expect_gone("v1", "Namespace", "", f"weir-demo-{environment}")
+            self.rest.delete("v1", "Namespace", "", RECORDS)
+            for name in (*(f"weir-demo-{environment}" for environment in ENVIRONMENTS), RECORDS):
+                self._expect_gone("v1", "Namespace", "", name)
 
     def leave_nothing(self) -> None:
         """Whatever happened before, ask for the removal of what the demo made, and of nothing else."""

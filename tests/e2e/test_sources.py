@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -55,6 +56,15 @@ def documents(world: World, repos: list[Repo], hanging: Repo) -> list[Obj]:
     return found
 
 
+def quickest(world: World, repos: Sequence[Repo], *words: str) -> float:
+    """Seconds of the quicker of several commits: what the machine does besides only ever adds."""
+    found = []
+    for word in words:
+        commit(world, repos, word)
+        found.append(seconds_until_live(world, word))
+    return min(found)
+
+
 def test_one_hanging_source_of_twenty_delays_nobody(world: World, tmp_path: Path) -> None:
     repos = [world.server.repo(f"app-{number:02}") for number in range(HEALTHY)]
     with GitServer(tmp_path / "slow") as slow:
@@ -68,11 +78,9 @@ def test_one_hanging_source_of_twenty_delays_nobody(world: World, tmp_path: Path
         world.stack.write_objects("stack.yaml", documents(world, repos, hanging))
         commit(world, repos, "first")
         seconds_until_live(world, "first")
-        commit(world, repos, "second")
-        without = seconds_until_live(world, "second")
+        without = quickest(world, repos, "second", "third")
         uid = world.live("v1", "ConfigMap", "slow")["metadata"]["uid"]
         slow.trouble.hang = threading.Event()
-        commit(world, repos, "third")
-        with_it = seconds_until_live(world, "third")
+        with_it = quickest(world, repos, "fourth", "fifth")
         assert with_it < without + 1.0
         assert world.live("v1", "ConfigMap", "slow")["metadata"]["uid"] == uid

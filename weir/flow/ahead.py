@@ -21,7 +21,7 @@ from weir.spec.git_repository import GitRepositorySpec
 from weir.spec.identity import UnitId
 from weir.spec.kustomization import KustomizationSpec
 
-GRACE: Final = 0.3
+GRACE: Final = 0.2
 """Seconds without news after which units of finished sources go on without those of hanging ones."""
 _RESULTS: Final = "ahead.json"
 
