@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -56,7 +55,7 @@ def documents(world: World, repos: list[Repo], hanging: Repo) -> list[Obj]:
     return found
 
 
-def quickest(world: World, repos: Sequence[Repo], *words: str) -> float:
+def quickest(world: World, repos: list[Repo], *words: str) -> float:
     """Seconds of the quicker of several commits: what the machine does besides only ever adds."""
     found = []
     for word in words:
