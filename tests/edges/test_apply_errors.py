@@ -198,8 +198,8 @@ def test_quota_names_the_object_and_the_quota(unit: Unit, kube: Kube, namespace:
     assert "exceeded quota: few" in result.condition.message
 
 
-def test_webhook_that_repeats_the_object_shows_no_secret(unit: Unit, kube: Kube, namespace: str) -> None:
-    """A policy whose message prints the whole object, as careless webhooks do."""
+def echo_policy(kube: Kube, namespace: str) -> str:
+    """A policy that refuses every Secret and prints its password; its name."""
     name = f"{namespace}-echo"
     group = "admissionregistration.k8s.io/v1"
     kube.apply(
@@ -237,6 +237,12 @@ def test_webhook_that_repeats_the_object_shows_no_secret(unit: Unit, kube: Kube,
             "spec": {"policyName": name, "validationActions": ["Deny"]},
         }
     )
+    return name
+
+
+def test_webhook_that_repeats_the_object_shows_no_secret(unit: Unit, kube: Kube, namespace: str) -> None:
+    """A policy whose message prints the whole object, as careless webhooks do."""
+    group, name = "admissionregistration.k8s.io/v1", echo_policy(kube, namespace)
     try:
         for _ in range(100):
             try:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -188,9 +188,32 @@ def broken(vault: Vault) -> dict[str, list[Obj]]:
     }
 
 
+def everything(vault: Vault, failing: Sequence[str]) -> list[Obj]:
+    """Sources and units of every kind of failure."""
+    world, hidden, flux = vault.world, vault.canaries, vault.world.flux
+    remotes = {name: {"kubeConfig": {"secretRef": {"name": name}}} for name in ("token", "key")}
+    odd_url = world.repo.url.replace("://", f"://git:{hidden.plain('url-password')}@")
+    sources = {
+        "wrong": vault.source("wrong", "wrong"),
+        "identity": vault.source("identity", "identity", f"ssh://git@127.0.0.1:{world.server.port}/x.git"),
+        "userinfo": vault.source("userinfo", "", odd_url),
+    }
+    return [
+        vault.source("closed", "login"),
+        vault.unit("near"),
+        *(vault.unit(name) for name in failing),
+        *(
+            kustomization(f"remote-{name}", "closed", "./far", namespace=flux, **spec)
+            for name, spec in remotes.items()
+        ),
+        *sources.values(),
+        *(kustomization(f"of-{name}", name, "./far", namespace=flux) for name in sources),
+    ]
+
+
 def test_nothing_shows_when_everything_fails(vault: Vault) -> None:
     """Refused, invalid, mistyped and immutable Secrets, wrong passwords, broken keys, a policy that repeats them."""
-    world, hidden, flux = vault.world, vault.canaries, vault.world.flux
+    world, hidden = vault.world, vault.canaries
     world.stack.extra_environment["PULUMI_CONFIG_PASSPHRASE"] = hidden["passphrase"]
     world.commit(
         {
@@ -204,25 +227,7 @@ def test_nothing_shows_when_everything_fails(vault: Vault) -> None:
     assert vault.run("before", "up") == 0
     world.commit(broken(vault))
     failing = ("invalid", "mistyped", "field", "echoed", "fixed")
-    remotes = {name: {"kubeConfig": {"secretRef": {"name": name}}} for name in ("token", "key")}
-    odd_url = world.repo.url.replace("://", f"://git:{hidden.plain('url-password')}@")
-    sources = {
-        "wrong": vault.source("wrong", "wrong"),
-        "identity": vault.source("identity", "identity", f"ssh://git@127.0.0.1:{world.server.port}/x.git"),
-        "userinfo": vault.source("userinfo", "", odd_url),
-    }
-    documents = [
-        vault.source("closed", "login"),
-        vault.unit("near"),
-        *(vault.unit(name) for name in failing),
-        *(
-            kustomization(f"remote-{name}", "closed", "./far", namespace=flux, **spec)
-            for name, spec in remotes.items()
-        ),
-        *sources.values(),
-        *(kustomization(f"of-{name}", name, "./far", namespace=flux) for name in sources),
-    ]
-    world.stack.write_objects("stack.yaml", documents)
+    world.stack.write_objects("stack.yaml", everything(vault, failing))
     with denied(world.rest, world.namespace, REAL_ONLY, echo=REPEATED):
         vault.run("preview", "preview", "--diff")
         assert vault.run("up", "up", "--", "--logtostderr", "-v=9") != 0

@@ -91,8 +91,7 @@ def apply_unit(  # noqa: PLR0913 - a unit, its objects, where they go, and who i
         elsewhere=elsewhere,
         stop=stop,
     )
-    run = _Run(request, records, stored, record, revision, digest, progress)
-    return run.carry_out(objects, plan)
+    return _Run(request, records, stored, record, revision, digest, progress).carry_out(objects, plan)
 
 
 def _suspended(records: Records, stored: Stored | None, record: UnitRecord) -> UnitResult:

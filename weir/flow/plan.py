@@ -234,24 +234,10 @@ def _assemble(
     )
     ordered = [work for stage in staged for work in stage]
     later = _later(request, refused)
-    changes = [
-        ObjectChange(
-            item.id, Action.CREATE, (), "" if item.id in later else f"would be refused: {item.error.message}"
-        )
-        for item in refused
-    ]
-    changes += [
-        ObjectChange(
-            work.id, work.action, work.fields, work.why or ("would be refused" if work.problem else "")
-        )
-        for work in ordered
-        if work.action is not Action.UNCHANGED
-    ]
-    changes += [change for item in doomed if (change := item.change())]
     refusal = _guard(request, ordered, refused, doomed, inventory)
     return Plan(
         changeset=ChangeSet(
-            tuple(changes),
+            tuple(_changes(ordered, refused, doomed, later)),
             sum(work.action is Action.UNCHANGED for work in ordered),
             _warnings(ordered, refused, doomed, refusal, later),
         ),
@@ -263,6 +249,20 @@ def _assemble(
         unhealthy=present_health(request.kube, request.discovery, request.spec, ordered) or _outdated(doomed),
         seconds=seconds,
     )
+
+
+def _changes(
+    works: Sequence[Work], refused: Sequence[Refusal], doomed: Sequence[Doomed], later: frozenset[ObjectId]
+) -> Iterable[ObjectChange]:
+    """Every object that does not stay as it is: the refused first, deletions last."""
+    for item in refused:
+        why = "" if item.id in later else f"would be refused: {item.error.message}"
+        yield ObjectChange(item.id, Action.CREATE, (), why)
+    for work in works:
+        if work.action is not Action.UNCHANGED:
+            why = work.why or ("would be refused" if work.problem else "")
+            yield ObjectChange(work.id, work.action, work.fields, why)
+    yield from (change for gone in doomed if (change := gone.change()))
 
 
 def _later(request: Request, refused: Sequence[Refusal]) -> frozenset[ObjectId]:

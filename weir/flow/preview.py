@@ -73,7 +73,7 @@ def _plan(session: Session, unit: UnitOutcome, record: UnitRecord | None) -> Uni
         changes = ChangeSet(
             found.changeset.changes, found.changeset.unchanged, (*unit.warnings, *found.changeset.warnings)
         )
-        return replace(plan, changes=changes, error="; ".join(found.problems))
+        return replace(plan, changes=changes)
     except WeirError as err:
         return replace(plan, error=str(err))
 

@@ -128,7 +128,10 @@ class Kube:
         """
         payload = body if body is None or isinstance(body, bytes) else orjson.dumps(body)
         target = _target(self._shared.prefix + path, query)
-        call = (method, target, payload, content_type, accept, self._hurry or timeout)
+        return self._patiently((method, target, payload, content_type, accept, self._hurry or timeout))
+
+    def _patiently(self, call: tuple[Any, ...]) -> Any:
+        """The answer of one call, asked again while that may help and patience lasts."""
         began = time.monotonic()
         attempt, renewed = 0, False
         while True:

@@ -76,13 +76,7 @@ def load(path: str = "", context: str = "") -> Access:
     if not found:
         return _in_cluster(paths)
     where = str(found[0][0])
-    name = context or next(
-        (str(doc["current-context"]) for _, doc in found if doc.get("current-context")), ""
-    )
-    if not name:
-        raise SpecError.at(
-            where, "current-context", found=None, expected="a context", hint="set weir:cluster context"
-        )
+    name = context or _current_context([doc for _, doc in found], where)
     chosen, file = _named(found, "contexts", "context", name)
     cluster, cluster_file = _named(
         found, "clusters", "cluster", _text(chosen, "cluster", f"{file}: context {name}")
@@ -102,6 +96,15 @@ def load(path: str = "", context: str = "") -> Access:
         token_file=str(user_file.parent / user["tokenFile"]) if user.get("tokenFile") else "",
         exec_plugin=user.get("exec") or None,
         folder=str(user_file.parent),
+    )
+
+
+def _current_context(documents: list[dict[str, Any]], where: str) -> str:
+    for document in documents:
+        if document.get("current-context"):
+            return str(document["current-context"])
+    raise SpecError.at(
+        where, "current-context", found=None, expected="a context", hint="set weir:cluster context"
     )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import queue
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final, Protocol
 from urllib.parse import urlencode
@@ -139,20 +139,7 @@ def wait_ready(
     if not pending or any(verdict.status == "Failed" for verdict in verdicts.values()):
         return verdicts
     state = _Wait(kube, wanted, is_ready)
-    groups: dict[tuple[Resource, str], dict[str, ObjectId]] = {}
-    for item in pending:
-        groups.setdefault((wanted[item], item.namespace), {})[item.name] = item
-    threads = [
-        threading.Thread(
-            target=state.watch, args=(resource, space, items), daemon=True, name=f"watch {resource.plural}"
-        )
-        for (resource, space), items in list(groups.items())[:_MOST_WATCHES]
-    ]
-    rest = {item: wanted[item] for items in list(groups.values())[_MOST_WATCHES:] for item in items.values()}
-    if rest:
-        threads.append(threading.Thread(target=_poll, args=(state, rest), daemon=True, name="poll the rest"))
-    for thread in threads:
-        thread.start()
+    threads = _start(state, pending)
     try:
         _collect(state, verdicts, deadline, stop, on_progress)
     finally:
@@ -161,6 +148,27 @@ def wait_ready(
         for thread in threads:
             thread.join(_PAUSE)
     return verdicts
+
+
+def _start(state: _Wait, pending: Iterable[ObjectId]) -> list[threading.Thread]:
+    """One watch per kind and namespace, at most so many; what is beyond that is polled."""
+    groups: dict[tuple[Resource, str], dict[str, ObjectId]] = {}
+    for item in pending:
+        groups.setdefault((state.wanted[item], item.namespace), {})[item.name] = item
+    threads = [
+        threading.Thread(
+            target=state.watch, args=(resource, space, items), daemon=True, name=f"watch {resource.plural}"
+        )
+        for (resource, space), items in list(groups.items())[:_MOST_WATCHES]
+    ]
+    rest = {
+        item: state.wanted[item] for items in list(groups.values())[_MOST_WATCHES:] for item in items.values()
+    }
+    if rest:
+        threads.append(threading.Thread(target=_poll, args=(state, rest), daemon=True, name="poll the rest"))
+    for thread in threads:
+        thread.start()
+    return threads
 
 
 def _poll(state: _Wait, wanted: Mapping[ObjectId, Resource]) -> None:
