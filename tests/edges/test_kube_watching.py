@@ -102,13 +102,16 @@ def test_time_is_up_with_the_last_judgement(client: Kube, namespace: str) -> Non
 
 
 def test_stop_ends_the_wait_within_a_second_and_leaves_no_thread(client: Kube, namespace: str) -> None:
-    stop = threading.Event()
+    stop, before = threading.Event(), set(threading.enumerate())
     later(0.5, stop.set)
     began = time.monotonic()
     with pytest.raises(StopRequested):
         wait_ready(client, wanted(client, namespace, "none"), by_data, timeout=30, stop=stop)
     assert time.monotonic() - began < 2
-    assert not [thread for thread in threading.enumerate() if thread.name.startswith("watch ")]
+    left = [item for item in set(threading.enumerate()) - before if item.name.startswith("watch ")]
+    for thread in left:
+        thread.join(2)
+    assert not [thread for thread in left if thread.is_alive()]
 
 
 @pytest.mark.parametrize(
