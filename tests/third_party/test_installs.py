@@ -12,7 +12,7 @@ from tests.support.stack import changed as summary_changed
 from tests.support.world import Obj, World
 from tests.third_party import modules
 
-pytestmark = [pytest.mark.e2e, pytest.mark.timeout(1200)]
+pytestmark = [pytest.mark.e2e, pytest.mark.slow, pytest.mark.timeout(1200)]
 
 ARGO_CD = ("github.com/argoproj/argo-cd/v2@v2.14.11", "github.com/argoproj/argo-cd/v3@v3.0.6")
 CERT_MANAGER = ("v1.16.3", "v1.17.2")
