@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -11,8 +12,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from tests.support.fault_proxy import FaultProxy
-from tests.support.kube import Kube
+from tests.support.fault_proxy import Fault, FaultProxy
+from tests.support.kube import Kube, wait_for
 from tests.support.units import Unit, config_map, deployment, secret
 from weir.edges.kube import writing
 from weir.edges.kube.errors import KubeStatusError
@@ -39,6 +40,21 @@ def test_unchanged_unit_costs_a_few_reads_and_no_write(proxy: FaultProxy, namesp
     assert unit.must_apply(objects).changeset.unchanged == 70
     assert {one.method for one in proxy.seen} == {"GET"}
     assert len(proxy.seen) <= 4
+
+
+def test_what_a_controller_writes_between_read_and_dry_run_is_no_change_of_ours(
+    proxy: FaultProxy, kube: Kube, namespace: str
+) -> None:
+    unit = Unit(proxy.kubeconfig, namespace)
+    unit.must_apply([config_map(namespace, "a", {"key": "old"})])
+    proxy.seen.clear()
+    proxy.faults.append(Fault(method="PATCH", path="dryRun=All", times=1, delay=1.0))
+    with ThreadPoolExecutor(1) as background:
+        planned = background.submit(unit.plan, [config_map(namespace, "a", {"key": "new"})])
+        wait_for(lambda: dry_runs(proxy), seconds=20)
+        kube.apply_as("controller", config_map(namespace, "a", {"theirs": "1"}))
+        (change,) = planned.result(60).changeset.changes
+    assert [str(item) for item in change.fields] == ["data.key: old -> new"]
 
 
 def test_plain_creates_are_asked_about_once_a_kind_and_written_once(

@@ -89,7 +89,8 @@ def expect_no_process(stack: StackRun, session: int, seconds: float = 2.0) -> No
     begin = time.monotonic()
     while left := members(stack.folder, session):
         waited = time.monotonic() - begin
-        alive = [one for one in left if waited > seconds + 3.0 or not _cleans_up(one)]
+        cleaners = {one.pid for one in left if _cleans_up(one)}
+        alive = [one for one in left if waited > seconds + 3.0 or not {one.pid, one.parent} & cleaners]
         assert waited <= seconds or not alive, (
             f"alive {waited:.1f} s after the kill: {sorted((one.name, one.pid, one.arguments) for one in alive)}"
         )

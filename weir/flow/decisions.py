@@ -12,6 +12,7 @@ from weir.edges.kube.client import Kube
 from weir.edges.kube.discovery import Resource
 from weir.edges.kube.errors import KubeStatusError
 from weir.edges.kube.parallel import each
+from weir.edges.kube.reading import read_one
 from weir.flow.refusals import forbidden_to_write, refusal_text
 from weir.flow.staging import Placed
 from weir.objects import annotations as marks
@@ -34,6 +35,8 @@ _MARKS: Final = (
     *takeover.ANNOTATIONS,
     *takeover.LABELS,
 )
+_READS: Final = 3
+"""How often an object that others keep writing is compared anew before the last answer is taken."""
 WRITES: Final = frozenset({Action.CREATE, Action.CONFIGURE, Action.RECREATE, Action.ADOPT})
 
 
@@ -170,14 +173,34 @@ def ask_server(situation: Situation, work: Work) -> Work:
     if place in situation.forbidden:
         return _without_server(situation, work, situation.forbidden[place])
     try:
-        merged = writing.apply(
-            situation.kube, work.resource, work.desired, dry_run=True, brief=work.live is None
-        )
+        work, merged = _foreseen(situation, work)
     except KubeStatusError as err:
         return _refused(situation, work, err)
     if work.live is None:
         return replace(work, guessed="")
     return _changed(situation, work, merged)
+
+
+def _foreseen(situation: Situation, work: Work) -> tuple[Work, Obj]:
+    """What the server would store, and the work with the live object that the answer is based on.
+
+    A controller may write between the read and the dry-run; its fields would look like changes of ours. Raises as
+    `writing.apply`.
+    """
+    kube, resource = situation.kube, work.resource
+    for _ in range(_READS):
+        merged = writing.apply(kube, resource, work.desired, dry_run=True, brief=work.live is None)
+        if work.live is None or _version(work.live) == _version(merged):
+            break
+        live = read_one(kube, resource, work.id) or work.live
+        work = replace(work, live=live)
+        if _version(live) == _version(merged):
+            break
+    return work, merged
+
+
+def _version(obj: Obj) -> str:
+    return str(obj["metadata"].get("resourceVersion") or "")
 
 
 def _refused(situation: Situation, work: Work, err: KubeStatusError) -> Work:
