@@ -23,10 +23,11 @@ from weir.flow.dependencies import check_ready_exprs
 from weir.flow.digest import digest_of
 from weir.flow.moves import wanted_elsewhere
 from weir.flow.outcome import UnitOutcome, decode
-from weir.flow.plan import plan_unit
+from weir.flow.plan import Request, plan_unit
 from weir.flow.settings import read_settings
 from weir.spec.errors import ClusterError, RenderError, WeirError
 from weir.spec.identity import UnitId
+from weir.spec.kustomization import KustomizationSpec
 from weir.spec.record import UnitRecord
 
 _TRACKED: Final = ("source", "revision", "digest", "cluster", "suspended")
@@ -93,18 +94,8 @@ class UnitProvider:
             raise RenderError(outcome.error)
         if outcome.spec.suspend:
             return inputs | {"suspended": "true"}
-        kube, discovery = clusters.target(outcome.spec)
-        plan = plan_unit(
-            kube,
-            discovery,
-            outcome.spec,
-            self._objects(outcome),
-            record,
-            self._settings.options,
-            confidential=outcome.secret_ids,
-            elsewhere=partial(wanted_elsewhere, self._run, outcome.spec),
-            stop=self._stop,
-        )
+        request = self._request(clusters, outcome, outcome.spec)
+        plan = plan_unit(request, self._objects(outcome), record)
         log_plan(self._engine, urn, plan.changeset, outcome.warnings)
         reason = plan.unhealthy or _rewritten(record, outcome)
         return inputs | changes_props(plan.changeset) | last_result(record, reason)
@@ -136,6 +127,19 @@ class UnitProvider:
                 f"{unit}: found no result of this run, expected the program to have rendered it"
             )
         return outcome
+
+    def _request(self, clusters: Clusters, outcome: UnitOutcome, spec: KustomizationSpec) -> Request:
+        """What plan and apply of the unit are asked for; `spec` is the outcome's, maybe with another timeout."""
+        kube, discovery = clusters.target(spec)
+        return Request(
+            kube=kube,
+            discovery=discovery,
+            spec=spec,
+            options=self._settings.options,
+            confidential=outcome.secret_ids,
+            elsewhere=partial(wanted_elsewhere, self._run, outcome.spec),
+            stop=self._stop,
+        )
 
     def _objects(self, outcome: UnitOutcome) -> tuple[dict[str, object], ...]:
         payload = self._run.read(objects_file(outcome.id))
@@ -174,21 +178,14 @@ class UnitProvider:
         outcome = self._outcome(unit)
         spec = replace(outcome.spec, timeout=timeout) if timeout else outcome.spec
         check_ready_exprs(spec, clusters.records)
-        kube, discovery = clusters.target(spec)
         result = apply_unit(
-            kube,
-            discovery,
+            self._request(clusters, outcome, spec),
             clusters.records,
-            spec,
             () if spec.suspend else self._objects(outcome),
             record=_new_record(outcome, clusters.records.stack),
-            options=self._settings.options,
             revision=outcome.revision,
             digest=outcome.digest,
             progress=lambda line: self._engine.log("info", urn, line, ephemeral=True),
-            stop=self._stop,
-            confidential=outcome.secret_ids,
-            elsewhere=partial(wanted_elsewhere, self._run, outcome.spec),
         )
         note(unit, result.timings)
         outputs = outputs_of(inputs, result)

@@ -10,7 +10,7 @@ import pytest
 from tests.support.kube import Kube, wait_for
 from tests.support.units import Unit, config_map, deployment
 from weir.edges.kube.discovery import Discovery
-from weir.flow.plan import plan_unit
+from weir.flow.plan import Plan, Request, plan_unit
 from weir.flow.remove import plan_removal
 from weir.spec.changes import Action
 from weir.spec.errors import GuardError, HealthError
@@ -85,11 +85,12 @@ def test_preview_of_a_reader_is_weaker_and_says_so(unit: Unit, kube: Kube, names
         deployment(namespace, "web", "nginx:2"),
     ]
     record = unit.records.read(unit.spec().id)
-    plan = wait_for(
-        lambda: plan_unit(
-            reader, Discovery(reader), unit.spec(), [unit.label(obj) for obj in objects], record, unit.options
-        )
-    )
+
+    def plan_now() -> Plan:
+        request = Request(kube=reader, discovery=Discovery(reader), spec=unit.spec(), options=unit.options)
+        return plan_unit(request, [unit.label(obj) for obj in objects], record)
+
+    plan = wait_for(plan_now)
     found = {
         change.id.name: (change.action, [str(item) for item in change.fields])
         for change in plan.changeset.changes

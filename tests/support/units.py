@@ -15,7 +15,7 @@ from weir.edges.kube.kubeconfig import load
 from weir.edges.kube.records import Records
 from weir.flow.apply import UnitResult, apply_unit
 from weir.flow.clusters import Clusters
-from weir.flow.plan import Plan, plan_unit
+from weir.flow.plan import Plan, Request, plan_unit
 from weir.flow.remove import remove_unit
 from weir.spec.documents import Document
 from weir.spec.kustomization import KustomizationSpec, parse_kustomization
@@ -65,13 +65,15 @@ class Unit:
         }
         return {**obj, "metadata": {**meta, "labels": labels}}
 
+    def request(self, spec: KustomizationSpec, stop: threading.Event | None = None) -> Request:
+        """What plan and apply of the unit are asked for."""
+        return Request(kube=self.kube, discovery=self.discovery, spec=spec, options=self.options, stop=stop)
+
     def plan(self, objects: Sequence[Obj], **spec: Any) -> Plan:
         """The plan as it stands now."""
         wanted = self.spec(**spec)
         record = self.records.read(wanted.id)
-        return plan_unit(
-            self.kube, self.discovery, wanted, [self.label(obj) for obj in objects], record, self.options
-        )
+        return plan_unit(self.request(wanted), [self.label(obj) for obj in objects], record)
 
     def apply(
         self,
@@ -85,17 +87,13 @@ class Unit:
         wanted = self.spec(**spec)
         document = orjson.dumps(self.document(**spec)).decode()
         return apply_unit(
-            self.kube,
-            self.discovery,
+            self.request(wanted, stop),
             self.records,
-            wanted,
             [self.label(obj) for obj in objects],
             record=UnitRecord(id=wanted.id, stack=self.stack, document=document),
-            options=self.options,
             revision=revision,
             digest=f"sha256:{revision}",
             progress=self.said.append,
-            stop=stop or threading.Event(),
         )
 
     def must_apply(self, objects: Sequence[Obj], revision: str = "main@sha1:1", **spec: Any) -> UnitResult:

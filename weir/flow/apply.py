@@ -13,8 +13,6 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any, Final
 
-from weir.edges.kube.client import Kube
-from weir.edges.kube.discovery import Discovery
 from weir.edges.kube.errors import UnreachableError
 from weir.edges.kube.records import Records, Running, Stored
 from weir.flow.checks import await_health
@@ -29,9 +27,7 @@ from weir.flow.writes import Writer, refused
 from weir.spec.changes import ChangeSet
 from weir.spec.errors import ClusterError, StopRequested, WeirError
 from weir.spec.identity import ObjectId
-from weir.spec.kustomization import KustomizationSpec
 from weir.spec.record import Condition, UnitRecord
-from weir.spec.stack import OptionsConfig
 
 Obj = dict[str, Any]
 
@@ -52,22 +48,16 @@ class UnitResult:
     """Seconds of `plan`, `record`, `apply`, `prune` and `wait`, as far as the run got."""
 
 
-def apply_unit(  # noqa: PLR0913 - a unit, its objects, where they go, and who is told
-    kube: Kube,
-    discovery: Discovery,
+def apply_unit(  # noqa: PLR0913 - a unit, its objects, what is recorded of them, and who is told
+    request: Request,
     records: Records,
-    spec: KustomizationSpec,
     objects: Sequence[Obj],
     *,
     record: UnitRecord,
-    options: OptionsConfig,
     revision: str,
     digest: str,
     progress: Callable[[str], None],
-    stop: threading.Event,
     plan: Plan | None = None,
-    confidential: frozenset[ObjectId] = frozenset(),
-    elsewhere: Callable[[], frozenset[ObjectId]] = frozenset,
 ) -> UnitResult:
     """Apply the rendered objects of a unit, prune what left it, wait for health, and keep the record.
 
@@ -79,19 +69,11 @@ def apply_unit(  # noqa: PLR0913 - a unit, its objects, where they go, and who i
     Raises:
         ClusterError: the record cannot be read; nothing was done.
     """
-    stored = records.load(spec.id)
-    if spec.suspend:
+    stored = records.load(request.spec.id)
+    if request.spec.suspend:
         return _suspended(records, stored, record)
-    request = Request(
-        kube=kube.until(stop),
-        discovery=discovery,
-        spec=spec,
-        options=options,
-        confidential=confidential,
-        elsewhere=elsewhere,
-        stop=stop,
-    )
-    return _Run(request, records, stored, record, revision, digest, progress).carry_out(objects, plan)
+    run = _Run(request.heeding_stop(), records, stored, record, revision, digest, progress)
+    return run.carry_out(objects, plan)
 
 
 def _suspended(records: Records, stored: Stored | None, record: UnitRecord) -> UnitResult:

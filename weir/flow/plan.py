@@ -6,7 +6,7 @@ import contextlib
 import threading
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 from weir.edges.kube.client import Kube
@@ -78,20 +78,14 @@ class Request:
     elsewhere: Callable[[], frozenset[ObjectId]] = frozenset
     """Objects that other units of the same run want; asked only when something would be deleted."""
     stop: threading.Event | None = None
+    """Ends the work early, with StopRequested."""
+
+    def heeding_stop(self) -> Request:
+        """The same, with calls to the cluster that `stop` ends too."""
+        return replace(self, kube=self.kube.until(self.stop)) if self.stop else self
 
 
-def plan_unit(  # noqa: PLR0913 - the four things compared, and two settings
-    kube: Kube,
-    discovery: Discovery,
-    spec: KustomizationSpec,
-    objects: Sequence[Obj],
-    record: UnitRecord | None,
-    options: OptionsConfig,
-    *,
-    confidential: frozenset[ObjectId] = frozenset(),
-    elsewhere: Callable[[], frozenset[ObjectId]] = frozenset,
-    stop: threading.Event | None = None,
-) -> Plan:
+def plan_unit(request: Request, objects: Sequence[Obj], record: UnitRecord | None) -> Plan:
     """What applying these rendered objects would create, change, take over, delete and skip.
 
     Objects that are certainly as desired cost one LIST per kind and namespace; only for others is the server asked.
@@ -101,17 +95,7 @@ def plan_unit(  # noqa: PLR0913 - the four things compared, and two settings
         ClusterError: the cluster cannot be reached or read; then nothing is known, and nothing follows.
         StopRequested: `stop` was set.
     """
-    bound = kube.until(stop) if stop else kube
-    request = Request(
-        kube=bound,
-        discovery=discovery,
-        spec=spec,
-        options=options,
-        confidential=confidential,
-        elsewhere=elsewhere,
-        stop=stop,
-    )
-    return make_plan(request, objects, record.inventory if record else ())
+    return make_plan(request.heeding_stop(), objects, record.inventory if record else ())
 
 
 def make_plan(request: Request, objects: Sequence[Obj], inventory: Sequence[tuple[ObjectId, str]]) -> Plan:

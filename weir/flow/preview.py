@@ -12,7 +12,7 @@ import orjson
 from weir.edges.runs import objects_file
 from weir.flow.moves import wanted_elsewhere
 from weir.flow.outcome import Problem, SourceOutcome, UnitOutcome
-from weir.flow.plan import plan_unit
+from weir.flow.plan import Request, plan_unit
 from weir.flow.remove import plan_removal
 from weir.flow.session import Session
 from weir.spec.changes import ChangeSet
@@ -60,16 +60,15 @@ def _plan(session: Session, unit: UnitOutcome, record: UnitRecord | None) -> Uni
     try:
         kube, discovery = session.clusters.target(unit.spec)
         objects = tuple(orjson.loads(session.run.read(objects_file(unit.id)) or b"[]"))
-        found = plan_unit(
-            kube,
-            discovery,
-            unit.spec,
-            objects,
-            record,
-            session.config.options,
+        request = Request(
+            kube=kube,
+            discovery=discovery,
+            spec=unit.spec,
+            options=session.config.options,
             confidential=unit.secret_ids,
             elsewhere=partial(wanted_elsewhere, session.run, unit.spec),
         )
+        found = plan_unit(request, objects, record)
         changes = ChangeSet(
             found.changeset.changes, found.changeset.unchanged, (*unit.warnings, *found.changeset.warnings)
         )
