@@ -1,4 +1,4 @@
-"""Fixtures for every test: one real control plane per session, one namespace per test."""
+"""Fixtures for every test: one real control plane per session; per test one namespace, or one whole world."""
 
 from __future__ import annotations
 
@@ -8,7 +8,9 @@ from pathlib import Path
 import pytest
 
 from tests.support.control_plane import fresh_namespace
+from tests.support.git_server import GitServer
 from tests.support.kube import Kube
+from tests.support.world import World
 from weir.edges.local_cluster import LocalCluster, running_cluster
 
 
@@ -36,3 +38,20 @@ def namespace(kube: Kube, request: pytest.FixtureRequest) -> Iterator[str]:
     """A namespace of the test's own."""
     with fresh_namespace(kube, request.node.name.removeprefix("test_")) as name:
         yield name
+
+
+@pytest.fixture
+def git_server(tmp_path: Path) -> Iterator[GitServer]:
+    """A Git server without repositories."""
+    folder = tmp_path / "git"
+    folder.mkdir()
+    with GitServer(folder) as server:
+        yield server
+
+
+@pytest.fixture
+def world(tmp_path: Path, kubeconfig: Path, git_server: GitServer) -> Iterator[World]:
+    """The world of an end-to-end test: the real engine, the session's API server, a real Git server."""
+    made = World(tmp_path, kubeconfig, git_server)
+    yield made
+    made.close()

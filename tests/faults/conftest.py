@@ -1,4 +1,4 @@
-"""The world of a fault test: the real engine, a real API server, a real Git server, and proxies that spoil them."""
+"""Proxies that spoil the world of a fault test."""
 
 from __future__ import annotations
 
@@ -8,23 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.fault_proxy import FaultProxy
-from tests.support.git_server import GitServer
 from tests.support.world import World
-
-
-@pytest.fixture
-def git_server(tmp_path: Path) -> Iterator[GitServer]:
-    folder = tmp_path / "git"
-    folder.mkdir()
-    with GitServer(folder) as server:
-        yield server
-
-
-@pytest.fixture
-def world(tmp_path: Path, kubeconfig: Path, git_server: GitServer) -> Iterator[World]:
-    made = World(tmp_path, kubeconfig, git_server)
-    yield made
-    made.close()
 
 
 @pytest.fixture
