@@ -19,7 +19,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import IO, Any, Final, Self
+from typing import IO, Any, Final, Required, Self, TypedDict, Unpack
 
 from weir.spec.errors import StopRequested, WeirError
 
@@ -58,6 +58,22 @@ class Limits:
     """Address space in bytes."""
     cpu_seconds: int | None = None
     open_files: int | None = None
+
+
+class Setting(TypedDict, total=False):
+    """What a program runs with. Times are in seconds."""
+
+    env: Required[Mapping[str, str]]
+    """The whole of its environment."""
+    timeout: Required[float]
+    """Until it is killed with everything it started."""
+    cwd: Path | None
+    """None, as when left out, is `/`."""
+    stdin: bytes
+    """Fed beside; nothing when left out."""
+    stop: threading.Event | None
+    """Ends it once set."""
+    limits: Limits | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -185,17 +201,8 @@ class Running:
         self._ended.set()
 
 
-def start(
-    argv: Sequence[str],
-    *,
-    env: Mapping[str, str],
-    timeout: float,
-    cwd: Path | None = None,
-    stdin: bytes = b"",
-    stop: threading.Event | None = None,
-    limits: Limits | None = None,
-) -> Running:
-    """A program whose output is read while it runs; `stdin` is fed beside. Times are in seconds.
+def start(argv: Sequence[str], **setting: Unpack[Setting]) -> Running:
+    """A program whose output is read while it runs.
 
     Use it in a `with` block: leaving waits for the end, leaving by an exception kills the program first.
 
@@ -204,22 +211,14 @@ def start(
         ProcessTimeoutError: not ended after `timeout`; raised when the block is left, in place of other errors.
         StopRequested: `stop` was set; raised when the block is left.
     """
-    running = _spawn(argv, env, cwd, timeout)
-    running.limit(limits)
-    running.begin(stdin, stop)
+    running = _spawn(argv, setting["env"], setting.get("cwd"), setting["timeout"])
+    running.limit(setting.get("limits"))
+    running.begin(setting.get("stdin", b""), setting.get("stop"))
     return running
 
 
-def run(  # noqa: PLR0913 - as start
-    argv: Sequence[str],
-    *,
-    env: Mapping[str, str],
-    timeout: float,
-    cwd: Path | None = None,
-    stdin: bytes = b"",
-    stop: threading.Event | None = None,
-    limits: Limits | None = None,
-    max_stdout: int = DEFAULT_MAX_STDOUT,
+def run(
+    argv: Sequence[str], *, max_stdout: int = DEFAULT_MAX_STDOUT, **setting: Unpack[Setting]
 ) -> Completed:
     """Run a program to its end.
 
@@ -229,7 +228,7 @@ def run(  # noqa: PLR0913 - as start
     """
     chunks: list[bytes] = []
     size = 0
-    with start(argv, env=env, timeout=timeout, cwd=cwd, stdin=stdin, stop=stop, limits=limits) as running:
+    with start(argv, **setting) as running:
         while chunk := os.read(running.stdout.fileno(), _CHUNK):
             size += len(chunk)
             if size > max_stdout:
