@@ -23,7 +23,6 @@ from weir.render.plain import read_plain
 from weir.render.top import find_top
 from weir.spec.documents import load_yaml
 from weir.spec.errors import RenderError, StopRequested
-from weir.spec.stack import OptionsConfig
 
 HEAD = "apiVersion: example.org/v1\nkind: Thing\nmetadata: {name: %s}\nspec:\n"
 A, B, C = (HEAD % name for name in "abc")
@@ -172,11 +171,8 @@ def test_any_objects_read_as_kustomize_reads_them(
 
 def render(content: dict[str, Any], tmp_path: Path, cache: BuildCache | None = None, **spec: Any) -> Rendered:
     unit = kustomization(**spec)
-    options = OptionsConfig()
-    tree = MemoryTree(content)
-    return render_unit(
-        unit, tree, lookup=lambda *_: None, scratch_root=tmp_path, cache=cache, options=options
-    )
+    layout = Layout(MemoryTree(content))
+    return render_unit(unit, layout, lookup=lambda *_: None, scratch_root=tmp_path, cache=cache)
 
 
 def test_a_build_leaves_nothing_behind_and_needs_nothing_around_it(tmp_path: Path) -> None:

@@ -23,7 +23,6 @@ from weir.render.layout import Layout
 from weir.render.top import find_top
 from weir.spec.documents import Document
 from weir.spec.errors import RenderError, WeirError
-from weir.spec.stack import OptionsConfig
 
 pytestmark = pytest.mark.faults
 CANARY = "planted-secret-5317"
@@ -44,11 +43,10 @@ def render(tmp_path: Path) -> Render:
     def call(content: dict[str, Any], cache: BuildCache | None = None, **spec: Any) -> Rendered:
         return render_unit(
             kustomization("apps", **spec),
-            MemoryTree(content),
+            Layout(MemoryTree(content)),
             lookup=lambda *_: None,
             scratch_root=tmp_path / "scratch",
             cache=cache,
-            options=OptionsConfig(),
         )
 
     return call

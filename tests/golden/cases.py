@@ -9,9 +9,9 @@ from typing import Final
 from tests.property.strategies import MemoryTree
 from weir.flow.render import render_unit
 from weir.render.emit import to_yaml
+from weir.render.layout import Layout
 from weir.spec.documents import read_documents
 from weir.spec.kustomization import parse_kustomization
-from weir.spec.stack import OptionsConfig
 
 FOLDER: Final = Path(__file__).parent
 CASES: Final = sorted(path.parent for path in FOLDER.glob("*/kustomization.yaml"))
@@ -34,11 +34,10 @@ def rendered_text(case: Path, scratch: Path) -> str:
     }
     result = render_unit(
         spec,
-        MemoryTree(files),
+        Layout(MemoryTree(files)),
         lookup=lambda kind, _, name: VALUES.get((kind, name)),
         scratch_root=scratch,
         cache=None,
-        options=OptionsConfig(),
     )
     parts = [to_yaml(item) for item in result.objects]
     parts += [f"# child\n{to_yaml(child.data)}" for child in result.children]

@@ -8,7 +8,7 @@ import tempfile
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from weir.render.source_ignore import parse_source_ignore
@@ -42,6 +42,7 @@ class TestAgainstGit:
 
     @settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
     @given(st.lists(patterns, min_size=1, max_size=4), st.lists(paths, min_size=1, max_size=8, unique=True))
+    @example(["a*/**/"], ["ab/a", "ab/a/b", "ab/a/b/x.yaml", "a.b"])
     def test_same_files(self, rules: list[str], asked: list[str]) -> None:
         ours = parse_source_ignore({}, "\n".join(rules), "test")
         assert {path for path in asked if ours.excludes(path)} == ignored_by_git(rules, asked)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +13,7 @@ from typing import Any, Final
 
 from weir.edges.build_cache import BuildCache, build_key
 from weir.edges.kustomize import build, kustomize_id
+from weir.flow.collector import paused
 from weir.flow.digest import canonical, digest_of
 from weir.render.closure import Closure, close
 from weir.render.finish import finish
@@ -20,15 +21,18 @@ from weir.render.layout import Layout
 from weir.render.overlay import overlay
 from weir.render.plain import read_plain
 from weir.render.substitute import LookUp, collect_variables, substitute
-from weir.render.top import Top, find_top
+from weir.render.top import find_top
 from weir.spec.documents import Document, load_yaml
 from weir.spec.errors import RenderError, SpecError
 from weir.spec.identity import ObjectId
 from weir.spec.kustomization import KustomizationSpec
-from weir.spec.stack import OptionsConfig
 from weir.spec.tree import Tree
 
 _ALIAS: Final = re.compile(rb"(?m)(?:^|[\s\[{,:-])\*[A-Za-z0-9_]")
+_LARGE: Final = 256 * 1024
+"""Bytes of YAML from which reading them takes longer than finding the objects in the cache."""
+_READER: Final = "weir"
+"""Stands for the program that builds when it is this one."""
 _MANY_ALIASES: Final = 16
 """Aliases below which nothing can explode: each at most doubles what it stands for."""
 
@@ -52,15 +56,14 @@ class Rendered:
 
 def render_unit(
     spec: KustomizationSpec,
-    tree: Tree,
+    layout: Layout,
     *,
     lookup: LookUp,
     scratch_root: Path,
     cache: BuildCache | None,
-    options: OptionsConfig,  # noqa: ARG001 - remote bases are refused with and without the option
     stop: threading.Event | None = None,
 ) -> Rendered:
-    """The objects of a unit: build, variables, labels.
+    """The objects of a unit, from its artifact's layout: build, variables, labels.
 
     Rule: https://fluxcd.io/flux/components/kustomize/kustomizations/
 
@@ -72,9 +75,10 @@ def render_unit(
     timings: dict[str, float] = {}
     try:
         with _timed(timings, "closure"):
-            top, closure = _find(spec, tree)
-        with _timed(timings, "build"):
-            documents = _build(closure, tree, cache, scratch_root, spec.timeout, stop)
+            top = overlay(find_top(layout, spec.path), spec, layout)
+            closure = close(layout, top)
+        with _timed(timings, "build"), paused():
+            documents = _build(closure, layout.tree, cache, scratch_root, spec.timeout, stop)
         with _timed(timings, "substitute"):
             always = spec.post_build and spec.substitute_strategy == "Always"
             filled = substitute(documents, collect_variables(spec, lookup), always=always)
@@ -90,12 +94,6 @@ def render_unit(
         warnings=(*top.warnings, *filled.warnings, *finished.warnings),
         timings=timings,
     )
-
-
-def _find(spec: KustomizationSpec, tree: Tree) -> tuple[Top, Closure]:
-    layout = Layout(tree)
-    top = overlay(find_top(layout, spec.path), spec, layout)
-    return top, close(layout, top)
 
 
 @contextmanager
@@ -114,10 +112,11 @@ def _build(
     stop: threading.Event | None,
 ) -> tuple[Document, ...]:
     """The documents of a closure: from the cache, read as they are, or built by kustomize."""
-    if closure.resources is not None:
-        plain = read_plain(tree, closure.resources)
-        if plain is not None:
-            return plain
+    if (
+        closure.resources is not None
+        and (plain := _plain(closure, closure.resources, tree, cache)) is not None
+    ):
+        return plain
     key = build_key(closure, tree, kustomize_id())
     if cache is not None and (kept := cache.get(key)) is not None:
         return kept
@@ -127,6 +126,21 @@ def _build(
     )
     if cache is not None:
         cache.put(key, documents)
+    return documents
+
+
+def _plain(
+    closure: Closure, files: Sequence[str], tree: Tree, cache: BuildCache | None
+) -> tuple[Document, ...] | None:
+    """The documents read as they are, None when only kustomize can tell; kept when reading them takes long."""
+    large = sum(tree.files[path].size for path in files) >= _LARGE
+    keep = cache if large else None
+    key = build_key(closure, tree, _READER) if keep else ""
+    if keep and (kept := keep.get(key)) is not None:
+        return kept
+    documents = read_plain(tree, files)
+    if keep and documents is not None:
+        keep.put(key, documents)
     return documents
 
 

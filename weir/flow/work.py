@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -23,6 +24,7 @@ from weir.flow.previous import Previous
 from weir.flow.render import Rendered, render_unit
 from weir.flow.resolve import SyncResult, sync
 from weir.flow.tree import Declared
+from weir.render.layout import Layout
 from weir.spec.artifact import Artifact
 from weir.spec.documents import Document
 from weir.spec.errors import ArtifactError, ClusterError, SourceError, SpecError, VerificationError, WeirError
@@ -30,7 +32,6 @@ from weir.spec.git_repository import GitRepositorySpec
 from weir.spec.identity import ObjectId, UnitId
 from weir.spec.kustomization import KustomizationSpec
 from weir.spec.stack import StackConfig
-from weir.spec.tree import Tree
 
 _VALUE_KINDS: Final = ("ConfigMap", "Secret")
 
@@ -90,6 +91,8 @@ class Worker:
         self._stack_outputs = stack_outputs
         self._overrides = overrides
         self._includes: dict[UnitId, Mapping[str, Artifact]] = {}
+        self._layouts: dict[str, Layout] = {}
+        self._lock = threading.Lock()
 
     def source(self, declared: Declared, sources: Mapping[UnitId, SourceOutcome]) -> SourceOutcome:
         """Resolve and fetch one source. An outage keeps the last good artifact; a bad signature keeps nothing."""
@@ -187,11 +190,11 @@ class Worker:
             raise SourceError(f"{spec.where}: {source.id} has no artifact: {source.error}")
         taken: dict[str, str] = {}
         try:
-            rendered = self._render_tree(spec, self._store.tree(artifact.digest), before, taken)
+            rendered = self._render_tree(spec, self._layout(artifact), before, taken)
         except ArtifactError:
             # evicted or altered on disk: fetch again, once; altered bytes are never used
             artifact = self._sync(source.spec, self._includes[source.id], None).artifact
-            rendered = self._render_tree(spec, self._store.tree(artifact.digest), before, taken)
+            rendered = self._render_tree(spec, self._layout(artifact), before, taken)
         self._run.write(objects_file(spec.id), canonical(rendered.objects))
         outcome = replace(
             result.outcome,
@@ -209,8 +212,15 @@ class Worker:
         }
         return RenderedUnit(outcome=outcome, ids=ids, values=values, children=rendered.children)
 
+    def _layout(self, artifact: Artifact) -> Layout:
+        """The artifact's names, read once for all units that share it. Raises ArtifactError."""
+        with self._lock:
+            if artifact.digest not in self._layouts:
+                self._layouts[artifact.digest] = Layout(self._store.tree(artifact.digest))
+            return self._layouts[artifact.digest]
+
     def _render_tree(
-        self, spec: KustomizationSpec, tree: Tree, before: Sequence[RenderedUnit], taken: dict[str, str]
+        self, spec: KustomizationSpec, layout: Layout, before: Sequence[RenderedUnit], taken: dict[str, str]
     ) -> Rendered:
         """The unit's objects; `taken` receives what it took from other stacks, secret values left out."""
 
@@ -223,11 +233,10 @@ class Worker:
 
         return render_unit(
             spec,
-            tree,
+            layout,
             lookup=lookup,
             scratch_root=self._run.root,
             cache=self._cache,
-            options=self._options,
         )
 
     def _look_up(

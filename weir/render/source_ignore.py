@@ -99,6 +99,9 @@ def _parse_line(line: str, folder: str, where: str) -> list[tuple[bool, str]]:
     if len(plain) > _LONGEST or plain.count("**") > _MOST_DEEP:
         expected = f"a pattern of at most {_LONGEST} characters with at most {_MOST_DEEP} times **"
         raise SpecError.at(where, "", found=line, expected=expected)
+    if plain.rstrip().endswith("/**/"):
+        # pathspec takes it for /**, but it means folders only
+        plain = plain.rstrip() + "*/"
     try:
         pattern = GitIgnoreSpecPattern(plain)
     except (GitIgnorePatternError, re.error) as err:

@@ -59,6 +59,8 @@ _Parser: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _OPENING: Final = frozenset((yaml.MappingStartEvent, yaml.SequenceStartEvent))
 _CLOSING: Final = frozenset((yaml.MappingEndEvent, yaml.SequenceEndEvent))
 _INDENTED: Final = re.compile(r"(^|\n)[ \t]")
+_MEMORY: Final = 20_000
+"""Scalars remembered while one text is read, because manifests repeat themselves."""
 _OPEN: Final = object()
 """Stands for a key that has not been read yet."""
 _MERGE: Final = object()
@@ -93,6 +95,8 @@ class _Builder:
     def __init__(self, *, old_booleans: bool) -> None:
         self.odd = ""
         self._scalars = Scalars(old_booleans=old_booleans)
+        self._plain: dict[str, Any] = {}
+        """Unquoted scalars met before, without dates and merges."""
         self._nodes = 0
         self._expanded = 0
         self._aliases = 0
@@ -104,10 +108,9 @@ class _Builder:
         """The value of each document."""
         found: list[Any] = []
         parser = _Parser(text)
+        take = parser.get_event
         try:
-            while parser.check_event():
-                event = parser.get_event()
-                kind = type(event)
+            while (kind := type(event := take())) is not yaml.StreamEndEvent:
                 if kind is yaml.ScalarEvent:
                     self._scalar(event)
                 elif kind in _OPENING:
@@ -125,6 +128,40 @@ class _Builder:
             parser.dispose()
 
     def _scalar(self, event: Any) -> None:
+        value = self._usual(event)
+        if value is _OPEN or not self._place(value):
+            self._unusual(event)
+
+    def _usual(self, event: Any) -> Any:
+        """The value of a scalar as nearly all are, one that no rule looks at twice; `_OPEN` for another one."""
+        if event.anchor is not None:
+            return _OPEN
+        if event.implicit[0]:
+            return self._plain.get(event.value, _OPEN)
+        return event.value if event.tag is None and event.style != ">" and event.value != "<<" else _OPEN
+
+    def _place(self, value: Any) -> bool:
+        """Put a usual scalar where it belongs; False when a rule must look at it there."""
+        if not self._stack:
+            return False
+        frame = self._stack[-1]
+        target, key = frame.value, frame.key
+        if type(target) is list:
+            target.append(value)
+        elif key is _OPEN:
+            if type(value) is not str or value in target:
+                return False
+            frame.key = value
+        elif key is _MERGE:
+            return False
+        else:
+            target[key] = value
+            frame.key = _OPEN
+        frame.size += 1
+        self._nodes += 1
+        return True
+
+    def _unusual(self, event: Any) -> None:
         style_plain = event.implicit[0]
         frame = self._stack[-1] if self._stack else None
         is_key = frame is not None and frame.key is _OPEN and type(frame.value) is dict
@@ -138,12 +175,9 @@ class _Builder:
         if is_key and type(value) is not str:
             self.odd = self.odd or f"the key {event.value} is not a text"
             value = _json_key(value)
-        if style_plain and self._scalars.is_date(event.value):
-            self.odd = self.odd or f"the date {event.value} is not in quotes"
-        elif is_key and not style_plain and value == "<<":
-            self.odd = self.odd or "the key << is in quotes"
-        elif event.style == ">" and _INDENTED.search(event.value):
-            self.odd = self.odd or "a folded text has lines that are indented further"
+        elif style_plain and len(self._plain) < _MEMORY and not _needs_a_look(event.value):
+            self._plain[event.value] = value
+        self.odd = self.odd or _oddity(event, is_key=is_key)
         if event.anchor is not None:
             self._anchors[event.anchor] = (value, 1)
         merge = is_key and style_plain and value == "<<"
@@ -201,6 +235,22 @@ class _Builder:
             else:
                 frame.value[frame.key] = value
             frame.key = _OPEN
+
+
+def _needs_a_look(text: str) -> bool:
+    """Whether an unquoted scalar is odd, or may merge."""
+    return text == "<<" or Scalars.is_date(text)
+
+
+def _oddity(event: Any, *, is_key: bool) -> str:
+    """What kustomize would read differently in a scalar, empty for nothing."""
+    if event.implicit[0]:
+        return f"the date {event.value} is not in quotes" if Scalars.is_date(event.value) else ""
+    if is_key and event.value == "<<":
+        return "the key << is in quotes"
+    if event.style == ">" and _INDENTED.search(event.value):
+        return "a folded text has lines that are indented further"
+    return ""
 
 
 def _merge(target: Any, sources: list[Any]) -> int:

@@ -32,8 +32,6 @@ _FLOAT: Final = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?
 _DATE: Final = re.compile(r"[0-9]{4}-[0-9]{1,2}-[0-9]{1,2}([Tt ].*)?", re.DOTALL)
 _STARTS: Final = frozenset("0123456789+-.")
 _TAG: Final = "tag:yaml.org,2002:"
-_MEMORY: Final = 20_000
-"""Scalars remembered while one text is read."""
 
 
 class ScalarError(ValueError):
@@ -41,20 +39,16 @@ class ScalarError(ValueError):
 
 
 class Scalars:
-    """Reads the scalars of one text; remembers those it has seen, because manifests repeat themselves."""
+    """Reads scalars."""
 
     def __init__(self, *, old_booleans: bool = False) -> None:
-        self._seen: dict[str, Any] = {**_FIXED, **(_OLD if old_booleans else {})}
+        self._words: dict[str, Any] = {**_FIXED, **(_OLD if old_booleans else {})}
 
     def plain(self, text: str) -> Any:
         """The value of an unquoted scalar. Raises ScalarError."""
-        try:
-            return self._seen[text]
-        except KeyError:
-            value = _number(text) if text[0] in _STARTS else text
-            if len(self._seen) < _MEMORY:
-                self._seen[text] = value
-            return value
+        if text in self._words:
+            return self._words[text]
+        return _number(text) if text[0] in _STARTS else text
 
     def tagged(self, text: str, tag: str) -> Any:
         """The value of a scalar with an explicit tag. Raises ScalarError."""
