@@ -6,6 +6,7 @@ import hashlib
 import os
 import threading
 import traceback
+from collections.abc import Mapping
 from dataclasses import replace
 from functools import partial
 from typing import Final
@@ -19,6 +20,7 @@ from weir.edges.runs import Run, objects_file, unit_file
 from weir.edges.timings import note
 from weir.flow.apply import apply_unit
 from weir.flow.clusters import Clusters
+from weir.flow.decisions import Work
 from weir.flow.dependencies import check_ready_exprs
 from weir.flow.digest import digest_of
 from weir.flow.moves import wanted_elsewhere
@@ -26,7 +28,7 @@ from weir.flow.outcome import UnitOutcome, decode
 from weir.flow.plan import Request, plan_unit
 from weir.flow.settings import read_settings
 from weir.spec.errors import ClusterError, RenderError, WeirError
-from weir.spec.identity import UnitId
+from weir.spec.identity import ObjectId, UnitId
 from weir.spec.kustomization import KustomizationSpec
 from weir.spec.record import UnitRecord
 
@@ -54,6 +56,7 @@ class UnitProvider:
         self._run = Run.current()
         self._lock = threading.Lock()
         self._clusters: dict[str, Clusters] = {}
+        self._decisions: dict[UnitId, Mapping[ObjectId, Work]] = {}
 
     def _cluster(self, urn: str) -> Clusters:
         """Connections for the stack that a URN names."""
@@ -96,6 +99,8 @@ class UnitProvider:
             return inputs | {"suspended": "true"}
         request = self._request(clusters, outcome, outcome.spec)
         plan = plan_unit(request, self._objects(outcome), record)
+        note(unit, {"plan": plan.seconds})
+        self._decisions[unit] = plan.decisions
         log_plan(self._engine, urn, plan.changeset, outcome.warnings)
         reason = plan.unhealthy or _rewritten(record, outcome)
         return inputs | changes_props(plan.changeset) | last_result(record, reason)
@@ -138,6 +143,7 @@ class UnitProvider:
             options=self._settings.options,
             confidential=outcome.secret_ids,
             elsewhere=partial(wanted_elsewhere, self._run, outcome.spec),
+            known=self._decisions.pop(outcome.id, {}),
             stop=self._stop,
         )
 

@@ -57,6 +57,26 @@ def test_what_a_controller_writes_between_read_and_dry_run_is_no_change_of_ours(
     assert [str(item) for item in change.fields] == ["data.key: old -> new"]
 
 
+def test_the_apply_after_a_plan_asks_only_about_what_is_not_as_planned(
+    proxy: FaultProxy, kube: Kube, namespace: str
+) -> None:
+    unit = Unit(proxy.kubeconfig, namespace)
+    unit.must_apply([config_map(namespace, f"cm-{n}", {"key": "old"}) for n in range(20)])
+    objects = [config_map(namespace, f"cm-{n}", {"key": "new"}) for n in range(20)]
+    objects += [deployment(namespace, f"web-{n}") for n in range(10)]
+    plan = unit.plan(objects)
+    kube.apply_as("rival", config_map(namespace, "cm-7", {"key": "rival"}))
+    objects[3] = config_map(namespace, "cm-3", {"key": "newer"})
+    proxy.seen.clear()
+    unit.must_apply(objects, known=plan.decisions)
+    assert dry_runs(proxy) == 2
+    for name, text in (("cm-0", "new"), ("cm-3", "newer"), ("cm-7", "new")):
+        live = kube.get("v1", "ConfigMap", name, namespace)
+        assert live is not None
+        assert live["data"] == {"key": text}
+    assert unit.must_apply(objects).changeset.unchanged == 30
+
+
 def test_plain_creates_are_asked_about_once_a_kind_and_written_once(
     proxy: FaultProxy, namespace: str
 ) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,9 +16,11 @@ from weir.edges.kube.kubeconfig import load
 from weir.edges.kube.records import Records
 from weir.flow.apply import UnitResult, apply_unit
 from weir.flow.clusters import Clusters
+from weir.flow.decisions import Work
 from weir.flow.plan import Plan, Request, plan_unit
 from weir.flow.remove import remove_unit
 from weir.spec.documents import Document
+from weir.spec.identity import ObjectId
 from weir.spec.kustomization import KustomizationSpec, parse_kustomization
 from weir.spec.record import UnitRecord
 from weir.spec.stack import ClusterConfig, OptionsConfig
@@ -81,13 +84,14 @@ class Unit:
         revision: str = "main@sha1:1",
         *,
         stop: threading.Event | None = None,
+        known: Mapping[ObjectId, Work] | None = None,
         **spec: Any,
     ) -> UnitResult:
-        """One run."""
+        """One run; `known` are the decisions of a plan just before it."""
         wanted = self.spec(**spec)
         document = orjson.dumps(self.document(**spec)).decode()
         return apply_unit(
-            self.request(wanted, stop),
+            replace(self.request(wanted, stop), known=known or {}),
             self.records,
             [self.label(obj) for obj in objects],
             record=UnitRecord(id=wanted.id, stack=self.stack, document=document),

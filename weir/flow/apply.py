@@ -48,7 +48,7 @@ class UnitResult:
     """Seconds of `plan`, `record`, `apply`, `prune` and `wait`, as far as the run got."""
 
 
-def apply_unit(  # noqa: PLR0913 - a unit, its objects, what is recorded of them, and who is told
+def apply_unit(
     request: Request,
     records: Records,
     objects: Sequence[Obj],
@@ -57,12 +57,11 @@ def apply_unit(  # noqa: PLR0913 - a unit, its objects, what is recorded of them
     revision: str,
     digest: str,
     progress: Callable[[str], None],
-    plan: Plan | None = None,
 ) -> UnitResult:
     """Apply the rendered objects of a unit, prune what left it, wait for health, and keep the record.
 
     `record` holds what is new about the unit (source, document, variables, ...); inventory, history and last result
-    are taken from the cluster's own record. `plan` is one made just now in this process; without it one is made here.
+    are taken from the cluster's own record.
     Objects that are as desired are not written. The result's condition is False, and `error` says why, when objects
     were refused, could not be pruned or did not become healthy, or when the cluster went away.
 
@@ -73,7 +72,7 @@ def apply_unit(  # noqa: PLR0913 - a unit, its objects, what is recorded of them
     if request.spec.suspend:
         return _suspended(records, stored, record)
     run = _Run(request.heeding_stop(), records, stored, record, revision, digest, progress)
-    return run.carry_out(objects, plan)
+    return run.carry_out(objects)
 
 
 def _suspended(records: Records, stored: Stored | None, record: UnitRecord) -> UnitResult:
@@ -126,18 +125,18 @@ class _Run:
         self.began, self.clock = datetime.now(UTC), time.monotonic()
         self.fenced = self.clock
 
-    def carry_out(self, objects: Sequence[Obj], plan: Plan | None) -> UnitResult:
+    def carry_out(self, objects: Sequence[Obj]) -> UnitResult:
         """The whole run; every WeirError ends up in the result."""
         error: WeirError | None = None
         try:
-            self._steps(objects, plan)
+            self._steps(objects)
         except WeirError as err:
             error = err
         return self._finish(error)
 
-    def _steps(self, objects: Sequence[Obj], plan: Plan | None) -> None:
+    def _steps(self, objects: Sequence[Obj]) -> None:
         with self._timed("plan"):
-            plan = plan or make_plan(self.request, objects, self.record.inventory)
+            plan = make_plan(self.request, objects, self.record.inventory)
         self.changeset = plan.changeset
         if plan.guard:
             raise plan.guard

@@ -77,6 +77,8 @@ class Situation:
     """Those that this unit or another one of the run brings and that are not there yet."""
     certain: frozenset[tuple[str, str]] = frozenset()
     """(kind, namespace) in which admission cannot refuse what the plain rules accept."""
+    known: Mapping[ObjectId, Work] = field(default_factory=dict)
+    """Decisions made just now in this process; they hold while object and live object are the same."""
     stop: threading.Event | None = None
     forbidden: dict[tuple[str, str], str] = field(default_factory=dict)
     """(plural, namespace) -> the server's refusal of writes for us there."""
@@ -93,7 +95,7 @@ def decide(situation: Situation, placed: Sequence[Placed], live: Mapping[ObjectI
         ClusterError: the server cannot be reached.
         StopRequested: the run was cancelled.
     """
-    first = [_local(situation, item, live.get(item.id)) for item in placed]
+    first = [_recall(situation, *_local(situation, item, live.get(item.id))) for item in placed]
     asked = [index for index, (_, ask) in enumerate(first) if ask]
     sure = frozenset(index for index in asked if _is_sure(situation, first[index][0]))
     leaders, followers = _representatives([(index, first[index][0]) for index in asked], sure)
@@ -126,6 +128,17 @@ def _local(situation: Situation, item: Placed, live: Obj | None) -> tuple[Work, 
     if compare(desired, live) is Verdict.SAME:
         return Work(desired=desired, action=Action.UNCHANGED, **common), False
     return Work(desired=desired, action=Action.CONFIGURE, **common), True
+
+
+def _recall(situation: Situation, work: Work, ask: bool) -> tuple[Work, bool]:  # noqa: FBT001 - one pair
+    """As given, unless the server was asked just now about the very same."""
+    before = situation.known.get(work.id) if ask else None
+    if before is None or before.problem or before.guessed or before.migrate:
+        return work, ask
+    same = (before.resource, before.desired) == (work.resource, work.desired)
+    if not same or _version(before.live) != _version(work.live):
+        return work, ask
+    return replace(before, live=work.live), False
 
 
 def skipped(desired: Obj | None, live: Obj | None) -> str:
@@ -199,8 +212,8 @@ def _foreseen(situation: Situation, work: Work) -> tuple[Work, Obj]:
     return work, merged
 
 
-def _version(obj: Obj) -> str:
-    return str(obj["metadata"].get("resourceVersion") or "")
+def _version(obj: Obj | None) -> str:
+    return str(obj["metadata"].get("resourceVersion") or "") if obj else ""
 
 
 def _refused(situation: Situation, work: Work, err: KubeStatusError) -> Work:

@@ -61,6 +61,11 @@ class Plan:
         return (*found, *([str(self.guard)] if self.guard else []))
 
     @property
+    def decisions(self) -> dict[ObjectId, Work]:
+        """The decision about each desired object."""
+        return {work.id: work for stage in self.stages for work in stage}
+
+    @property
     def inventory(self) -> dict[ObjectId, str]:
         """The desired objects with the version each is spoken in, in apply order."""
         return {work.id: work.resource.version for stage in self.stages for work in stage}
@@ -77,6 +82,8 @@ class Request:
     confidential: frozenset[ObjectId] = frozenset()
     elsewhere: Callable[[], frozenset[ObjectId]] = frozenset
     """Objects that other units of the same run want; asked only when something would be deleted."""
+    known: Mapping[ObjectId, Work] = field(default_factory=dict)
+    """Decisions of a plan made just now in this process."""
     stop: threading.Event | None = None
     """Ends the work early, with StopRequested."""
 
@@ -134,6 +141,7 @@ def decide_placed(request: Request, placed: Sequence[Placed], live: Mapping[Obje
         confidential=request.confidential,
         new_namespaces=coming_namespaces(request, placed, live),
         certain=unopposed(request.kube, request.discovery, placed, live, request.stop),
+        known=request.known,
         stop=request.stop,
     )
     return decide(situation, placed, live)
