@@ -19,8 +19,8 @@ Run = Callable[[Session], Mapping[str, Sample]]
 
 RUNS: Final[Mapping[tuple[str, ...], Run]] = {
     bulk.LIFE: bulk.life,
-    ("B1.install_deployments",): bulk.install_deployments,
-    ("B5.live", "B5.live_warm"): monorepo.live,
+    ("B1.install_deployments", "P1.up_noop_deployments"): bulk.deployments,
+    ("B5.monorepo", "B5.monorepo_warm"): monorepo.live,
     ("P1.per_object_create",): per_object.create,
 }
 """Which ids one run yields -> the run."""

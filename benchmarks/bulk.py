@@ -21,7 +21,7 @@ LIFE: Final = (
     "P1.up_noop",
     "B3.noop_plan",
     "P1.up_one_line",
-    "B5.live_one_unit",
+    "B5.live",
     "B1.change_all",
     "B1.prune",
 )
@@ -56,6 +56,7 @@ def life(box: Session) -> Mapping[str, Sample]:
     }
     stack.destroy().must()
     box.drop(namespace, raw_namespace)
+    box.settle()
     return found
 
 
@@ -131,7 +132,7 @@ def _one_line(
     floor = empty.seconds + own
     return {
         "P1.up_one_line": Sample(outcome.seconds, floor, {**parts, "kustomize": own}),
-        "B5.live_one_unit": Sample(live.seconds, floor, {**parts, "kustomize": own}),
+        "B5.live": Sample(live.seconds, floor, {**parts, "kustomize": own}),
     }
 
 
@@ -161,8 +162,8 @@ def _prune(
     return Sample(outcome.seconds, empty.seconds + deleted, {**parts, "raw_delete": deleted})
 
 
-def install_deployments(box: Session) -> Mapping[str, Sample]:
-    """1,000 Deployments of 3 KB, not waited for; then the same again without a change."""
+def deployments(box: Session) -> Mapping[str, Sample]:
+    """1,000 Deployments of 3 KB, not waited for; then the same again without a change, when the controllers rest."""
     empty = empty_unit(box)
     namespace, raw_namespace = box.namespace(), box.namespace()
     repository = box.repository()
@@ -170,21 +171,22 @@ def install_deployments(box: Session) -> Mapping[str, Sample]:
     content.write_unit(repository.work / "unit", objects)
     repository.commit("Install")
     stack = box.stack(repository, {UNIT: "./unit"}, wait=False)
+    own = floors.kustomize([repository.work / "unit"])
+    box.settle()
     outcome, parts = cold_up(stack)
     box.judge(UNIT, objects)
-    own = floors.kustomize([repository.work / "unit"])
+    box.settle()
     raw = floors.raw_apply(box.rest, twin(content.deployments(raw_namespace, box.count)))
+    box.drop(raw_namespace)
+    box.settle()
     again, more = cold_up(stack)
-    parts |= {
-        "kustomize": own,
-        "raw_apply": raw,
-        "noop": again.seconds,
-        "noop_over_empty": again.seconds - empty.seconds,
-    }
-    parts["engine_mb"] = max(parts["engine_mb"], more["engine_mb"])
+    parts |= {"kustomize": own, "raw_apply": raw, "empty_unit": empty.seconds}
     stack.destroy().must()
-    box.drop(namespace, raw_namespace)
-    return {"B1.install_deployments": Sample(outcome.seconds, empty.seconds + own + raw, parts)}
+    box.drop(namespace)
+    return {
+        "B1.install_deployments": Sample(outcome.seconds, empty.seconds + own + raw, parts),
+        "P1.up_noop_deployments": Sample(again.seconds, empty.seconds, more),
+    }
 
 
 class Live:

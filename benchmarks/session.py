@@ -26,6 +26,8 @@ from tests.support.stack import StackRun, git_repository, kustomization
 from weir.edges.local_cluster import running_cluster
 
 _MEGABYTE: Final = 1024 * 1024
+_IDLE: Final = 0.2
+"""CPU seconds per second of a control plane that only renews its leases."""
 _NONE: Final[Mapping[str, float]] = MappingProxyType({})
 
 
@@ -90,6 +92,18 @@ class Session:
         while any(self.rest.get("v1", "Namespace", "", name) for name in namespaces):
             assert time.monotonic() < deadline, "namespaces do not go away"
             time.sleep(0.5)
+
+    def settle(self) -> None:
+        """Wait until the controllers have done their part: the control plane uses a fifth of a core in a second."""
+        ours = [one for one in psutil.process_iter() if _names(one, str(self.folder / "cluster"))]
+        deadline, before = time.monotonic() + 300, _cpu_seconds(ours)
+        while True:
+            time.sleep(1.0)
+            now = _cpu_seconds(ours)
+            if now - before < _IDLE:
+                return
+            assert time.monotonic() < deadline, "the control plane does not come to rest"
+            before = now
 
     def repository(self) -> Repository:
         """A new Git repository."""
@@ -181,6 +195,19 @@ class _Memory:
                     own = engine.memory_info().rss
                     rest = sum(child.memory_info().rss for child in engine.children(recursive=True))
                     self.engine, self.all = max(self.engine, own), max(self.all, own + rest)
+
+
+def _names(process: psutil.Process, folder: str) -> bool:
+    """Whether the process was given something in the folder."""
+    try:
+        return any(folder in word for word in process.cmdline())
+    except psutil.Error:
+        return False
+
+
+def _cpu_seconds(processes: Sequence[psutil.Process]) -> float:
+    times = [process.cpu_times() for process in processes]
+    return float(sum(one.user + one.system for one in times))
 
 
 def _name(process: psutil.Process) -> str:

@@ -17,12 +17,13 @@ _WHAT: Final = {
     "P1.up_noop": "1,000 objects, nothing changed",
     "B3.noop_plan": "plan of 1,000 objects in sync",
     "P1.up_one_line": "1,000 objects, one line committed",
-    "B5.live_one_unit": "the same, until the object is live",
+    "B5.live": "the same, until the object is live",
     "B1.change_all": "change every one of 1,000 objects",
     "B1.prune": "remove 1,000 objects",
     "B1.install_deployments": "install 1,000 Deployments of 3 KB",
-    "B5.live": "one line in a monorepo (10,000 files, 50 MB, 20 units) until live, caches cold",
-    "B5.live_warm": "the same with the caches of the run before",
+    "P1.up_noop_deployments": "the same, nothing changed",
+    "B5.monorepo": "one line in a monorepo (10,000 files, 50 MB, 20 units) until live, caches cold",
+    "B5.monorepo_warm": "the same with the caches of the run before",
     "P1.per_object_create": "1,000 objects as plain pulumi-kubernetes resources",
 }
 _FLOOR: Final = {
@@ -32,12 +33,13 @@ _FLOOR: Final = {
     "P1.up_noop": "empty unit",
     "B3.noop_plan": "one LIST per kind",
     "P1.up_one_line": "empty unit + kustomize",
-    "B5.live_one_unit": "empty unit + kustomize",
+    "B5.live": "empty unit + kustomize",
     "B1.change_all": "empty unit + kustomize + raw apply",
     "B1.prune": "empty unit + raw delete",
     "B1.install_deployments": "empty unit + kustomize + raw apply",
-    "B5.live": "empty unit + kustomize of 20 units",
-    "B5.live_warm": "empty unit + kustomize of one unit",
+    "P1.up_noop_deployments": "empty unit",
+    "B5.monorepo": "empty unit + clone + kustomize of 20 units",
+    "B5.monorepo_warm": "empty unit + kustomize of one unit",
     "P1.per_object_create": "raw apply",
 }
 
