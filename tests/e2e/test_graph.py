@@ -12,6 +12,8 @@ from weir.edges.local_cluster import running_cluster
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(300)]
 
+PASSWORD = "canary-output-31c7"
+
 
 def test_a_ready_expression_holds_a_unit_back_until_it_is_true(world: World) -> None:
     ns = world.namespace
@@ -45,6 +47,7 @@ def infrastructure(stack: StackRun) -> str:
     folder.mkdir()
     (folder / "Pulumi.yaml").write_text("name: infra\nruntime: python\n")
     program = "import pulumi\npulumi.export('db_host', 'db.internal')\npulumi.export('not-a-name', 'x')\n"
+    program += f"pulumi.export('db_pass', pulumi.Output.secret('{PASSWORD}'))\n"
     (folder / "__main__.py").write_text(program)
     where = ("--cwd", str(folder), "--non-interactive")
     stack.run("pulumi", "stack", "init", "prod", *where).must()
@@ -63,6 +66,18 @@ def test_variables_come_from_another_stacks_outputs_and_from_the_stacks_settings
     assert world.live("v1", "ConfigMap", "two")["data"] == {"HOST": "db.internal", "REGION": "eu-west"}
     world.stack.expect_clean()
     assert world.stack.weir("diff").code == 0
+    world.commit({"two/b.yaml": [config_map(world.namespace, "two", HOST="${db_host}", PASS="${db_pass}")]})
+    for _ in range(2):  # a record holds no secret output, so it stays unknown
+        found = world.stack.weir("diff")
+        assert found.code == 1
+        unknown = f"two: db_pass from StackOutput/{outputs['name']} is not known yet, <unknown> stands for it"
+        assert unknown in found.out
+        assert PASSWORD not in found.out
+        world.stack.up().must()
+        assert world.live("v1", "ConfigMap", "two")["data"] == {"HOST": "db.internal", "PASS": PASSWORD}
+    world.commit({"two/b.yaml": [config_map(world.namespace, "two", HOST="${db_port}")]})
+    assert world.stack.weir("diff").code == 1
+    assert "the variable db_port is not defined" in world.stack.up().must_fail().out
 
 
 def test_a_unit_with_a_kubeconfig_goes_there_and_its_record_stays_here(world: World, tmp_path: Path) -> None:

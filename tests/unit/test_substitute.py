@@ -9,7 +9,7 @@ import pytest
 
 from tests.property.strategies import kustomization
 from weir.render.expressions import ExpressionError, UndefinedError, expand
-from weir.render.substitute import UNKNOWN, Substituted, Variable, collect_variables, substitute
+from weir.render.substitute import OTHERS, UNKNOWN, Substituted, Variable, collect_variables, substitute
 from weir.spec.documents import Document
 from weir.spec.errors import RenderError
 
@@ -303,7 +303,27 @@ def test_an_unknown_value_shows_as_unknown_and_is_reported() -> None:
     data = {"data": {"a": "https://${host^^}/${#host}/${host:=x}"}}
     result = substitute([document(data)], variables)
     assert result.documents[0].data["data"]["a"] == "https://<unknown>/<unknown>/<unknown>"
-    assert result.warnings == ("apps/cm.yaml: ConfigMap/prod/a: host from StackOutput/net is not known yet",)
+    assert result.warnings == ("host from StackOutput/net is not known yet, <unknown> stands for it",)
+
+
+def test_what_an_incompletely_known_source_may_hold_is_unknown_unless_it_has_a_default() -> None:
+    post = {"substituteFrom": [{"kind": "StackOutput", "name": n} for n in ("partly", "never-seen")]}
+    variables = collect_variables(kustomization(postBuild=post), lookup)
+    data = {"data": {"a": "${port}", "b": "${host}/${host}", "c": "${size:=3}"}}
+    others = [document({"data": {"a": text}}) for text in ("${port}", "${size:=3}")]
+    result = substitute([document(data), *others], variables)
+    assert result.documents[0].data["data"] == {"a": 1, "b": "<unknown>/<unknown>", "c": 3}
+    assert result.warnings == (
+        "host from StackOutput/partly or StackOutput/never-seen is not known yet, <unknown> stands for it",
+    )
+    assert result.secret == {0, 2}, "what nobody recorded may be a secret, and be in the live object"
+
+
+def test_an_undefined_variable_stays_an_error_when_all_sources_are_known() -> None:
+    post = {"substituteFrom": [{"kind": "ConfigMap", "name": "one"}]}
+    variables = collect_variables(kustomization(postBuild=post), lookup)
+    with pytest.raises(RenderError, match="the variable host is not defined"):
+        substitute([document({"data": {"a": "${host}"}})], variables)
 
 
 def lookup(kind: str, namespace: str, name: str) -> Mapping[str, str] | None:
@@ -311,8 +331,11 @@ def lookup(kind: str, namespace: str, name: str) -> Mapping[str, str] | None:
         ("ConfigMap", "flux-system", "one"): {"a": "1", "b": "1"},
         ("Secret", "flux-system", "two"): {"b": "se\ncret\n"},
         ("StackOutput", "flux-system", "net"): {"host": UNKNOWN},
+        ("StackOutput", "flux-system", "partly"): {"port": "1", OTHERS: UNKNOWN},
+        ("StackOutput", "flux-system", "never-seen"): {OTHERS: UNKNOWN},
         ("ConfigMap", "flux-system", "bad"): {"a": "1", "not-a-name": "1"},
         ("ConfigMap", "flux-system", "digit"): {"1a": "1"},
+        ("ConfigMap", "flux-system", "others"): {OTHERS: str(UNKNOWN)},
     }
     return stored.get((kind, namespace, name))
 
@@ -340,6 +363,10 @@ def test_later_sources_win_and_inline_values_win_over_all() -> None:
         (
             {"kind": "ConfigMap", "name": "digit"},
             "ConfigMap/digit: found the key '1a', expected the name of a variable",
+        ),
+        (
+            {"kind": "ConfigMap", "name": "others"},
+            "ConfigMap/others: found the key '*', expected the name of a variable",
         ),
     ],
 )

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from weir.edges.runs import Run
 from weir.flow.session import Session, open_session
 from weir.flow.settings import read_settings_file
 from weir.flow.work import Overrides
+from weir.render.substitute import OTHERS, UNKNOWN
 from weir.spec.errors import WeirError
+from weir.spec.record import UnitRecord
 
 
 def add_stack_arguments(parser: argparse.ArgumentParser) -> None:
@@ -37,24 +39,24 @@ def open_stack(args: argparse.Namespace, overrides: Overrides | None = None) -> 
 
 
 class _RecordedOutputs:
-    """Outputs of other stacks as the unit records remember them; the engine is not asked."""
+    """Outputs of other stacks as the unit records remember them, others as unknown; the engine is not asked."""
 
     def __init__(self) -> None:
         self.session: Session | None = None
 
-    def read(self, stack: str) -> Mapping[str, str] | None:
-        """Values that units of this stack took from another stack at their last apply; None when there are none."""
-        if self.session is None:
-            return None
-        try:
-            records = self.session.clusters.records.read_all()
-        except WeirError:
-            return None
+    def read(self, stack: str) -> Mapping[str, str]:
+        """Values that units of this stack took from another stack at their last apply; records hold no secret ones."""
         prefix = f"{stack}:"
         found = {
             key.removeprefix(prefix): value
-            for record in records
+            for record in self._records()
             for key, value in record.variables.items()
             if key.startswith(prefix)
         }
-        return found or None
+        return {**found, OTHERS: UNKNOWN}
+
+    def _records(self) -> Sequence[UnitRecord]:
+        try:
+            return self.session.clusters.records.read_all() if self.session else ()
+        except WeirError:
+            return ()

@@ -91,7 +91,7 @@ def render_unit(
         children=finished.children,
         digest=digest_of(canonical(finished.objects)),
         secret_ids=finished.secret_ids,
-        warnings=(*top.warnings, *filled.warnings, *finished.warnings),
+        warnings=(*top.warnings, *(f"{spec.id}: {text}" for text in filled.warnings), *finished.warnings),
         timings=timings,
     )
 

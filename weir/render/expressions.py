@@ -44,23 +44,26 @@ class Opaque(str):
     __slots__ = ()
 
 
-def expand(text: str, lookup: Lookup) -> str:
+def expand(text: str, lookup: Lookup, otherwise: Lookup = lambda _: None) -> str:
     """The text with every expression replaced; `$$` becomes `$`, and a `$` before anything but `{` stays.
+
+    `otherwise` is asked about what is not defined and has no default.
 
     Raises:
         UndefinedError: a variable is not defined and its expression gives no default.
         ExpressionError: an expression is not closed, not supported, or makes the text too large.
     """
-    return _Reader(text, lookup).text_to_end()
+    return _Reader(text, lookup, otherwise).text_to_end()
 
 
 class _Reader:
-    def __init__(self, text: str, lookup: Lookup) -> None:
+    def __init__(self, text: str, lookup: Lookup, otherwise: Lookup) -> None:
         self.text = text
         self.at = 0
         self.levels = 0
         self.work = 0
         self.lookup = lookup
+        self.otherwise = otherwise
 
     def text_to_end(self) -> str:
         parts: list[str] = []
@@ -121,6 +124,8 @@ class _Reader:
 
     def _value(self, name: str) -> str:
         value = self.lookup(name)
+        if value is None:
+            value = self.otherwise(name)
         if value is None:
             raise UndefinedError(name)
         self.work += len(value)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 import orjson
@@ -22,6 +22,9 @@ from weir.spec.kustomization import KustomizationSpec
 
 UNKNOWN: Final[str] = Opaque("<unknown>")
 """The value of a variable that will only be known during an update; it is used as this very object."""
+
+OTHERS: Final = "*"
+"""Key of a look-up's answer, with the value `UNKNOWN`, that stands for all that the source may hold besides."""
 
 DISABLED: Final = "kustomize.toolkit.fluxcd.io/substitute"
 """Label or annotation with the value `disabled`: the object is left as it is."""
@@ -59,10 +62,13 @@ class Substituted:
     secret: frozenset[int]
     """Positions of the documents that hold a secret variable's value now."""
     warnings: tuple[str, ...]
+    """One for each variable that is not known yet."""
 
 
 def collect_variables(spec: KustomizationSpec, lookup: LookUp) -> dict[str, Variable]:
     """All variables of a unit: `substituteFrom` in order, the later entry counts, and above them `substitute`.
+
+    `OTHERS` among them stands for every name that is not; only what has no default takes its value.
 
     Raises:
         RenderError: an entry does not exist and is not optional, or one of its keys is no variable name.
@@ -75,18 +81,24 @@ def collect_variables(spec: KustomizationSpec, lookup: LookUp) -> dict[str, Vari
             hint = "create it, correct the name, or set optional: true"
             problem = f"found no {origin} in namespace {spec.id.namespace}"
             raise RenderError(f"spec.postBuild.substituteFrom: {problem}", hint=hint)
-        found |= _variables(values or {}, origin, secret=source.kind == "Secret")
+        new = _variables(values or {}, origin, secret=source.kind == "Secret")
+        if OTHERS in new and OTHERS in found:
+            new[OTHERS] = replace(new[OTHERS], origin=f"{found[OTHERS].origin} or {origin}")
+        found |= new
     return found | _variables(spec.substitute, "spec.postBuild.substitute", secret=False)
 
 
 def _variables(values: Mapping[str, str], origin: str, *, secret: bool) -> dict[str, Variable]:
     found = {}
     for name, value in values.items():
-        if not NAME.fullmatch(name):
+        others = name == OTHERS and value is UNKNOWN
+        if not others and not NAME.fullmatch(name):
             hint = "rename the key: letters, digits and '_', not starting with a digit"
             raise RenderError(f"{origin}: found the key {name!r}, expected the name of a variable", hint=hint)
         plain = value if value is UNKNOWN else value.replace("\n", "")
-        found[name] = Variable(value=plain, secret=secret or isinstance(value, SecretText), origin=origin)
+        # what nobody knows may be a secret
+        hidden = secret or others or isinstance(value, SecretText)
+        found[name] = Variable(value=plain, secret=hidden, origin=origin)
     return found
 
 
@@ -103,7 +115,7 @@ def substitute(
         return Substituted(documents=tuple(documents), secret=frozenset(), warnings=())
     done: list[Document] = []
     secret: set[int] = set()
-    warnings: list[str] = []
+    unknown: dict[str, Variable] = {}
     for index, document in enumerate(documents):
         if not _has_expression(document.data) or _is_disabled(document.data):
             done.append(document)
@@ -112,8 +124,8 @@ def substitute(
         done.append(Document(document.file, document.index, _substitute_one(document, variables, used)))
         if any(variable.secret for variable in used.values()):
             secret.add(index)
-        warnings.extend(_unknowns(document, used))
-    return Substituted(documents=tuple(done), secret=frozenset(secret), warnings=tuple(warnings))
+        unknown |= {name: variable for name, variable in used.items() if variable.value is UNKNOWN}
+    return Substituted(documents=tuple(done), secret=frozenset(secret), warnings=_unknowns(unknown))
 
 
 def _has_expression(data: dict[str, Any]) -> bool:
@@ -130,15 +142,9 @@ def _is_disabled(data: dict[str, Any]) -> bool:
 def _substitute_one(
     document: Document, variables: Mapping[str, Variable], used: dict[str, Variable]
 ) -> dict[str, Any]:
-    def lookup(name: str) -> str | None:
-        variable = variables.get(name)
-        if variable is None:
-            return None
-        used[name] = variable
-        return variable.value
-
+    values = _Values(variables, used)
     try:
-        text = expand(to_yaml(document.data), lookup)
+        text = expand(to_yaml(document.data), values.get, values.otherwise)
     except UndefinedError as err:
         hint = "define it in spec.postBuild, give it a default as in ${name:=value}, or write $${name}"
         raise RenderError(f"{document.where}: {err}", hint=hint) from err
@@ -150,6 +156,30 @@ def _substitute_one(
             ) from None
         raise RenderError(f"{document.where}: {err}", hint=hint) from err
     return _read_back(text, document, used)
+
+
+class _Values:
+    """The values of one document; notes in `used` which variables they depend on."""
+
+    def __init__(self, variables: Mapping[str, Variable], used: dict[str, Variable]) -> None:
+        self.variables, self.used = variables, used
+        self.others = variables.get(OTHERS)
+
+    def get(self, name: str) -> str | None:
+        """The value, None for the expression's default: in its place may stand what nobody knows."""
+        if name in self.variables:
+            self.used[name] = self.variables[name]
+            return self.used[name].value
+        if self.others:
+            self.used.setdefault(name, replace(self.others, value=""))
+        return None
+
+    def otherwise(self, name: str) -> str | None:
+        """The value of what has no default either."""
+        if self.others is None:
+            return None
+        self.used[name] = self.others
+        return self.others.value
 
 
 def _read_back(text: str, document: Document, used: Iterable[str]) -> dict[str, Any]:
@@ -166,6 +196,8 @@ def _read_back(text: str, document: Document, used: Iterable[str]) -> dict[str, 
     return values[0]
 
 
-def _unknowns(document: Document, used: Mapping[str, Variable]) -> list[str]:
-    names = sorted(name for name, variable in used.items() if variable.value is UNKNOWN)
-    return [f"{document.where}: {name} from {used[name].origin} is not known yet" for name in names]
+def _unknowns(used: Mapping[str, Variable]) -> tuple[str, ...]:
+    return tuple(
+        f"{name} from {variable.origin} is not known yet, {UNKNOWN} stands for it"
+        for name, variable in sorted(used.items())
+    )
