@@ -17,11 +17,12 @@ from weir.flow.refusals import forbidden_to_write, refusal_text
 from weir.flow.staging import Placed
 from weir.objects import annotations as marks
 from weir.objects import managed, takeover
-from weir.objects.diff import field_changes
+from weir.objects.diff import MASK, field_changes
 from weir.objects.foresee import after_takeover, overlay
 from weir.objects.ignore import strip_ignored
 from weir.objects.owned import Verdict, compare
 from weir.objects.validate import certain_create
+from weir.render.substitute import UNKNOWN
 from weir.spec.changes import Action, FieldChange
 from weir.spec.errors import WeirError
 from weir.spec.identity import ObjectId
@@ -299,10 +300,10 @@ def _show(situation: Situation, work: Work, fields: Iterable[FieldChange]) -> tu
     """The fields, with all values masked when the object holds secrets that its kind does not tell."""
     if work.id not in situation.confidential or work.id.kind == "Secret":
         return tuple(fields)
-    mask = "***"
-    return tuple(
-        change
-        if change.path.startswith("metadata.")
-        else FieldChange(change.path, change.old and f"{mask} (before)", change.new and f"{mask} (after)")
-        for change in fields
-    )
+    return tuple(change if change.path.startswith("metadata.") else _masked(change) for change in fields)
+
+
+def _masked(change: FieldChange) -> FieldChange:
+    """Without its values; that one is not known yet is no secret."""
+    old, new = change.old and f"{MASK} (before)", change.new and f"{MASK} (after)"
+    return replace(change, old=old, new=change.new if change.new == UNKNOWN else new)
