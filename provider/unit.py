@@ -20,6 +20,7 @@ from weir.edges.runs import Run, objects_file, unit_file
 from weir.edges.timings import note
 from weir.flow.apply import apply_unit
 from weir.flow.clusters import Clusters
+from weir.flow.conflicts import refuse_other_stack
 from weir.flow.decisions import Work
 from weir.flow.dependencies import check_ready_exprs
 from weir.flow.digest import digest_of
@@ -87,6 +88,7 @@ class UnitProvider:
         record = clusters.records.read(unit)
         if "orphan" in news:
             return inputs | self._check_orphan(urn, clusters, record)
+        refuse_other_stack(record, clusters.records.stack, self._settings.options)
         outcome = self._outcome(unit)
         inputs |= {
             "revision": outcome.revision,
@@ -200,7 +202,7 @@ class UnitProvider:
         return outputs
 
     def delete(self, urn: str, state: Props) -> None:
-        """Remove the unit by its deletion policy. A unit without a record is gone already. Raises WeirError."""
+        """Remove the unit by its deletion policy; without a record of this stack it is gone. Raises WeirError."""
         clusters = self._cluster(urn)
         self._same_cluster(clusters, state.get("cluster", ""))
         self._remove(urn, clusters, UnitId.parse(state["unit"]))
@@ -209,7 +211,7 @@ class UnitProvider:
         from weir.flow.remove import remove_unit
 
         record = clusters.records.read(unit)
-        if record is None:
+        if record is None or record.stack != clusters.records.stack:
             return
         options = self._settings.options
         if os.environ.get(ALLOW_DELETE):
@@ -223,10 +225,10 @@ class UnitProvider:
         )
 
     def read(self, urn: str, name: str, state: Props, inputs: Props) -> tuple[Props | None, Props]:
-        """Outputs and inputs as the cluster's record has them; None when there is no record any more."""
+        """Outputs and inputs as the cluster's record has them; None when there is none of this stack any more."""
         clusters = self._cluster(urn)
         record = clusters.records.read(UnitId.parse(name))
-        if record is None:
+        if record is None or record.stack != clusters.records.stack:
             return None, {}
         kept = {key: value for key, value in inputs.items() if key not in ("changes", "error", "result")}
         return dict(state) | record_outputs(record), kept
@@ -238,6 +240,7 @@ def _new_record(outcome: UnitOutcome, stack: str) -> UnitRecord:
         id=outcome.id,
         stack=stack,
         source=str(outcome.spec.source),
+        confidential=frozenset(item for item in outcome.secret_ids if item.kind != "Secret"),
         spec_digest=_document_digest(outcome),
         document=orjson.dumps(outcome.document.data).decode(),
         variables=outcome.variables,

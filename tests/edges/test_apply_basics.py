@@ -9,6 +9,8 @@ import pytest
 from tests.support.kube import Kube
 from tests.support.units import Unit, config_map, deployment, secret
 from weir.spec.changes import Action
+from weir.spec.errors import ClusterError
+from weir.spec.stack import OptionsConfig
 
 
 @pytest.fixture
@@ -144,6 +146,24 @@ def test_object_of_another_stack_is_refused(kubeconfig: Path, kube: Kube, namesp
     live = kube.get("v1", "ConfigMap", "a", namespace)
     assert live
     assert live["data"] == {"key": "theirs"}
+
+
+def test_unit_of_another_stack_is_refused_until_it_is_handed_over(
+    kubeconfig: Path, kube: Kube, namespace: str
+) -> None:
+    Unit(kubeconfig, namespace, stack="first").must_apply([config_map(namespace, "a", {"key": "first"})])
+    second = Unit(kubeconfig, namespace, stack="second")
+    with pytest.raises(ClusterError, match="found it in stack first, expected stack second"):
+        second.apply([config_map(namespace, "b")])
+    assert kube.get("v1", "ConfigMap", "b", namespace) is None
+    live = kube.get("v1", "ConfigMap", "a", namespace)
+    assert live
+    assert live["data"] == {"key": "first"}
+    second.options = OptionsConfig(former_stack="first")
+    second.must_apply([config_map(namespace, "a", {"key": "second"})])
+    record = second.records.read(second.spec().id)
+    assert record
+    assert record.stack == "second"
 
 
 def test_if_not_present_is_created_once_and_ignore_never(unit: Unit, kube: Kube, namespace: str) -> None:

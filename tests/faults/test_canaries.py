@@ -129,9 +129,12 @@ def good(vault: Vault, turn: str) -> dict[str, list[Obj]]:
     fixed = {**vault.secret("fixed", a=hidden["secret-immutable"]), "immutable": True}
     pruned = [vault.secret("pruned", a=hidden["secret-pruned"])] if turn == "1" else []
     live = vault.secret("live")
+    word = config_map(ns, "word", WORD="${word}", TURN=turn)
+    word["metadata"]["annotations"] = {"note": f"{turn} ${{word}}"}
+    former = config_map(ns, "former", WORD="${word}" if turn == "1" else "open")
     return {
         "good/secrets.yaml": [text, changing, fixed, live, *pruned],
-        "good/maps.yaml": [config_map(ns, "word", WORD="${word}", TURN=turn)],
+        "good/maps.yaml": [word, former],
     }
 
 

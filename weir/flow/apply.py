@@ -16,7 +16,7 @@ from typing import Any, Final
 from weir.edges.kube.errors import UnreachableError
 from weir.edges.kube.records import Records, Running, Stored
 from weir.flow.checks import await_health
-from weir.flow.conflicts import other_owners
+from weir.flow.conflicts import other_owners, refuse_other_stack
 from weir.flow.decisions import WRITES, Work
 from weir.flow.definitions import rework, settle
 from weir.flow.faults import fault
@@ -66,9 +66,10 @@ def apply_unit(
     were refused, could not be pruned or did not become healthy, or when the cluster went away.
 
     Raises:
-        ClusterError: the record cannot be read; nothing was done.
+        ClusterError: the record cannot be read, or is another stack's; nothing was done.
     """
     stored = records.load(request.spec.id)
+    refuse_other_stack(stored.record if stored else None, records.stack, request.options)
     if request.spec.suspend:
         return _suspended(records, stored, record)
     run = _Run(request.heeding_stop(), records, stored, record, revision, digest, progress)
@@ -98,7 +99,6 @@ class _Run:
         digest: str,
         progress: Callable[[str], None],
     ) -> None:
-        self.request = request
         self.records = records
         self.stored = stored
         self.old = stored.record if stored else None
@@ -111,10 +111,13 @@ class _Run:
             digest=known.digest,
             inventory=known.inventory,
             history=known.history,
+            confidential=record.confidential | known.confidential,
             ready=known.ready,
             attempted=revision,
             suspended=False,
         )
+        self.request = replace(request, confidential=request.confidential | self.record.confidential)
+        self.secret = record.confidential
         self.revision, self.digest = revision, digest
         self.progress, self.stop = progress, request.stop or threading.Event()
         self.version: str = stored.version if stored else ""
@@ -249,7 +252,13 @@ class _Run:
         now, spent = datetime.now(UTC), time.monotonic() - self.clock
         if error is None:
             ready = condition(self.old, "True", SUCCEEDED, f"Applied revision: {self.revision}", now)
-            record = replace(self.record, revision=self.revision, digest=self.digest, ready=ready)
+            record = replace(
+                self.record,
+                revision=self.revision,
+                digest=self.digest,
+                ready=ready,
+                confidential=self.secret,
+            )
         else:
             reason = reason_of(error, waiting=self.waiting)
             record = replace(self.record, ready=condition(self.old, "False", reason, str(error), now))

@@ -8,7 +8,25 @@ from weir.edges.kube.records import Records
 from weir.flow.decisions import WRITES
 from weir.flow.plan import Plan
 from weir.objects import annotations as marks
+from weir.spec.errors import ClusterError
 from weir.spec.identity import ObjectId, UnitId
+from weir.spec.record import UnitRecord
+from weir.spec.stack import OptionsConfig
+
+
+def refuse_other_stack(record: UnitRecord | None, stack: str, options: OptionsConfig) -> None:
+    """Refuse a unit of the same name that another stack keeps on this cluster: its objects would be pruned.
+
+    Raises:
+        ClusterError: the record is another stack's, and not that of `weir:options.formerStack`.
+    """
+    if record is None or record.stack in (stack, options.former_stack):
+        return
+    hint = (
+        "give the unit another name or namespace; "
+        f"or, when this stack takes over for good, set weir:options.formerStack: {record.stack}"
+    )
+    raise ClusterError(f"{record.id}: found it in stack {record.stack}, expected stack {stack}", hint=hint)
 
 
 def other_owners(unit: UnitId, plan: Plan, records: Records) -> Sequence[str]:

@@ -30,12 +30,8 @@ from weir.spec.kustomization import KustomizationSpec
 
 Obj = dict[str, Any]
 
-_MARKS: Final = (
-    marks.OWNER_NAME,
-    marks.OWNER_NAMESPACE,
-    *takeover.ANNOTATIONS,
-    *takeover.LABELS,
-)
+_OWNER: Final = (marks.OWNER_NAME, marks.OWNER_NAMESPACE)
+_MARKS: Final = (*_OWNER, *takeover.ANNOTATIONS, *takeover.LABELS)
 _READS: Final = 3
 """How often an object that others keep writing is compared anew before the last answer is taken."""
 WRITES: Final = frozenset({Action.CREATE, Action.CONFIGURE, Action.RECREATE, Action.ADOPT})
@@ -73,7 +69,7 @@ class Situation:
     kube: Kube
     spec: KustomizationSpec
     confidential: frozenset[ObjectId] = frozenset()
-    """Objects that hold secret values although their kind is not Secret."""
+    """Objects that hold secret values."""
     new_namespaces: frozenset[str] = frozenset()
     """Those that this unit or another one of the run brings and that are not there yet."""
     certain: frozenset[tuple[str, str]] = frozenset()
@@ -288,7 +284,12 @@ def _why(work: Work) -> str:
 
 def _is_mark(change: FieldChange) -> bool:
     """Whether the field only says who owns the object: our labels, and what former owners left."""
-    return any(f'["{key}"]' in change.path for key in _MARKS)
+    return _names(change, _MARKS)
+
+
+def _names(change: FieldChange, keys: Collection[str]) -> bool:
+    """Whether the field is the label or annotation of one of the keys."""
+    return any(f'["{key}"]' in change.path for key in keys)
 
 
 def _owners(obj: Obj) -> list[Obj]:
@@ -297,10 +298,10 @@ def _owners(obj: Obj) -> list[Obj]:
 
 
 def _show(situation: Situation, work: Work, fields: Iterable[FieldChange]) -> tuple[FieldChange, ...]:
-    """The fields, with all values masked when the object holds secrets that its kind does not tell."""
-    if work.id not in situation.confidential or work.id.kind == "Secret":
+    """The fields; of an object that holds secret values only the owner is shown, for a variable may stand anywhere."""
+    if work.id not in situation.confidential:
         return tuple(fields)
-    return tuple(change if change.path.startswith("metadata.") else _masked(change) for change in fields)
+    return tuple(change if _names(change, _OWNER) else _masked(change) for change in fields)
 
 
 def _masked(change: FieldChange) -> FieldChange:

@@ -102,6 +102,8 @@ def plan_unit(request: Request, objects: Sequence[Obj], record: UnitRecord | Non
         ClusterError: the cluster cannot be reached or read; then nothing is known, and nothing follows.
         StopRequested: `stop` was set.
     """
+    if record:
+        request = replace(request, confidential=request.confidential | record.confidential)
     return make_plan(request.heeding_stop(), objects, record.inventory if record else ())
 
 

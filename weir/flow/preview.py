@@ -10,6 +10,7 @@ from functools import partial
 import orjson
 
 from weir.edges.runs import objects_file
+from weir.flow.conflicts import refuse_other_stack
 from weir.flow.moves import wanted_elsewhere
 from weir.flow.outcome import Problem, SourceOutcome, UnitOutcome
 from weir.flow.plan import Request, plan_unit
@@ -37,13 +38,17 @@ def plan_stack(session: Session) -> Iterator[UnitPlan]:
     if not problems and not any(outcome.error for outcome in units):
         declared = {unit.id for unit in units}
         for record in records.values():
-            if record.id.kind == "Kustomization" and record.id not in declared:
+            if (
+                record.stack == session.config.name
+                and record.id.kind == "Kustomization"
+                and record.id not in declared
+            ):
                 yield _removal(session, record)
 
 
 def _records(session: Session) -> Mapping[UnitId, UnitRecord]:
     try:
-        return {record.id: record for record in session.clusters.records.read_all()}
+        return {record.id: record for record in session.clusters.records.read_all("")}
     except WeirError:
         return {}
 
@@ -58,6 +63,7 @@ def _plan(session: Session, unit: UnitOutcome, record: UnitRecord | None) -> Uni
     if unit.error or unit.spec.suspend:
         return plan
     try:
+        refuse_other_stack(record, session.config.name, session.config.options)
         kube, discovery = session.clusters.target(unit.spec)
         objects = tuple(orjson.loads(session.run.read(objects_file(unit.id)) or b"[]"))
         request = Request(

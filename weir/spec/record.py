@@ -60,6 +60,8 @@ class UnitRecord:
     history: tuple[HistoryEntry, ...] = ()
     document: str = ""
     """JSON of the unit's own document as last registered, so that children survive an unreadable parent."""
+    confidential: frozenset[ObjectId] = frozenset()
+    """Objects other than Secrets that may still hold secret values, although Git does not say so any more."""
     variables: dict[str, str] = field(default_factory=dict)
     """Values of stack outputs used in substitution (never secret ones)."""
 

@@ -50,6 +50,8 @@ class OptionsConfig:
     allow_mass_delete: bool = False
     no_cross_namespace_refs: bool = False
     default_service_account: str = ""
+    former_stack: str = ""
+    """Name of a stack whose units on this cluster this stack takes over."""
     require_passphrase: bool = False
     """Refuse to run `weir up` and its kin with an empty passphrase."""
 
@@ -128,6 +130,7 @@ def _parse_options(fields: Fields | None) -> OptionsConfig:
         allow_mass_delete=fields.boolean("allowMassDelete"),
         no_cross_namespace_refs=fields.boolean("noCrossNamespaceRefs"),
         default_service_account=fields.text("defaultServiceAccount", ""),
+        former_stack=fields.text("formerStack", ""),
         require_passphrase=fields.boolean("requirePassphrase"),
     )
     fields.done()

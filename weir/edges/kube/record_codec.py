@@ -29,17 +29,16 @@ def encode(record: UnitRecord, running: _MARK | None) -> tuple[dict[str, str], d
         data["specDigest"] = record.spec_digest
     if record.suspended:
         data["suspended"] = "true"
-    if record.ready:
-        ready = record.ready
-        data["ready"] = _json(
-            {"status": ready.status, "reason": ready.reason, "message": ready.message, "at": ready.at}
-        )
-    if record.history:
-        data["history"] = _json([_entry(item) for item in record.history])
-    if record.variables:
-        data["variables"] = _json(record.variables)
-    if running:
-        data["running"] = _json(dict(running))
+    ready = record.ready
+    values = {
+        "ready": ready
+        and {"status": ready.status, "reason": ready.reason, "message": ready.message, "at": ready.at},
+        "history": [_entry(item) for item in record.history],
+        "confidential": [item.entry for item in sorted(record.confidential)],
+        "variables": record.variables,
+        "running": dict(running or {}),
+    }
+    data |= {name: _json(value) for name, value in values.items() if value}
     inventory = orjson.dumps([{"id": item.entry, "v": version} for item, version in record.inventory])
     if len(inventory) + sum(map(len, data.values())) <= _PLAIN_BYTES:
         return {**data, "inventory": inventory.decode()}, {}
@@ -64,6 +63,9 @@ def decode(obj: Mapping[str, Any]) -> tuple[UnitRecord, dict[str, str] | None]:
             suspended=data.get("suspended") == "true",
             ready=Condition(**ready) if ready else None,
             history=tuple(HistoryEntry(**item) for item in orjson.loads(data.get("history", "[]"))),
+            confidential=frozenset(
+                ObjectId.from_entry(entry) for entry in orjson.loads(data.get("confidential", "[]"))
+            ),
             variables=orjson.loads(data.get("variables", "{}")),
             **{field: data.get(field, "") for field in _TEXTS},
         )
