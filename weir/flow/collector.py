@@ -18,10 +18,10 @@ class _State:
 
 @contextlib.contextmanager
 def paused() -> Iterator[None]:
-    """No collection until the last of the blocks that asked for it ends. JSON makes no cycles, so nothing is lost.
+    """No collection until the last of the blocks that asked for it ends, and of what they made none after it.
 
     Reading 1,000 Deployments makes half a million containers; the collector would look at all of them again and again,
-    which takes as long as reading them.
+    which takes as long as reading them. JSON makes no cycles, so nothing is lost.
     """
     with _State.lock:
         if _State.blocks == 0:
@@ -34,4 +34,5 @@ def paused() -> Iterator[None]:
         with _State.lock:
             _State.blocks -= 1
             if _State.blocks == 0 and _State.was_on:
+                gc.freeze()
                 gc.enable()

@@ -13,7 +13,6 @@ from typing import Any, Final
 
 from weir.edges.build_cache import BuildCache, build_key
 from weir.edges.kustomize import build, kustomize_id
-from weir.flow.collector import paused
 from weir.flow.digest import canonical, digest_of
 from weir.render.closure import Closure, close
 from weir.render.finish import finish
@@ -77,7 +76,7 @@ def render_unit(
         with _timed(timings, "closure"):
             top = overlay(find_top(layout, spec.path), spec, layout)
             closure = close(layout, top)
-        with _timed(timings, "build"), paused():
+        with _timed(timings, "build"):
             documents = _build(closure, layout.tree, cache, scratch_root, spec.timeout, stop)
         with _timed(timings, "substitute"):
             always = spec.post_build and spec.substitute_strategy == "Always"

@@ -16,6 +16,7 @@ from weir.edges.runs import Run, claims_file, objects_file
 from weir.edges.store import Store
 from weir.edges.timings import note
 from weir.flow.clusters import Clusters
+from weir.flow.collector import paused
 from weir.flow.dependencies import check_expressions
 from weir.flow.digest import canonical
 from weir.flow.moves import target_of
@@ -153,7 +154,8 @@ class Worker:
             self._check_namespaces(spec)
             check_expressions(spec)
             self._check_flux(spec)
-            result = self._render(result, source, before)
+            with paused():
+                result = self._render(result, source, before)
         except Exception as err:  # noqa: BLE001 - an escaped error would end the run for every unit
             result = replace(result, outcome=replace(outcome, error=_message(spec.where, err)))
         seconds = time.monotonic() - started
