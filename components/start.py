@@ -9,7 +9,7 @@ from typing import Final
 import pulumi
 
 READY: Final = "weir:index:ready"
-"""A function of the plugin that does nothing."""
+"""A function of the plugin: it begins to read what is live."""
 
 
 async def start() -> None:
@@ -23,6 +23,6 @@ async def start() -> None:
 async def _have_the_plugin_started() -> None:
     """The engine starts a plugin when it is first asked for; one that does not start is reported by its units."""
     try:
-        await pulumi.runtime.invoke_async(READY, {})
+        await pulumi.runtime.invoke_async(READY, {"stack": pulumi.get_stack()})
     except Exception as err:  # noqa: BLE001 - whatever it is, it only means that nothing was gained
         pulumi.log.debug(f"{READY}: {err}")

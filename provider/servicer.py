@@ -68,7 +68,8 @@ class Servicer(provider_pb2_grpc.ResourceProviderServicer):
         return provider_pb2.ConfigureResponse(acceptSecrets=False, supportsPreview=True)
 
     async def Invoke(self, request: Any, context: Any) -> Any:  # noqa: N802, ARG002
-        """`weir:index:ready`: being asked is all; the program asks early, so that the plugin is up when units come."""
+        """`weir:index:ready {stack}`: the program asks early, so that the plugin is up, and reads, when units come."""
+        self.unit.look_ahead(from_struct(request.args)["stack"])
         return provider_pb2.InvokeResponse()
 
     async def Cancel(self, request: Any, context: Any) -> Any:  # noqa: N802, ARG002

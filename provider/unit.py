@@ -24,6 +24,7 @@ from weir.flow.conflicts import refuse_other_stack
 from weir.flow.decisions import Work
 from weir.flow.dependencies import check_ready_exprs
 from weir.flow.digest import digest_of
+from weir.flow.live_ahead import LiveAhead
 from weir.flow.moves import wanted_elsewhere
 from weir.flow.outcome import UnitOutcome, decode
 from weir.flow.plan import Request, plan_unit
@@ -57,11 +58,18 @@ class UnitProvider:
         self._run = Run.current()
         self._lock = threading.Lock()
         self._clusters: dict[str, Clusters] = {}
+        self._ahead: LiveAhead | None = None
         self._decisions: dict[UnitId, Mapping[ObjectId, Work]] = {}
+
+    def look_ahead(self, stack: str) -> None:
+        """Begin to read what is live, while the program resolves and renders."""
+        self._ahead = LiveAhead(self._cluster_of(stack), self._stop)
 
     def _cluster(self, urn: str) -> Clusters:
         """Connections for the stack that a URN names."""
-        stack = urn.split("::", 1)[0].rpartition(":")[2]
+        return self._cluster_of(urn.split("::", 1)[0].rpartition(":")[2])
+
+    def _cluster_of(self, stack: str) -> Clusters:
         with self._lock:
             if stack not in self._clusters:
                 self._clusters[stack] = Clusters(self._settings.cluster, self._settings.options, stack)
@@ -100,7 +108,8 @@ class UnitProvider:
         if outcome.spec.suspend:
             return inputs | {"suspended": "true"}
         request = self._request(clusters, outcome, outcome.spec)
-        plan = plan_unit(request, self._objects(outcome), record)
+        lists = self._ahead.take(unit, request.kube) if self._ahead else {}
+        plan = plan_unit(replace(request, lists=lists), self._objects(outcome), record)
         note(unit, {"plan": plan.seconds})
         self._decisions[unit] = plan.decisions
         log_plan(self._engine, urn, plan.changeset, outcome.warnings)
@@ -177,6 +186,8 @@ class UnitProvider:
         """Make the cluster what this run rendered. Raises WeirError, or Failed when something was applied."""
         if "error" in inputs:
             raise WeirError(inputs["error"])
+        if self._ahead:
+            self._ahead.drop()
         clusters = self._cluster(urn)
         unit = UnitId.parse(inputs["unit"])
         self._same_cluster(clusters, inputs.get("cluster", ""))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -17,6 +18,8 @@ from tests.support.kube import Kube, wait_for
 from tests.support.units import Unit, config_map, deployment, secret
 from weir.edges.kube import writing
 from weir.edges.kube.errors import KubeStatusError
+from weir.flow import live_ahead
+from weir.flow.live_ahead import LiveAhead
 from weir.objects.normal import normalise
 from weir.objects.validate import certain_create
 
@@ -75,6 +78,32 @@ def test_the_apply_after_a_plan_asks_only_about_what_is_not_as_planned(
         assert live is not None
         assert live["data"] == {"key": text}
     assert unit.must_apply(objects).changeset.unchanged == 30
+
+
+def test_large_unit_is_read_while_the_program_renders(
+    proxy: FaultProxy, kube: Kube, namespace: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    unit = Unit(proxy.kubeconfig, namespace)
+    objects = [config_map(namespace, f"cm-{n:03}", {"key": "git"}) for n in range(live_ahead.LARGE)]
+    unit.must_apply(objects)
+    clusters, name = unit.clusters(), unit.spec().id
+    kube.apply_as("rival", config_map(namespace, "cm-007", {"key": "rival"}))
+
+    def ahead() -> LiveAhead:
+        return LiveAhead(clusters, threading.Event())
+
+    lists = ahead().take(name, clusters.main)
+    assert [len(items) for items in lists.values()] == [live_ahead.LARGE]
+    proxy.seen.clear()
+    (change,) = unit.plan(objects, lists=lists).changeset.changes
+    assert [str(item) for item in change.fields] == ["data.key: rival -> git"]
+    assert [one.method for one in proxy.seen if "labelSelector" in one.path] == []
+    assert ahead().take(name, unit.kube) == {}, "it was read by another identity"
+    dropped = ahead()
+    dropped.drop()
+    assert dropped.take(name, clusters.main) == {}, "something was written since"
+    monkeypatch.setattr(live_ahead, "FRESH", 0.0)
+    assert ahead().take(name, clusters.main) == {}, "it was read too long ago"
 
 
 def test_plain_creates_are_asked_about_once_a_kind_and_written_once(

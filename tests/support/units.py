@@ -13,6 +13,7 @@ import orjson
 from weir.edges.kube.client import Kube
 from weir.edges.kube.discovery import Discovery
 from weir.edges.kube.kubeconfig import load
+from weir.edges.kube.reading import Lists
 from weir.edges.kube.records import Records
 from weir.flow.apply import UnitResult, apply_unit
 from weir.flow.clusters import Clusters
@@ -72,11 +73,12 @@ class Unit:
         """What plan and apply of the unit are asked for."""
         return Request(kube=self.kube, discovery=self.discovery, spec=spec, options=self.options, stop=stop)
 
-    def plan(self, objects: Sequence[Obj], **spec: Any) -> Plan:
-        """The plan as it stands now."""
+    def plan(self, objects: Sequence[Obj], lists: Lists | None = None, **spec: Any) -> Plan:
+        """The plan as it stands now; `lists` were read just before it."""
         wanted = self.spec(**spec)
         record = self.records.read(wanted.id)
-        return plan_unit(self.request(wanted), [self.label(obj) for obj in objects], record)
+        request = replace(self.request(wanted), lists=lists or {})
+        return plan_unit(request, [self.label(obj) for obj in objects], record)
 
     def apply(
         self,

@@ -12,7 +12,7 @@ from typing import Any, Final
 from weir.edges.kube.client import Kube
 from weir.edges.kube.discovery import Discovery, Resource
 from weir.edges.kube.errors import GoneApiError, KubeStatusError
-from weir.edges.kube.reading import read_live, read_one
+from weir.edges.kube.reading import Lists, read_live, read_one
 from weir.flow.admission import unopposed
 from weir.flow.checks import present_health
 from weir.flow.collector import paused
@@ -82,6 +82,8 @@ class Request:
     confidential: frozenset[ObjectId] = frozenset()
     elsewhere: Callable[[], frozenset[ObjectId]] = frozenset
     """Objects that other units of the same run want; asked only when something would be deleted."""
+    lists: Lists = field(default_factory=dict)
+    """LISTs of the unit's objects that were answered just now."""
     known: Mapping[ObjectId, Work] = field(default_factory=dict)
     """Decisions of a plan made just now in this process."""
     stop: threading.Event | None = None
@@ -128,7 +130,11 @@ def _make_plan(request: Request, objects: Sequence[Obj], inventory: Sequence[tup
     stale, unknown = _locate_stale(request, to_prune(inventory, desired), versions, began)
     wanted = {item.id: item.resource for item in placed if not item.pending}
     live = read_live(
-        request.kube, {**wanted, **stale}, selector=owner_selector(request.spec.id), stop=request.stop
+        request.kube,
+        {**wanted, **stale},
+        selector=owner_selector(request.spec.id),
+        lists=request.lists,
+        stop=request.stop,
     )
     works = decide_placed(request, placed, live)
     doomed = [*_judge_stale(request, stale, versions, live), *unknown]

@@ -21,6 +21,10 @@ from weir.spec.identity import ObjectId
 
 Obj = dict[str, Any]
 
+Listed = tuple[Resource, str]
+"""What one LIST names: a kind, and a namespace or nothing."""
+Lists = Mapping[Listed, list[Obj]]
+
 FEW: Final = 4
 """Objects of one kind and namespace that are read one by one rather than with a LIST."""
 _PAGE: Final = 500
@@ -32,13 +36,14 @@ def read_live(
     wanted: Mapping[ObjectId, Resource],
     *,
     selector: str = "",
+    lists: Lists | None = None,
     stop: threading.Event | None = None,
 ) -> dict[ObjectId, Obj]:
     """The live objects among `wanted`; those that are absent are left out.
 
     Few objects of a kind and namespace are read with GET, more with one paged LIST: first of those that carry
     `selector` (a label selector that most are expected to match, so that a crowded namespace costs nothing), and of
-    all only when more than a few are missing from it.
+    all only when more than a few are missing from it. `lists` are answers to the first of these that came just now.
 
     Raises:
         KubeStatusError: a read was refused.
@@ -52,7 +57,7 @@ def read_live(
     tasks.sort(key=lambda task: len(task[2]), reverse=True)
 
     def read(task: tuple[Resource, str, list[ObjectId]]) -> dict[ObjectId, Obj]:
-        return _read_group(kube, *task, selector=selector)
+        return _read_group(kube, *task, selector=selector, first=(lists or {}).get(task[:2]))
 
     found: dict[ObjectId, Obj] = {}
     for part in each(kube, read, tasks, stop):
@@ -81,7 +86,13 @@ def _read_one(kube: Kube, resource: Resource, item: ObjectId) -> dict[ObjectId, 
 
 
 def _read_group(
-    kube: Kube, resource: Resource, namespace: str, items: list[ObjectId], *, selector: str
+    kube: Kube,
+    resource: Resource,
+    namespace: str,
+    items: list[ObjectId],
+    *,
+    selector: str,
+    first: list[Obj] | None,
 ) -> dict[ObjectId, Obj]:
     if len(items) == 1:
         return _read_one(kube, resource, items[0])
@@ -91,7 +102,8 @@ def _read_group(
         for query in dict.fromkeys((selector, "")):
             if query != selector and len(by_name) - len(found) <= FEW:
                 break
-            live = list_objects(kube, resource, namespace, query)
+            known = first if query == selector else None
+            live = list_objects(kube, resource, namespace, query) if known is None else known
             found = {by_name[name]: obj for obj in live if (name := obj["metadata"]["name"]) in by_name}
             if len(found) == len(by_name):
                 return found
