@@ -32,6 +32,6 @@ clean:
 .venv/ready: requirements.txt requirements-dev.txt pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Weir needs Python 3.11 or newer: make PYTHON=/path/to/python3")'
 	$(PYTHON) -m venv .venv
-	.venv/bin/pip install --quiet --disable-pip-version-check -r requirements-dev.txt
-	.venv/bin/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	.venv/bin/python -m pip install --quiet --disable-pip-version-check -r requirements-dev.txt
+	.venv/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
 	@touch $@
