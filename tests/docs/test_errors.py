@@ -17,6 +17,7 @@ from weir.edges.kube.kubeconfig import Access
 from weir.edges.pulumi.passphrase import Passphrase
 from weir.edges.pulumi.project import StackSettings
 from weir.edges.store import Store
+from weir.flow.conflicts import refuse_other_stack
 from weir.objects.prune import guard
 from weir.render.finish import finish
 from weir.render.layout import Layout
@@ -26,7 +27,8 @@ from weir.spec.documents import Document, read_documents
 from weir.spec.errors import WeirError
 from weir.spec.identity import ObjectId, UnitId
 from weir.spec.kustomization import parse_kustomization
-from weir.spec.stack import parse_stack
+from weir.spec.record import UnitRecord
+from weir.spec.stack import OptionsConfig, parse_stack
 
 PAGE: Final = (PROJECT / "docs" / "errors.md").read_text()
 UNIT: Final = UnitId("Kustomization", "flux-system", "apps")
@@ -67,6 +69,11 @@ def unsigned() -> None:
     verify(Signed(payload=b"", signature=b""), Keys(), "commit 9c41d0aa", Path())
 
 
+def of_another_stack() -> None:
+    record = UnitRecord(id=UNIT, stack="staging")
+    refuse_other_stack(record, "production", OptionsConfig())
+
+
 CASES: Final[dict[str, Callable[[], object]]] = {
     "duration": lambda: unit("5x"),
     "settings": lambda: parse_stack("a", {}, "stacks/Pulumi.production.yaml"),
@@ -75,6 +82,7 @@ CASES: Final[dict[str, Callable[[], object]]] = {
     "most of a unit": guarded(WEB, WEB[1:]),
     "namespace": guarded([*WEB, SPACE], [SPACE]),
     "unsigned": unsigned,
+    "another stack": of_another_stack,
     "passphrase": lambda: Passphrase(None).check_given("production", StackSettings(file=Path("a"))),
 }
 
