@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import signal
 import stat
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -79,6 +81,34 @@ def test_ctrl_c_lets_the_engine_finish_what_it_writes(tiny: TinyEngine) -> None:
     assert tiny.locks() == []
     tiny.run("up")
     assert sorted(set(tiny.done)) == ["create first", "create second", "create slow"]
+
+
+def deaf(wrapper: int) -> set[str]:
+    """Names of the processes below that ignore an interrupt."""
+    found = set()
+    for process in descendants(wrapper):
+        with contextlib.suppress(psutil.NoSuchProcess, OSError):
+            ignored = re.search(r"(?m)^SigIgn:\s*(\w+)", Path(f"/proc/{process.pid}/status").read_text())
+            if ignored and int(ignored[1], 16) & 1 << signal.SIGINT - 1:
+                found.add(process.name())
+    return found
+
+
+def test_a_background_job_ignores_ctrl_c_and_its_engine_does_not(tiny: TinyEngine) -> None:
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        wrapper = tiny.start("up")
+    finally:
+        signal.signal(signal.SIGINT, before)
+    seen: set[str] = set()
+    while wrapper.poll() is None:
+        wrapper.send_signal(signal.SIGINT)
+        seen |= deaf(wrapper.pid)
+        time.sleep(0.02)
+    output, _ = wrapper.communicate(timeout=10)
+    assert wrapper.returncode == 0, output
+    assert not {name for name in seen if name.startswith("pulumi-language")}
+    assert sorted(tiny.done) == ["create first", "create second"]
 
 
 def test_a_second_ctrl_c_kills_at_once(tiny: TinyEngine) -> None:

@@ -189,7 +189,9 @@ def _kill_marked(mark: str) -> None:
 class _Relay:
     """Passes the first signal on to the child and kills its group at the second; a no-op outside the main thread.
 
-    It is in place before the child is, so that no signal is lost; one that is ignored stays ignored (nohup).
+    It is in place before the child is, so that no signal is lost; one that is ignored stays ignored (nohup). The child
+    must not inherit an ignored interrupt, as every background job of a script has it: by this signal the engine ends
+    its own children, and waits five seconds for those that do not hear it.
     """
 
     def __init__(self) -> None:
@@ -201,6 +203,8 @@ class _Relay:
         if threading.current_thread() is threading.main_thread():
             wanted = [number for number in _SIGNALS if signal.getsignal(number) is not signal.SIG_IGN]
             self._before = {number: signal.signal(number, self._pass_on) for number in wanted}
+            if signal.SIGINT not in wanted:
+                self._before[signal.SIGINT] = signal.signal(signal.SIGINT, lambda *_: None)
         return self
 
     def __exit__(self, *_: object) -> None:
