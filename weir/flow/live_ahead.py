@@ -68,7 +68,10 @@ class LiveAhead:
             self._found.clear()
 
     def _read_all(self) -> None:
-        with contextlib.suppress(WeirError), paused():
+        with contextlib.ExitStack() as stack:
+            stack.callback(self._end)
+            stack.enter_context(contextlib.suppress(WeirError, ValueError))
+            stack.enter_context(paused())
             budget = _MOST
             for record in sorted(self._clusters.records.read_all(), key=_size, reverse=True):
                 budget -= _size(record)
@@ -76,7 +79,6 @@ class LiveAhead:
                     break
                 if record.id.kind == "Kustomization" and record.document:
                     self._keep(record.id, self._read(record))
-        self._end()
 
     def _keep(self, unit: UnitId, found: _Found) -> None:
         with self._news:
