@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import json
 import os
-import re
 import threading
 import traceback
 from collections.abc import Mapping
@@ -21,14 +20,12 @@ from weir.flow.outcome import Outcome, Problem
 from weir.flow.session import Session, open_session
 from weir.flow.settings import PREFIX, read_settings
 from weir.flow.tidy import tidy
-from weir.render.substitute import SecretText
+from weir.render.substitute import SecretText, output_variables
 from weir.spec.errors import WeirError
 from weir.spec.identity import UnitId
 
 STACKS: Final = Path(__file__).resolve().parents[1] / "stacks"
 """Where relative `weir:objects` start."""
-VARIABLE: Final = re.compile(r"[_A-Za-z][_A-Za-z0-9]*", re.ASCII)
-"""Names that post-build substitution takes; other outputs are left out."""
 OUTPUT_WAIT: Final = 60.0
 """Seconds to wait for another stack's outputs."""
 
@@ -105,6 +102,5 @@ async def _ask(stack: str) -> Mapping[str, str] | None:
         secrets = set(await reference.secret_output_names.future() or ())
     except Exception:  # noqa: BLE001 - whatever kept the engine from reading it, its values are not there
         return None
-    named = {key: value for key, value in (values or {}).items() if VARIABLE.fullmatch(key)}
-    texts = {key: value if isinstance(value, str) else json.dumps(value) for key, value in named.items()}
+    texts = output_variables(values or {})
     return {key: SecretText(text) if key in secrets else text for key, text in texts.items()} or None

@@ -49,10 +49,14 @@ def infrastructure(stack: StackRun) -> str:
     program = "import pulumi\npulumi.export('db_host', 'db.internal')\npulumi.export('not-a-name', 'x')\n"
     program += f"pulumi.export('db_pass', pulumi.Output.secret('{PASSWORD}'))\n"
     (folder / "__main__.py").write_text(program)
-    where = ("--cwd", str(folder), "--non-interactive")
-    stack.run("pulumi", "stack", "init", "prod", *where).must()
-    stack.run("pulumi", "up", "--yes", "--skip-preview", "--stack", "prod", *where).must()
+    stack.run("pulumi", "stack", "init", "prod", "--cwd", str(folder), "--non-interactive").must()
+    run_infrastructure(stack)
     return "organization/infra/prod"
+
+
+def run_infrastructure(stack: StackRun) -> None:
+    where = ("--cwd", str(stack.folder / "infra"), "--non-interactive")
+    stack.run("pulumi", "up", "--yes", "--skip-preview", "--stack", "prod", *where).must()
 
 
 def test_variables_come_from_another_stacks_outputs_and_from_the_stacks_settings(world: World) -> None:
@@ -76,6 +80,13 @@ def test_variables_come_from_another_stacks_outputs_and_from_the_stacks_settings
         assert PASSWORD not in found.out
         world.stack.up().must()
         assert world.live("v1", "ConfigMap", "two")["data"] == {"HOST": "db.internal", "PASS": PASSWORD}
+    program = world.stack.folder / "infra" / "__main__.py"
+    program.write_text(program.read_text().replace("db.internal", "db.moved"))
+    run_infrastructure(world.stack)
+    assert "data.HOST" in world.stack.weir("diff").out, "the backend knows what it is now"
+    world.stack.extra_environment["PULUMI_BACKEND_URL"] = "file:///nonexistent"
+    assert "data.HOST" not in world.stack.weir("diff").out, "the record remembers what was applied"
+    del world.stack.extra_environment["PULUMI_BACKEND_URL"]
     world.commit({"two/b.yaml": [config_map(world.namespace, "two", HOST="${db_port}")]})
     assert world.stack.weir("diff").code == 1
     assert "the variable db_port is not defined" in world.stack.up().must_fail().out

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import argparse
+import os
+import threading
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from weir.edges.pulumi.command import PulumiCli
 from weir.edges.runs import Run
 from weir.flow.session import Session, open_session
 from weir.flow.settings import read_settings_file
 from weir.flow.work import Overrides
-from weir.render.substitute import OTHERS, UNKNOWN
+from weir.render.substitute import OTHERS, UNKNOWN, output_variables
 from weir.spec.errors import WeirError
 from weir.spec.record import UnitRecord
 
@@ -32,31 +35,51 @@ def settings_path(args: argparse.Namespace) -> Path:
 def open_stack(args: argparse.Namespace, overrides: Overrides | None = None) -> Session:
     """A session of the stack that the arguments name. Raises WeirError."""
     config = read_settings_file(args.stack, settings_path(args))
-    outputs = _RecordedOutputs()
+    outputs = _Outputs()
     session = open_session(config, Path("stacks").resolve(), Run.current(), outputs.read, overrides)
     outputs.session = session
     return session
 
 
-class _RecordedOutputs:
-    """Outputs of other stacks as the unit records remember them, others as unknown; the engine is not asked."""
+class _Outputs:
+    """Outputs of other stacks: from the backend when it answers, else as the unit records remember them, else unknown.
+
+    Secret ones are always unknown. No program runs.
+    """
 
     def __init__(self) -> None:
         self.session: Session | None = None
+        self._lock = threading.Lock()
+        self._known: dict[str, Mapping[str, str]] = {}
 
     def read(self, stack: str) -> Mapping[str, str]:
-        """Values that units of this stack took from another stack at their last apply; records hold no secret ones."""
+        """The values of a stack, asked for once."""
+        with self._lock:
+            if stack not in self._known:
+                known = {**self._recorded(stack), **_kept_by_backend(stack)}
+                self._known[stack] = {**known, OTHERS: UNKNOWN}
+            return self._known[stack]
+
+    def _recorded(self, stack: str) -> Mapping[str, str]:
+        """Values that units of this stack took from another stack at their last apply."""
         prefix = f"{stack}:"
-        found = {
+        return {
             key.removeprefix(prefix): value
             for record in self._records()
             for key, value in record.variables.items()
             if key.startswith(prefix)
         }
-        return {**found, OTHERS: UNKNOWN}
 
     def _records(self) -> Sequence[UnitRecord]:
         try:
             return self.session.clusters.records.read_all() if self.session else ()
         except WeirError:
             return ()
+
+
+def _kept_by_backend(stack: str) -> Mapping[str, str]:
+    """The outputs that are no secret; nothing when there is no CLI, no backend or no such stack."""
+    try:
+        return output_variables(PulumiCli(root=Path.cwd(), environ=os.environ).outputs(stack))
+    except WeirError:
+        return {}

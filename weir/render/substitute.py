@@ -7,6 +7,7 @@ becomes a number, and `${quote}` around it, with the value `"`, keeps it a text.
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -31,6 +32,15 @@ DISABLED: Final = "kustomize.toolkit.fluxcd.io/substitute"
 
 NAME: Final = re.compile(r"[_a-zA-Z][_a-zA-Z0-9]*", re.ASCII)
 """A variable's name."""
+
+
+def output_variables(outputs: Mapping[str, object]) -> dict[str, str]:
+    """Outputs of a Pulumi stack as variables: texts as they are, other values as JSON.
+
+    Outputs whose names no variable can have are left out.
+    """
+    named = {key: value for key, value in outputs.items() if NAME.fullmatch(key)}
+    return {key: value if isinstance(value, str) else json.dumps(value) for key, value in named.items()}
 
 
 class SecretText(str):

@@ -33,6 +33,8 @@ from weir.edges.tools import PROGRAMS, ToolError, bin_dirs, link_plugins, locate
 DEFAULTS: Final = {"PULUMI_PARALLEL": "64", "PULUMI_PARALLEL_DIFF": "true"}
 """Set unless the caller's environment says otherwise."""
 FIXED: Final = {"PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION": "true", "PULUMI_SKIP_UPDATE_CHECK": "true"}
+_HIDDEN: Final = "[secret]"
+"""What the CLI prints for a secret output."""
 SHORT: Final = 120.0
 """Seconds that a command which only reads or creates a stack may take."""
 GRACE: Final = 1
@@ -119,6 +121,29 @@ class PulumiCli:
                 f"stack {stack}: its export is not readable", hint="run `pulumi stack export`"
             ) from err
         return found if isinstance(found, dict) else {}
+
+    def outputs(self, stack: str) -> dict[str, Any]:
+        """The stack's outputs as JSON values, without the secret ones.
+
+        Raises:
+            EngineError: there is no such stack, or the backend cannot be reached or read.
+        """
+        answer = self._ask(["stack", "output", "--json", f"--stack={stack}"])
+        if answer.returncode:
+            raise EngineError(
+                f"stack {stack} cannot be read: {_last_words(answer.stderr)}", hint="check its name"
+            )
+        try:
+            found = json.loads(answer.stdout)
+        except ValueError as err:
+            raise EngineError(
+                f"stack {stack}: its outputs are not readable", hint="run `pulumi stack output`"
+            ) from err
+        return (
+            {key: value for key, value in found.items() if value != _HIDDEN}
+            if isinstance(found, dict)
+            else {}
+        )
 
     def _ask(self, arguments: Sequence[str]) -> subprocess.CompletedProcess[str]:
         with self._child_setup() as (environ, handles, _):
