@@ -10,7 +10,7 @@ demo: .venv/ready tools
 	@.venv/bin/python -m demo
 
 test: lint tools
-	.venv/bin/pytest -n 2 --dist loadfile -m "not faults and not slow"
+	.venv/bin/pytest -n 2 --dist loadfile --no-loadscope-reorder --durations=20 -m "not faults and not slow"
 
 faults: .venv/ready tools
 	.venv/bin/pytest -m "faults or slow"
