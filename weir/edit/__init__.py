@@ -1,0 +1,1 @@
+"""Image automation's write-back: byte-exact edits of YAML text. Pure."""
