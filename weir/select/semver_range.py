@@ -10,7 +10,8 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Final
+from functools import lru_cache
+from typing import Final, NamedTuple
 
 import semver
 
@@ -28,26 +29,74 @@ _VERSION: Final = re.compile(
 )
 _LONGEST: Final = 256
 _DIGITS: Final = 19
+_REMEMBERED: Final = 2**15
+"""Tags whose precedence is kept: several policies read the same lists."""
+
+
+class Precedence(NamedTuple):
+    """Where a version stands among others, build metadata left out; compares as semver says, as fast as a tuple.
+
+    Rule: https://semver.org/#spec-item-11
+    """
+
+    major: int
+    minor: int
+    patch: int
+    rest: tuple[tuple[int, int, str], ...]
+    """The parts of the pre-release, lower than `_RELEASE`: numbers before words, and fewer parts before more."""
+
+
+_RELEASE: Final = ((2, 0, ""),)
+
+
+def precedence(version: semver.Version) -> Precedence:
+    """Where a version stands."""
+    return Precedence(version.major, version.minor, version.patch, _rest(version.prerelease))
+
+
+@lru_cache(maxsize=_REMEMBERED)
+def _rest(prerelease: str | None) -> tuple[tuple[int, int, str], ...]:
+    if not prerelease:
+        return _RELEASE
+    parts = prerelease.split(".")
+    return tuple((0, int(part), "") if part.isdecimal() else (1, 0, part) for part in parts)
+
+
+@lru_cache(maxsize=_REMEMBERED)
+def parse_precedence(text: str) -> Precedence | None:
+    """Where the version that a tag stands for stands, None as for `parse_version`."""
+    match = _read(text)
+    if match is None:
+        return None
+    major, minor, patch, prerelease, _ = match.groups()
+    return Precedence._make((int(major), int(minor), int(patch), _rest(prerelease)))
 
 
 def parse_version(text: str) -> semver.Version | None:
     """The version a tag stands for, or None: three numbers, optionally a leading `v`; leading zeros are allowed."""
+    match = _read(text)
+    if match is None:
+        return None
+    major, minor, patch = map(int, match.group(1, 2, 3))
+    return semver.Version(major, minor, patch, match[4], match[5])
+
+
+def _read(text: str) -> re.Match[str] | None:
     match = _VERSION.fullmatch(text) if len(text) <= _LONGEST else None
     if match is None:
         return None
-    numbers = match.group(1, 2, 3)
-    if any(len(number.lstrip("0")) > _DIGITS for number in numbers):
+    if len(text) > _DIGITS and any(len(number.lstrip("0")) > _DIGITS for number in match.group(1, 2, 3)):
         return None
-    if any(part.isdigit() and part[0] == "0" and part != "0" for part in (match[4] or "").split(".")):
+    prerelease = match[4]
+    if prerelease and any(part.isdigit() and part[0] == "0" != part for part in prerelease.split(".")):
         return None
-    major, minor, patch = map(int, numbers)
-    return semver.Version(major, minor, patch, match[4], match[5])
+    return match
 
 
 @dataclass(frozen=True, slots=True)
 class _Constraint:
-    operator: str
-    version: semver.Version
+    rule: Callable[[Precedence, _Constraint], bool]
+    version: Precedence
     major_open: bool = False
     """Written `*` or `x`."""
     minor_open: bool = False
@@ -59,16 +108,20 @@ class _Constraint:
     def open(self) -> bool:
         return self.major_open or self.minor_open or self.patch_open
 
-    def allows(self, version: semver.Version) -> bool:
-        return _RULES[self.operator](version, self)
+
+@dataclass(frozen=True, slots=True)
+class _Alternative:
+    constraints: tuple[_Constraint, ...]
+    prereleases: bool
+    """Whether one of them names a pre-release."""
 
 
 @dataclass(frozen=True, slots=True)
 class SemverRange:
-    """A parsed range. `matches` is the only question it answers."""
+    """A parsed range. Whether a version is in it is the only question it answers."""
 
     text: str
-    alternatives: tuple[tuple[_Constraint, ...], ...]
+    alternatives: tuple[_Alternative, ...]
 
     @classmethod
     def parse(cls, text: str) -> SemverRange:
@@ -80,23 +133,26 @@ class SemverRange:
 
     def matches(self, version: semver.Version) -> bool:
         """Whether a version is in the range."""
-        return any(_allows(constraints, version) for constraints in self.alternatives)
+        return self.admits(precedence(version))
 
-
-def _allows(constraints: tuple[_Constraint, ...], version: semver.Version) -> bool:
-    if version.prerelease and not any(constraint.version.prerelease for constraint in constraints):
+    def admits(self, version: Precedence) -> bool:
+        """As `matches`, for where a version stands."""
+        for alternative in self.alternatives:
+            if version.rest != _RELEASE and not alternative.prereleases:
+                continue
+            if all(limit.rule(version, limit) for limit in alternative.constraints):
+                return True
         return False
-    return all(constraint.allows(version) for constraint in constraints)
 
 
-def _parse_alternative(part: str, text: str) -> tuple[_Constraint, ...]:
+def _parse_alternative(part: str, text: str) -> _Alternative:
     found: list[_Constraint] = []
     position = 0
     while match := _ONE.match(part, position):
         found.append(_parse_one(match, text))
         position = match.end()
         if position == len(part):
-            return tuple(found)
+            return _Alternative(tuple(found), any(limit.version.rest != _RELEASE for limit in found))
         separator = _SEPARATOR.match(part, position)
         position = separator.end() if separator else position
     raise _error(text)
@@ -111,7 +167,7 @@ def _parse_one(match: re.Match[str], text: str) -> _Constraint:
     version = parse_version(".".join(digits) + (f"-{prerelease}" if prerelease else ""))
     if version is None:
         raise _error(text)
-    return _Constraint(operator, version, wild == 0, wild == 1, wild == 2)  # noqa: PLR2004 - positions in x.y.z
+    return _Constraint(_RULES[operator], precedence(version), wild == 0, wild == 1, wild == 2)  # noqa: PLR2004 - positions in x.y.z
 
 
 def _error(text: str) -> SpecError:
@@ -121,11 +177,11 @@ def _error(text: str) -> SpecError:
     )
 
 
-def _equal(version: semver.Version, limit: _Constraint) -> bool:
+def _equal(version: Precedence, limit: _Constraint) -> bool:
     return _tilde(version, limit) if limit.open else version == limit.version
 
 
-def _not_equal(version: semver.Version, limit: _Constraint) -> bool:
+def _not_equal(version: Precedence, limit: _Constraint) -> bool:
     if limit.open and version.major != limit.version.major:
         return True
     if limit.minor_open:
@@ -133,11 +189,11 @@ def _not_equal(version: semver.Version, limit: _Constraint) -> bool:
     if limit.open and version.minor != limit.version.minor:
         return True
     if limit.patch_open:
-        return version.prerelease != limit.version.prerelease
+        return version.rest != limit.version.rest
     return version != limit.version
 
 
-def _greater(version: semver.Version, limit: _Constraint) -> bool:
+def _greater(version: Precedence, limit: _Constraint) -> bool:
     if not limit.open or version.major != limit.version.major:
         return version > limit.version
     if limit.minor_open:
@@ -145,15 +201,15 @@ def _greater(version: semver.Version, limit: _Constraint) -> bool:
     return version.minor > limit.version.minor if limit.patch_open else version > limit.version
 
 
-def _at_least(version: semver.Version, limit: _Constraint) -> bool:
+def _at_least(version: Precedence, limit: _Constraint) -> bool:
     return version >= limit.version
 
 
-def _less(version: semver.Version, limit: _Constraint) -> bool:
+def _less(version: Precedence, limit: _Constraint) -> bool:
     return version < limit.version
 
 
-def _at_most(version: semver.Version, limit: _Constraint) -> bool:
+def _at_most(version: Precedence, limit: _Constraint) -> bool:
     if not limit.open:
         return version <= limit.version
     if version.major != limit.version.major:
@@ -161,7 +217,7 @@ def _at_most(version: semver.Version, limit: _Constraint) -> bool:
     return limit.minor_open or version.minor <= limit.version.minor
 
 
-def _tilde(version: semver.Version, limit: _Constraint) -> bool:
+def _tilde(version: Precedence, limit: _Constraint) -> bool:
     base = limit.version
     if version < base:
         return False
@@ -170,7 +226,7 @@ def _tilde(version: semver.Version, limit: _Constraint) -> bool:
     return version.major == base.major and (limit.minor_open or version.minor == base.minor)
 
 
-def _caret(version: semver.Version, limit: _Constraint) -> bool:
+def _caret(version: Precedence, limit: _Constraint) -> bool:
     base = limit.version
     if version < base:
         return False
@@ -183,7 +239,7 @@ def _caret(version: semver.Version, limit: _Constraint) -> bool:
     return version.patch == base.patch
 
 
-_RULES: Final[Mapping[str, Callable[[semver.Version, _Constraint], bool]]] = {
+_RULES: Final[Mapping[str, Callable[[Precedence, _Constraint], bool]]] = {
     "": _equal,
     "=": _equal,
     "!=": _not_equal,
