@@ -1,0 +1,158 @@
+"""ImageRepository (image.toolkit.fluxcd.io/v1 and v1beta2): the fields of Flux's document, parsed once.
+
+Rule: https://fluxcd.io/flux/components/image/imagerepositories/
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final
+
+from weir.spec.documents import Document
+from weir.spec.fields import Fields
+from weir.spec.header import read_header, spec_fields
+from weir.spec.identity import UnitId
+
+KIND: Final = "ImageRepository"
+GROUP: Final = "image.toolkit.fluxcd.io"
+API_VERSIONS: Final = (f"{GROUP}/v1", f"{GROUP}/v1beta2")
+"""Of ImageRepository and ImagePolicy."""
+EXCLUDED: Final = (r"^.*\.sig$",)
+"""The exclusion list of a repository that has none: signatures of cosign."""
+MAX_EXCLUDED: Final = 25
+LEAST_TIMEOUT: Final = 1.0
+"""Seconds; shorter timeouts are raised to this."""
+DOCKER_HUB: Final = "docker.io"
+
+_LABEL: Final = r"[A-Za-z0-9](?:[A-Za-z0-9-]*[A-Za-z0-9])?"
+_HOST: Final = rf"(?:{_LABEL}(?:\.{_LABEL})*|\[[0-9A-Fa-f:]+\])(?::[0-9]{{1,5}})?"
+_PART: Final = r"[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*"
+_IMAGE: Final = re.compile(rf"(?:{_HOST}/)?{_PART}(?:/{_PART})*", re.ASCII)
+_LONGEST: Final = 255
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ImageRepositorySpec:
+    """One ImageRepository object."""
+
+    id: UnitId
+    where: str
+    """`file: Kind/namespace/name`, for messages."""
+    annotations: dict[str, str]
+    image: str
+    """As written: without scheme, tag and digest."""
+    interval: float
+    """Seconds."""
+    timeout: float
+    """Seconds; the interval by default, at least one."""
+    secret: str = ""
+    """Name of a Secret in the same namespace."""
+    service_account: str = ""
+    cert_secret: str = ""
+    proxy_secret: str = ""
+    provider: str = "generic"
+    insecure: bool = False
+    """Whether plain HTTP is allowed."""
+    exclusion_list: tuple[str, ...] = EXCLUDED
+    """Regular expressions of tags that do not count, in Go's syntax."""
+    access_from: tuple[dict[str, str], ...] = ()
+    """Labels of other namespaces whose ImagePolicies may use it, one set for each selector."""
+    suspend: bool = False
+
+    @property
+    def canonical_image(self) -> str:
+        """The image with host and path made explicit: `alpine` -> `docker.io/library/alpine`."""
+        return canonical_image(self.image)
+
+
+def parse_image_repository(document: Document) -> ImageRepositorySpec:
+    """The spec of an ImageRepository document. Raises SpecError."""
+    check_api_version(document)
+    header = read_header(document)
+    spec = spec_fields(document)
+    interval = spec.duration("interval")
+    parsed = ImageRepositorySpec(
+        id=header.id,
+        where=document.where,
+        annotations=header.annotations,
+        image=_parse_image(spec),
+        interval=interval,
+        timeout=max(spec.duration("timeout", interval), LEAST_TIMEOUT),
+        secret=_name_only(spec.child("secretRef")),
+        service_account=spec.name("serviceAccountName", ""),
+        cert_secret=_name_only(spec.child("certSecretRef")),
+        proxy_secret=_name_only(spec.child("proxySecretRef")),
+        provider=spec.text("provider", "generic", one_of=("generic", "aws", "azure", "gcp")),
+        insecure=spec.boolean("insecure"),
+        exclusion_list=_parse_exclusion_list(spec),
+        access_from=_parse_access(spec.child("accessFrom")),
+        suspend=spec.boolean("suspend"),
+    )
+    spec.done()
+    return parsed
+
+
+def check_api_version(document: Document) -> None:
+    """Refuse versions of Flux's image group that are not read. Raises SpecError."""
+    Fields(document.data, document.where).text("apiVersion", one_of=API_VERSIONS)
+
+
+def canonical_image(image: str) -> str:
+    """An image name with host and path made explicit, by Docker's rules.
+
+    The first part is a host when it holds a dot or a colon or is `localhost`; without one the image is on Docker
+    Hub, where a name without a slash is below `library/`.
+    """
+    first, slash, rest = image.partition("/")
+    if not slash or not (first == "localhost" or "." in first or ":" in first):
+        first, rest = DOCKER_HUB, image
+    if first in ("index.docker.io", "registry-1.docker.io"):
+        first = DOCKER_HUB
+    if first == DOCKER_HUB and "/" not in rest:
+        rest = f"library/{rest}"
+    return f"{first}/{rest}"
+
+
+def may_use(spec: ImageRepositorySpec, namespace: str, labels: Mapping[str, str]) -> bool:
+    """Whether ImagePolicies of a namespace with these labels may use the repository.
+
+    Its own namespace always may; others when a selector of `accessFrom` matches, an empty one matching all.
+    """
+    if namespace == spec.id.namespace:
+        return True
+    return any(selector.items() <= labels.items() for selector in spec.access_from)
+
+
+def _parse_image(spec: Fields) -> str:
+    expected = "an image name without scheme, tag and digest, such as ghcr.io/stefanprodan/podinfo"
+    image: str = spec.text("image", form=_IMAGE, expected=expected)
+    if len(image) > _LONGEST:
+        raise spec.error("image", f"at most {_LONGEST} characters")
+    return image
+
+
+def _parse_exclusion_list(spec: Fields) -> tuple[str, ...]:
+    patterns = spec.texts("exclusionList")
+    if len(patterns) > MAX_EXCLUDED:
+        raise spec.error("exclusionList", f"at most {MAX_EXCLUDED} regular expressions")
+    return patterns or EXCLUDED
+
+
+def _parse_access(fields: Fields | None) -> tuple[dict[str, str], ...]:
+    if fields is None:
+        return ()
+    selectors = fields.children("namespaceSelectors")
+    found = tuple(selector.text_map("matchLabels") for selector in selectors)
+    for part in (*selectors, fields):
+        part.done()
+    return found
+
+
+def _name_only(fields: Fields | None) -> str:
+    if fields is None:
+        return ""
+    name: str = fields.name("name")
+    fields.done()
+    return name
