@@ -3,26 +3,26 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 from weir.edit.nodes import Leaf, YamlText, path_text
+from weir.edit.placed import object_at
 from weir.spec.errors import SpecError
 from weir.spec.identity import ObjectId
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Change:
-    """One scalar that got a new value."""
+    """One value that was replaced, added (`old` is empty) or removed (`new` is empty)."""
 
     setter: str
-    """What asked for it: `namespace:policy[:part]` as in the marker, or the name of the container."""
+    """What asked for it: `namespace:policy[:part]` as in the marker, the container, or the annotation."""
     file: str
     line: int
     """From 1."""
     field: str
     """`spec.template.spec.containers[0].image`."""
     object: ObjectId
-    """The document it stands in; a kustomization.yaml has no name."""
+    """What it stands in; a kustomization.yaml has no name."""
     api_version: str
     old: str
     new: str
@@ -41,25 +41,16 @@ class Edited:
     """One for each marker that cannot be followed; its value stays."""
 
 
-def object_of(text: YamlText, document: int) -> tuple[ObjectId, str]:
-    """Identity and API version of a document, as far as it says."""
-    value = text.values[document]
-    data: dict[str, Any] = value if isinstance(value, dict) else {}
-    meta = data.get("metadata")
-    known = {**data, "metadata": meta if isinstance(meta, dict) else {}}
-    return ObjectId.of({**known, "kind": str(data.get("kind") or "")}), str(data.get("apiVersion") or "")
-
-
 def change_of(text: YamlText, leaf: Leaf, *, setter: str, new: str) -> Change:
     """The record of a scalar's new value."""
-    identity, api_version = object_of(text, leaf.document)
+    placed = object_at(text, leaf.document, leaf.path)
     return Change(
         setter=setter,
         file=text.file,
         line=leaf.node.line,
         field=path_text(leaf.path),
-        object=identity,
-        api_version=api_version,
+        object=placed.id,
+        api_version=str(placed.data.get("apiVersion") or ""),
         old=leaf.node.value,
         new=new,
     )

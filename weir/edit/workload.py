@@ -1,0 +1,149 @@
+"""Flux 1's dialect: the images of a workload's containers, found by its kind instead of by markers, and set one by one.
+
+Rule: https://github.com/fluxcd/flux/blob/master/docs/references/automated-image-update.md
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from weir.edit.changes import Edited, change_of
+from weir.edit.image import Image
+from weir.edit.image_places import ImagePlace, image_places, value_at
+from weir.edit.nodes import Leaf, Path, YamlText, path_text, read_text
+from weir.edit.placed import Placed, find_object, placed_objects
+from weir.edit.policy import WorkloadPolicy, read_policy
+from weir.edit.splice import Edit, splice
+from weir.spec.errors import SpecError
+from weir.spec.identity import ObjectId
+from weir.spec.image_repository import canonical_image
+
+
+@dataclass(frozen=True, slots=True)
+class Container:
+    """One container of a workload and the image that the text gives it."""
+
+    name: str
+    image: Image
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Workload:
+    """A Deployment, DaemonSet, StatefulSet, CronJob or HelmRelease."""
+
+    id: ObjectId
+    """The namespace is empty where the text names none."""
+    containers: tuple[Container, ...]
+    policy: WorkloadPolicy
+    problems: tuple[SpecError, ...] = ()
+    """One for each container whose image cannot be read; it is not among the containers."""
+
+
+def read_workloads(data: bytes, file: str) -> tuple[Workload, ...]:
+    """The workloads of a file that have images. Raises SpecError when the file is not readable YAML."""
+    text = read_text(data, file)
+    found = ((placed, image_places(placed.data)) for placed in placed_objects(text))
+    return tuple(_workload(text, placed, places) for placed, places in found if places)
+
+
+def set_image(data: bytes, file: str, workload: ObjectId, container: str, image: Image) -> Edited:
+    """A file with another image for one container, name, tag and digest as given.
+
+    Where a HelmRelease holds parts of the image in fields of their own, each part goes to its field; the digest goes
+    with the tag.
+
+    Raises:
+        SpecError: no such workload or container, a field that is no scalar on one line, or an image that its fields
+            cannot hold.
+    """
+    text = read_text(data, file)
+    placed = find_object(text, workload)
+    places = image_places(placed.data)
+    if container not in places:
+        expected = " or ".join(places) or "a workload with images"
+        raise SpecError.at(file, f"{workload}: container", found=container, expected=expected)
+    leaves = _leaves(text, placed, places[container])
+    fields = _fields(text, placed, leaves, image)
+    changed = [(leaves[name], value) for name, value in fields.items() if leaves[name].node.value != value]
+    edits = [Edit(leaf.node, leaf.path, value) for leaf, value in changed]
+    changes = [change_of(text, leaf, setter=container, new=value) for leaf, value in changed]
+    after = splice(text, edits) if edits else data
+    return Edited(data=after, changes=tuple(sorted(changes, key=lambda change: change.line)))
+
+
+def _workload(text: YamlText, placed: Placed, places: dict[str, ImagePlace]) -> Workload:
+    containers: list[Container] = []
+    problems: list[SpecError] = []
+    for name, place in places.items():
+        try:
+            containers.append(Container(name, _image(placed, _leaves(text, placed, place))))
+        except SpecError as err:
+            where = f"{text.file}: {placed.id}: container {name}"
+            problems.append(SpecError(f"{where}: {err.message}", hint=err.hint))
+    policy = read_policy(placed.data)
+    return Workload(id=placed.id, containers=tuple(containers), policy=policy, problems=tuple(problems))
+
+
+def _leaves(text: YamlText, placed: Placed, place: ImagePlace) -> dict[str, Leaf]:
+    """The scalars of an image: `repository`, and `registry` and `tag` where they exist. Raises SpecError."""
+    paths = {"registry": place.registry, "repository": place.repository, "tag": place.tag}
+    return {name: _leaf(text, placed, path) for name, path in paths.items() if path is not None}
+
+
+def _leaf(text: YamlText, placed: Placed, path: Path) -> Leaf:
+    whole = (*placed.base, *path)
+    node = text.find(placed.document, whole)
+    if node is None or node.kind not in ("scalar", "alias"):
+        found = f"a {node.kind}" if node else None
+        raise SpecError.at(
+            text.file,
+            f"{placed.id}: {path_text(path)}",
+            found=found,
+            expected="a text",
+            hint="correct the annotation that names this place, or write the value out",
+        )
+    return Leaf(node, placed.document, whole, is_key=False)
+
+
+def _image(placed: Placed, leaves: dict[str, Leaf]) -> Image:
+    """The image that these scalars hold together. Raises SpecError."""
+    registry, repository, tag = (
+        _read(placed, leaves.get(name)) for name in ("registry", "repository", "tag")
+    )
+    whole = f"{registry}/{repository}" if registry else repository
+    return Image.parse(f"{whole}:{tag}" if tag else whole)
+
+
+def _read(placed: Placed, leaf: Leaf | None) -> str:
+    if leaf is None:
+        return ""
+    value = value_at(placed.data, leaf.path[len(placed.base) :])
+    return value if isinstance(value, str) else leaf.node.value
+
+
+def _fields(text: YamlText, placed: Placed, leaves: dict[str, Leaf], image: Image) -> dict[str, str]:
+    """The text that each scalar gets. Raises SpecError."""
+    found = {"repository": image.name}
+    if "tag" not in leaves:
+        found["repository"] = str(image)
+    elif image.tag:
+        found["tag"] = image.version
+    else:
+        leaf = leaves["tag"]
+        expected = f"an image with a tag for {path_text(leaf.path)}"
+        raise SpecError.at(text.where(leaf.node), str(placed.id), found=str(image), expected=expected)
+    registry = _read(placed, leaves.get("registry"))
+    if registry:
+        found["registry"], rest = _split(text, placed, leaves["registry"], registry, image.name)
+        found["repository"] = rest + found["repository"].removeprefix(image.name)
+    return found
+
+
+def _split(text: YamlText, placed: Placed, leaf: Leaf, registry: str, name: str) -> tuple[str, str]:
+    if name.startswith(f"{registry}/"):
+        return registry, name.removeprefix(f"{registry}/")
+    host, _, rest = name.partition("/")
+    if rest and canonical_image(name).startswith(f"{host}/"):
+        return host, rest
+    expected = f"an image name that begins with its registry, for {path_text(leaf.path)}"
+    raise SpecError.at(text.where(leaf.node), str(placed.id), found=name, expected=expected)
