@@ -95,6 +95,7 @@ TABLE: Final[tuple[Tool, ...]] = (
             ),
         ),
     ),
+    Tool(name="registry", version="3.0.0"),
     Tool(
         name="pulumi",
         version="3.259.0",
