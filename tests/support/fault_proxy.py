@@ -12,6 +12,7 @@ from __future__ import annotations
 import base64
 import contextlib
 import datetime as dt
+import hashlib
 import http.client
 import http.server
 import ipaddress
@@ -51,6 +52,8 @@ class Fault:
     status: int = 0
     """Answer with this status instead of asking the server."""
     retry_after: str = ""
+    headers: dict[str, str] = field(default_factory=dict)
+    """More headers for that answer, such as where a redirect leads."""
     cut_after: int = -1
     """Reset the connection after this many bytes of the answer's body; the server has done what was asked."""
     drop: bool = False
@@ -76,6 +79,8 @@ class Seen:
     method: str
     path: str
     spoiled: bool
+    headers: dict[str, str] = field(default_factory=dict)
+    """Header names in lower case."""
 
 
 @dataclass
@@ -88,6 +93,8 @@ class FaultProxy:
     tls: ssl.SSLContext | None = None
     faults: list[Fault] = field(default_factory=list)
     seen: list[Seen] = field(default_factory=list)
+    etags: bool = False
+    """Answer reads with an ETag, and with 304 who has that answer already."""
     down: bool = False
     """Every connection, also those already open, is reset."""
     kubeconfig: Path = field(default_factory=Path)
@@ -125,13 +132,14 @@ class FaultProxy:
             if one.method not in {"GET", "HEAD", "OPTIONS"} and "dryRun=" not in one.path
         ]
 
-    def pick(self, method: str, path: str) -> Fault | None:
+    def pick(self, method: str, path: str, headers: dict[str, str]) -> Fault | None:
         """Note a request; the fault it meets, which is used up by one."""
         with self._lock:
             found = next((fault for fault in self.faults if fault.matches(method, path)), None)
             if found and found.times > 0:
                 found.times -= 1
-            self.seen.append(Seen(time.monotonic(), method, path, self.down or found is not None))
+            spoiled = self.down or found is not None
+            self.seen.append(Seen(time.monotonic(), method, path, spoiled, headers))
         return Fault(drop=True) if self.down else found
 
     def connect(self) -> http.client.HTTPConnection:
@@ -202,7 +210,8 @@ class _Handler(http.server.BaseHTTPRequestHandler):
 
     def _serve(self) -> None:
         body = self._body()
-        fault = self.owner.pick(self.command, self.path) or Fault()
+        headers = {name.lower(): value for name, value in self.headers.items()}
+        fault = self.owner.pick(self.command, self.path, headers) or Fault()
         if fault.delay:
             time.sleep(fault.delay)
         if fault.stall:
@@ -242,6 +251,8 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         self.send_response(fault.status)
         if fault.retry_after:
             self.send_header("Retry-After", fault.retry_after)
+        for name, value in fault.headers.items():
+            self.send_header(name, value)
         self.send_header("Content-Type", "application/json")
         self.send_header("Content-Length", str(len(text)))
         self.end_headers()
@@ -268,6 +279,9 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         except (http.client.HTTPException, OSError):
             self._reset()
             return
+        if self.owner.etags and self.command == "GET" and answer.status == http.HTTPStatus.OK:
+            self._tagged(answer)
+            return
         self.send_response_only(answer.status, answer.reason)
         for name, value in answer.getheaders():
             if name.lower() not in _HOP:
@@ -282,6 +296,22 @@ class _Handler(http.server.BaseHTTPRequestHandler):
             self.send_header("Transfer-Encoding", "chunked")
             self.end_headers()
             self._stream(answer, cut_after)
+        self.wfile.flush()
+
+    def _tagged(self, answer: http.client.HTTPResponse) -> None:
+        """The same with an ETag over the body, which is left out when the client has it."""
+        body = answer.read()
+        etag = f'"{hashlib.sha256(body).hexdigest()[:16]}"'
+        same = self.headers.get("If-None-Match") == etag
+        self.send_response_only(304 if same else 200)
+        for name, value in answer.getheaders():
+            if name.lower() not in _HOP and not same:
+                self.send_header(name, value)
+        self.send_header("ETag", etag)
+        if not same:
+            self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(b"" if same else body)
         self.wfile.flush()
 
     def _stream(self, answer: http.client.HTTPResponse, cut_after: int) -> None:
