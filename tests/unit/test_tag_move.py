@@ -114,6 +114,12 @@ def test_no_more_dates_are_asked_for_than_needed(current: str, asked: set[str]) 
     assert days.asked == asked
 
 
+def test_a_young_tag_in_use_stays_in_use() -> None:
+    rules = MoveRules(minimum_age=86400.0, allow_downgrade=True)
+    ages = Ages(built(**{"1_0_0": 9, "1_1_0": 0.5}), NOW)
+    assert decide(ONE, tuple(ages.created), "1.1.0", rules, ages).verdict == "current"
+
+
 def test_a_rollback_is_old_enough_too() -> None:
     rules = MoveRules(minimum_age=86400.0, missing_tag="rollback")
     ages = Ages(built(**{"1_0_0": 9, "1_1_0": 0.5}), NOW)

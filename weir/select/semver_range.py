@@ -69,7 +69,8 @@ def parse_precedence(text: str) -> Precedence | None:
     if match is None:
         return None
     major, minor, patch, prerelease, _ = match.groups()
-    return Precedence._make((int(major), int(minor), int(patch), _rest(prerelease)))
+    # what Precedence(...) does, without a Python call: this runs for every tag of a registry
+    return tuple.__new__(Precedence, (int(major), int(minor), int(patch), _rest(prerelease)))
 
 
 def parse_version(text: str) -> semver.Version | None:
@@ -140,7 +141,10 @@ class SemverRange:
         for alternative in self.alternatives:
             if version.rest != _RELEASE and not alternative.prereleases:
                 continue
-            if all(limit.rule(version, limit) for limit in alternative.constraints):
+            for limit in alternative.constraints:
+                if not limit.rule(version, limit):
+                    break
+            else:
                 return True
         return False
 
