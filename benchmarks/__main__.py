@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
-from benchmarks import bulk, monorepo, per_object
+from benchmarks import bulk, monorepo, per_object, tags
 from benchmarks.session import Figure, Sample, Session, session
 from benchmarks.table import markdown
 from demo.stack import PROJECT
@@ -21,6 +21,7 @@ RUNS: Final[Mapping[tuple[str, ...], Run]] = {
     bulk.LIFE: bulk.life,
     ("B1.install_deployments", "P1.up_noop_deployments"): bulk.deployments,
     ("B5.monorepo", "B5.monorepo_warm"): monorepo.live,
+    ("B9.select_10k",): tags.select,
     ("P1.per_object_create",): per_object.create,
 }
 """Which ids one run yields -> the run."""

@@ -24,6 +24,7 @@ _WHAT: Final = {
     "P1.up_noop_deployments": "the same, nothing changed",
     "B5.monorepo": "one line in a monorepo (10,000 files, 50 MB, 20 units) until live, caches cold",
     "B5.monorepo_warm": "the same with the caches of the run before",
+    "B9.select_10k": "choose among 10,000 tags by semver range",
     "P1.per_object_create": "1,000 objects as plain pulumi-kubernetes resources",
 }
 _FLOOR: Final = {
@@ -40,6 +41,7 @@ _FLOOR: Final = {
     "P1.up_noop_deployments": "empty unit",
     "B5.monorepo": "empty unit + clone + kustomize of 20 units",
     "B5.monorepo_warm": "empty unit + kustomize of one unit",
+    "B9.select_10k": "sorting the tags as texts",
     "P1.per_object_create": "raw apply",
 }
 
