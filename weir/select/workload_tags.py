@@ -4,8 +4,7 @@
 tag whose image was built last; `semver:` chooses the highest version in a range, where `1` and `1.2` count as versions
 too. A pattern that is not one is an error; Flux 1 took it for one that every tag fits.
 
-Rule: https://github.com/fluxcd/flux/blob/master/docs/references/fluxyaml-config-files.md and
-https://github.com/fluxcd/flux/blob/master/docs/references/automated-image-update.md#filter-pattern-types
+Rule: https://github.com/fluxcd/flux/blob/master/docs/references/automated-image-update.md
 """
 
 from __future__ import annotations
