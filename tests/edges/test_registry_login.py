@@ -275,6 +275,7 @@ def test_endless_redirects_end(basic: Registry) -> None:
         proxy.faults.append(Fault(status=307, headers={"Location": "/v2/team/app/tags/list?again"}))
         with pytest.raises(BadAnswerError, match="redirects more than 5 times"):
             tags_of(client_of(), host)
+        assert len(proxy.seen) == 6
 
 
 @pytest.mark.parametrize("scheme", ["Bearer", "bearer"])

@@ -98,8 +98,8 @@ class Client:
     def _follow(self, question: Question, deadline: float) -> Answer:
         base = self.base(question.image)
         url = f"{base}/v2/{question.image.repository}/{question.path}"
-        refusals = 0
-        for _ in range(_MOST_HOPS + _LOGINS):
+        refusals = hops = 0
+        while hops <= _MOST_HOPS:
             own = origin(url) == origin(base)
             sent = self._logins.header(question.image, origin(url))
             request = _request(question, url, sent, own=own)
@@ -108,6 +108,7 @@ class Client:
                 refusals += 1
                 self._logins.answer(question.image, answer, sent, deadline, own=own)
             elif answer.status in _REDIRECTS:
+                hops += 1
                 url = _target(answer)
             else:
                 return answer

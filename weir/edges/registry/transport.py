@@ -202,7 +202,6 @@ _REASONS: Final[tuple[tuple[tuple[type[BaseException], ...], type[RegistryError]
         "the TLS connection is not trusted",
         "put the issuer's certificate in ca.crt of spec.certSecretRef; for plain HTTP set spec.insecure",
     ),
-    ((TimeoutError, exceptions.TimeoutError), UnavailableError, *_LATE),
     (
         (exceptions.NameResolutionError,),
         UnavailableError,
@@ -218,9 +217,10 @@ _REASONS: Final[tuple[tuple[tuple[type[BaseException], ...], type[RegistryError]
     (
         (exceptions.NewConnectionError, ConnectionRefusedError),
         UnavailableError,
-        "no connection",
-        "see that the registry is up",
+        "no connection (refused or unreachable)",
+        "see that the registry is up and the port is right",
     ),
+    ((TimeoutError, exceptions.TimeoutError), UnavailableError, *_LATE),
 )
 """By cause, the first that fits."""
 
