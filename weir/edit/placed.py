@@ -26,15 +26,8 @@ class Placed:
 
 def placed_objects(text: YamlText) -> Iterator[Placed]:
     """All documents that are mappings; `List` kinds are unfolded into their items."""
-    for index, value in enumerate(text.values):
-        data = value if isinstance(value, dict) else {}
-        items = data.get("items")
-        if str(data.get("kind") or "").endswith("List") and isinstance(items, list):
-            for position, item in enumerate(items):
-                if isinstance(item, dict):
-                    yield _placed(index, ("items", position), item)
-        elif data:
-            yield _placed(index, (), data)
+    for document in range(len(text.values)):
+        yield from _in_document(text, document)
 
 
 def find_object(text: YamlText, wanted: ObjectId) -> Placed:
@@ -48,10 +41,22 @@ def find_object(text: YamlText, wanted: ObjectId) -> Placed:
 
 def object_at(text: YamlText, document: int, path: Path) -> Placed:
     """The object that a place belongs to."""
-    for placed in placed_objects(text):
-        if placed.document == document and path[: len(placed.base)] == placed.base:
+    for placed in _in_document(text, document):
+        if path[: len(placed.base)] == placed.base:
             return placed
     return _placed(document, (), {})
+
+
+def _in_document(text: YamlText, document: int) -> Iterator[Placed]:
+    value = text.values[document]
+    data = value if isinstance(value, dict) else {}
+    items = data.get("items")
+    if str(data.get("kind") or "").endswith("List") and isinstance(items, list):
+        for position, item in enumerate(items):
+            if isinstance(item, dict):
+                yield _placed(document, ("items", position), item)
+    elif data:
+        yield _placed(document, (), data)
 
 
 def _placed(document: int, base: Path, data: dict[str, Any]) -> Placed:
