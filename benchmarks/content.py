@@ -149,9 +149,17 @@ def write_unit(folder: Path, objects: Sequence[Obj]) -> None:
     (folder / "kustomization.yaml").write_text(yaml.safe_dump(document))
 
 
+class _Dumper(getattr(yaml, "CSafeDumper", yaml.SafeDumper)):  # type: ignore[misc]
+    """Writes manifests as people and tools do, without anchors for values that happen to be one object here."""
+
+    def ignore_aliases(self, data: object) -> bool:  # noqa: ARG002
+        """Always."""
+        return True
+
+
 def dump(objects: Sequence[Obj]) -> str:
     """Objects as YAML documents."""
-    return str(yaml.dump_all(objects, Dumper=getattr(yaml, "CSafeDumper", yaml.SafeDumper), sort_keys=False))
+    return str(yaml.dump_all(objects, Dumper=_Dumper, sort_keys=False))
 
 
 def write_filler(folder: Path, files: int, size: int) -> None:

@@ -112,7 +112,7 @@ class Rest:
 
     def _group_kinds(self, version: str) -> Iterator[Kind]:
         path = f"/apis/{version}" if "/" in version else f"/api/{version}"
-        for item in self.request("GET", path)["resources"]:
+        for item in self._if_served(path)["resources"]:
             if "/" not in item["name"]:
                 yield Kind(version, item["kind"], item["name"], item["namespaced"], tuple(item["verbs"]))
 
@@ -136,9 +136,19 @@ class Rest:
         return found
 
     def list(self, kind: Kind, selector: str = "", namespace: str = "") -> list[dict[str, Any]]:
-        """All live objects of a kind."""
+        """All live objects of a kind, none when it is not served."""
         query = f"labelSelector={quote(selector)}" if selector else ""
-        found: list[dict[str, Any]] = self.request("GET", kind.path(namespace), query=query)["items"]
+        found: list[dict[str, Any]] = self._if_served(kind.path(namespace), query)["items"]
+        return found
+
+    def _if_served(self, path: str, query: str = "") -> dict[str, Any]:
+        """The answer; an empty one when the API went away with its definition a moment ago."""
+        try:
+            found: dict[str, Any] = self.request("GET", path, query=query)
+        except RestError as err:
+            if err.status != _NOT_FOUND:
+                raise
+            return {"resources": [], "items": []}
         return found
 
     def apply(self, obj: Mapping[str, Any], manager: str = "judge") -> dict[str, Any]:

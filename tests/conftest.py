@@ -6,12 +6,16 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 from tests.support.control_plane import fresh_namespace
 from tests.support.git_server import GitServer
 from tests.support.kube import Kube
 from tests.support.world import World
 from weir.edges.local_cluster import LocalCluster, running_cluster
+
+settings.register_profile("weir", deadline=None)
+settings.load_profile("weir")
 
 
 @pytest.fixture(scope="session")

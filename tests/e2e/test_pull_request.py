@@ -57,7 +57,7 @@ def checkout(world: World, folder: Path) -> Path:
     (folder / "stacks").mkdir()
     settings = yaml.safe_load(world.stack.config_file.read_text())
     del settings["config"]["weir:cluster"]["kubeconfig"]
-    (folder / "stacks" / "Pulumi.production.yaml").write_text(yaml.safe_dump(settings))
+    (folder / "stacks" / world.stack.config_file.name).write_text(yaml.safe_dump(settings))
     (folder / "temp").mkdir()
     return folder
 
@@ -70,7 +70,7 @@ def plan(world: World, folder: Path) -> tuple[dict[str, str], str]:
         step("plan", "Plan"),
         folder,
         **environment,
-        STACK="production",
+        STACK=world.stack.name,
         SOURCE=f"GitRepository/{world.flux}/apps",
         NUMBER="7",
         KUBECONFIG_TEXT=world.kubeconfig.read_text(),

@@ -209,7 +209,7 @@ def _manifests(draw: st.DrawFn) -> dict[str, Any]:
 
 
 @pytest.mark.property
-@settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=200, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(manifest=_manifests())
 def test_what_is_called_certain_is_accepted_by_the_server(
     kubeconfig: Path, namespace: str, manifest: Any

@@ -155,7 +155,7 @@ def test_what_kustomize_refuses_is_refused(content: dict[str, Any], tmp_path: Pa
     assert any(file in ours.value.message for file in content)
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     objects=st.lists(OBJECTS, max_size=5, unique_by=lambda item: str(item["metadata"])),
     style=st.sampled_from([None, "'", '"', "|", ">"]),

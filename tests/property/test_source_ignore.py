@@ -40,7 +40,7 @@ def ignored_by_git(rules: list[str], asked: list[str]) -> set[str]:
 class TestAgainstGit:
     """Without negation, exactly the files that git ignores stay out."""
 
-    @settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
+    @settings(max_examples=60, suppress_health_check=list(HealthCheck))
     @given(st.lists(patterns, min_size=1, max_size=4), st.lists(paths, min_size=1, max_size=8, unique=True))
     @example(["a*/**/"], ["ab/a", "ab/a/b", "ab/a/b/x.yaml", "a.b"])
     def test_same_files(self, rules: list[str], asked: list[str]) -> None:

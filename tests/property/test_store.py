@@ -30,7 +30,7 @@ def _conflicts(tree: dict[str, bytes]) -> bool:
 class TestRoundTrip:
     """What goes in comes out, under a digest that depends on content alone."""
 
-    @settings(deadline=None, max_examples=60)
+    @settings(max_examples=60)
     @given(trees, trees)
     def test_put_and_read(self, first: dict[str, bytes], second: dict[str, bytes]) -> None:
         with tempfile.TemporaryDirectory() as folder:

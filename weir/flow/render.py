@@ -13,7 +13,6 @@ from typing import Any, Final
 
 from weir.edges.build_cache import BuildCache, build_key
 from weir.edges.kustomize import build, kustomize_id
-from weir.edges.reading import helped
 from weir.flow.digest import canonical, digest_of
 from weir.render.closure import Closure, close
 from weir.render.finish import finish
@@ -138,8 +137,7 @@ def _plain(
     key = build_key(closure, tree, _READER) if keep else ""
     if keep and (kept := keep.get(key)) is not None:
         return kept
-    with helped(tree, files) as load:
-        documents = read_plain(tree, files, load)
+    documents = read_plain(tree, files)
     if keep and documents is not None:
         keep.put(key, documents)
     return documents

@@ -8,10 +8,10 @@ for what its YAML reader splits or types differently, and for objects whose refe
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any, Final
 
-from weir.spec.documents import Document, Loaded, load_yaml
+from weir.spec.documents import Document, load_yaml
 from weir.spec.errors import RenderError, SpecError
 from weir.spec.tree import Tree
 
@@ -36,10 +36,8 @@ _COMPLETED: Final = {
 """Kinds that get a namespace from an object of another kind that they name."""
 
 
-def read_plain(
-    tree: Tree, files: Sequence[str], load: Callable[[bytes, str], Loaded] = load_yaml
-) -> tuple[Document, ...] | None:
-    """The objects in these files, or None when only kustomize can tell. `load` reads a text as `load_yaml` does.
+def read_plain(tree: Tree, files: Sequence[str]) -> tuple[Document, ...] | None:
+    """The objects in these files, or None when only kustomize can tell.
 
     Raises:
         RenderError: a file is not YAML, or holds something that is no object; names the file and the place in it.
@@ -50,7 +48,7 @@ def read_plain(
         if _OTHER_SPLIT.search(text):
             return None
         try:
-            loaded = load(text, file)
+            loaded = load_yaml(text, file)
         except SpecError as err:
             raise RenderError(err.message, hint=err.hint) from err
         if loaded.odd:

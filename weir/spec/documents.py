@@ -13,6 +13,7 @@ from typing import Any, Final
 
 import yaml
 
+from weir.spec.block_yaml import read_block
 from weir.spec.errors import SpecError
 from weir.spec.scalars import ScalarError, Scalars
 
@@ -294,7 +295,8 @@ def load_yaml(text: str | bytes, file: str, *, old_booleans: bool = False) -> Lo
     builder = _Builder(old_booleans=old_booleans)
     try:
         plain = text.decode("utf-8-sig") if isinstance(text, bytes) else text.removeprefix("\ufeff")
-        return Loaded(tuple(builder.build(plain)), builder.odd)
+        found = None if old_booleans else read_block(plain)
+        return Loaded(tuple(builder.build(plain) if found is None else found), builder.odd)
     except UnicodeDecodeError as err:
         raise SpecError.at(file, "", found=f"byte {err.start}", expected="UTF-8 text") from err
     except UnicodeEncodeError as err:

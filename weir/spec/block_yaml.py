@@ -1,0 +1,230 @@
+"""The plainest kind of YAML, as people and tools write manifests, read line by line.
+
+Block mappings and sequences of one-line scalars and literal texts in ASCII, without anchors, tags, escapes or continued
+lines: reading them takes a quarter of the time of a full parser, also because manifests repeat their lines. For any
+other text the answer is None, and `weir.spec.documents` reads it. What is read here is what is read there.
+Rule: https://yaml.org/spec/1.1/#id873032 (block styles), as libyaml reads it
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Any, Final
+
+from weir.spec.scalars import ScalarError, Scalars
+
+_MOST_LINES: Final = 250_000
+"""Far below the limits of the full parser."""
+_MOST_LEVELS: Final = 50
+_STRANGE: Final = re.compile(r"[^\x20-\x7e\n]")
+_LINE: Final = re.compile(
+    r"""(-\ )?+                                     # an element of a sequence
+    (?:([A-Za-z_][A-Za-z0-9_./-]{0,200}):(?:\ (?=[^\ ])|\Z))?
+    (?:
+        "([^"\\]*+)"
+        |'([^']*+)'
+        |((?:[A-Za-z0-9_./$(+=<^~;\\]|[-:?](?=[^\ ]))(?:[^\ :]++|:(?=[^\ ])|\ ++(?=[^\ \#]))*+)
+        |(\{\}|\[\]|\|-?)
+    )?\Z""",
+    re.VERBOSE,
+)
+
+
+class _Elsewhere(Exception):
+    """The full parser must read this."""
+
+
+class _Mark:
+    """Stands for a value that a line does not hold."""
+
+
+_MISSING: Final = _Mark()
+_NEW_MAPPING: Final = _Mark()
+_NEW_SEQUENCE: Final = _Mark()
+_LITERAL: Final = _Mark()
+_LITERAL_STRIPPED: Final = _Mark()
+_SIGNS: Final = {"{}": _NEW_MAPPING, "[]": _NEW_SEQUENCE, "|": _LITERAL, "|-": _LITERAL_STRIPPED}
+
+Token = tuple[bool, str, Any]
+"""What a line says: whether it begins an element, its key (empty for none), its value or a mark."""
+_NOTHING: Final[Token] = (False, "", _MISSING)
+_SEPARATOR: Final[Token] = (False, "", "---")
+
+
+class _Frame:
+    """A mapping or sequence that may still grow."""
+
+    __slots__ = ("column", "key", "value")
+
+    def __init__(self, column: int, value: Any) -> None:
+        self.column = column
+        self.value = value
+        self.key = ""
+        """The key just read whose value is on the lines below, if any."""
+
+
+class _Reader:
+    """Documents from lines."""
+
+    def __init__(self, lines: list[str]) -> None:
+        self._lines = lines
+        self._at = 0
+        self._scalars = Scalars()
+        self._tokens: dict[str, Token] = {"": _NOTHING}
+        self._stack: list[_Frame] = []
+        self._documents: list[Any] = []
+
+    def read(self) -> list[Any]:
+        """The value of each document. Raises _Elsewhere."""
+        lines, tokens, count = self._lines, self._tokens, len(self._lines)
+        while self._at < count:
+            line = lines[self._at]
+            self._at += 1
+            bare = line.lstrip(" ")
+            token = tokens.get(bare) or self._token(bare)
+            if token is _NOTHING:
+                continue
+            dash, key, value = token
+            column = len(line) - len(bare)
+            if type(value) is _Mark:
+                value = self._marked(value, column + 2 if dash else column)
+            if dash:
+                self._element(column, key, value)
+            elif key:
+                self._entry(column, key, value)
+            else:
+                self._separate(token, column)
+        return self._documents
+
+    def _token(self, bare: str) -> Token:
+        """What a line says, without its indentation."""
+        if bare[0] == "#":
+            return _NOTHING
+        found = _LINE.match(bare)
+        if found is None:
+            raise _Elsewhere
+        dash, key, double, single, plain, sign = found.groups()
+        if key and type(self._plain(key)) is not str:
+            raise _Elsewhere
+        value: Any = _MISSING
+        if plain is not None:
+            value = self._plain(plain)
+        elif sign is not None:
+            value = _SIGNS[sign]
+        elif double is not None or single is not None:
+            value = double if single is None else single
+        token = _SEPARATOR if bare == "---" else (dash is not None, key or "", value)
+        self._tokens[bare] = token
+        return token
+
+    def _plain(self, text: str) -> Any:
+        if self._scalars.is_date(text):
+            raise _Elsewhere
+        try:
+            return self._scalars.plain(text)
+        except ScalarError as err:
+            raise _Elsewhere from err
+
+    def _marked(self, mark: _Mark, column: int) -> Any:
+        if mark is _NEW_MAPPING:
+            return {}
+        if mark is _NEW_SEQUENCE:
+            return []
+        return mark if mark is _MISSING else self._literal(column, stripped=mark is _LITERAL_STRIPPED)
+
+    def _literal(self, column: int, *, stripped: bool) -> str:
+        """The text on the lines below that are indented further than the mapping."""
+        lines, start = self._lines, self._at
+        indent = 0
+        while self._at < len(lines):
+            line = lines[self._at]
+            if line:
+                depth = len(line) - len(line.lstrip(" "))
+                if depth < (indent or column + 1):
+                    break
+                indent = indent or depth
+            self._at += 1
+        texts = [line[indent:] for line in lines[start : self._at]]
+        if not indent or not texts[0] or texts[0][0] == " ":
+            raise _Elsewhere
+        return "\n".join(texts).rstrip("\n") + ("" if stripped else "\n")
+
+    def _separate(self, token: Token, column: int) -> None:
+        if token is not _SEPARATOR or column:
+            raise _Elsewhere
+        self._stack.clear()
+        self._documents.append(_MISSING)
+
+    def _entry(self, column: int, key: str, value: Any) -> None:
+        """`key:` or `key: value` at a column."""
+        stack = self._stack
+        while stack and (
+            stack[-1].column > column or (stack[-1].column == column and type(stack[-1].value) is list)
+        ):
+            stack.pop()
+        if not stack or stack[-1].column < column:
+            self._begin(column, {})
+        _put(stack[-1], key, value)
+
+    def _element(self, column: int, key: str, value: Any) -> None:
+        """`- value`, `- key:` or `- key: value` at a column."""
+        stack = self._stack
+        while stack and stack[-1].column > column:
+            stack.pop()
+        if not stack or type(stack[-1].value) is dict:
+            self._begin(column, [])
+        elif stack[-1].column != column:
+            raise _Elsewhere
+        elements = stack[-1].value
+        if key:
+            frame = _Frame(column + 2, {})
+            elements.append(frame.value)
+            stack.append(frame)
+            _put(frame, key, value)
+        elif value is _MISSING:
+            raise _Elsewhere
+        else:
+            elements.append(value)
+
+    def _begin(self, column: int, value: Any) -> None:
+        """A mapping or sequence below the key just read, or the whole of a document."""
+        stack = self._stack
+        if stack:
+            parent = stack[-1]
+            if not parent.key or len(stack) > _MOST_LEVELS:
+                raise _Elsewhere
+            parent.value[parent.key] = value
+            parent.key = ""
+        else:
+            self._begin_document(column, value)
+        stack.append(_Frame(column, value))
+
+    def _begin_document(self, column: int, value: Any) -> None:
+        if not self._documents:
+            self._documents.append(_MISSING)
+        if column or self._documents[-1] is not _MISSING:
+            raise _Elsewhere
+        self._documents[-1] = value
+
+
+def _put(frame: _Frame, key: str, value: Any) -> None:
+    target = frame.value
+    if type(target) is not dict or key in target:
+        raise _Elsewhere
+    if value is _MISSING:
+        target[key] = None
+        frame.key = key
+    else:
+        target[key] = value
+        frame.key = ""
+
+
+def read_block(text: str) -> list[Any] | None:
+    """The value of each document, empty ones as None; None when only the full parser can tell."""
+    if not text.endswith("\n") or text.count("\n") > _MOST_LINES or _STRANGE.search(text):
+        return None
+    try:
+        found = _Reader(text.split("\n")).read()
+    except _Elsewhere:
+        return None
+    return [None if value is _MISSING else value for value in found]
