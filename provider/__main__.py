@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import os
 import signal
 import sys
@@ -40,6 +41,7 @@ def main() -> None:
     The engine ends its plugins by an interrupt when all their calls are answered, and waits: tidying up half a million
     values, or ignoring the signal as a background job does, would only keep the person waiting.
     """
+    gc.set_threshold(100_000, 50, 50)
     end_with_parent()
     signal.signal(signal.SIGINT, lambda *_: os._exit(0))
     address = next((argument for argument in sys.argv[1:] if not argument.startswith("-")), "")

@@ -50,7 +50,7 @@ def seconds_until_live(world: World, value: str) -> float:
 def documents(world: World, repos: list[Repo], hanging: Repo) -> list[Obj]:
     found: list[Obj] = []
     for name, repo in [*((f"app-{n:02}", repo) for n, repo in enumerate(repos)), ("hanging", hanging)]:
-        found.append(git_repository(name, repo.url, namespace=world.flux, timeout="15s"))
+        found.append(git_repository(name, repo.url, namespace=world.flux, timeout="8s"))
         found.append(kustomization(name, name, "./app", namespace=world.flux))
     return found
 

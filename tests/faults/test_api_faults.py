@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import pytest
 
@@ -89,16 +89,22 @@ TROUBLES: dict[str, Callable[[], list[Fault]]] = {
     "connections reset": lambda: [Fault(drop=True, times=5)],
     "slow": lambda: [Fault(delay=0.3, times=25)],
 }
+OFTEN = ("500 and 503", "answers cut off")
 
 
-def test_passing_trouble_is_got_over_in_one_run(behind: World, proxy: FaultProxy) -> None:
+@pytest.mark.parametrize(
+    "troubles", [OFTEN, pytest.param(tuple(TROUBLES), marks=pytest.mark.faults)], ids=("two", "all")
+)
+def test_passing_trouble_is_got_over_in_one_run(
+    behind: World, proxy: FaultProxy, troubles: Sequence[str]
+) -> None:
     world = behind
     installed(world)
     before = uids(world)
-    for turn, (how, made) in enumerate(TROUBLES.items(), 2):
+    for turn, how in enumerate(troubles, 2):
         world.commit(app(world, str(turn)))
         proxy.seen.clear()
-        proxy.faults[:] = made()
+        proxy.faults[:] = TROUBLES[how]()
         world.stack.up().must()
         assert all(fault.times == 0 for fault in proxy.faults), f"{how} was not met: {proxy.faults}"
         proxy.faults.clear()

@@ -8,7 +8,7 @@ import random
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import pytest
 
@@ -110,15 +110,19 @@ def test_fifty_kills_at_random_times_are_each_healed_by_one_up(behind: World, pr
     rounds(behind, proxy, 50)
 
 
-POINTS = ("inventory-written:1", "patched:1", "patched:117", "pruned:1", "pruned:13", "record-written:1")
+OFTEN = ("patched:117", "pruned:13")
+POINTS = ("inventory-written:1", "patched:1", *OFTEN, "pruned:1", "record-written:1")
 
 
 @pytest.mark.timeout(600)
-def test_a_plugin_killed_at_each_named_point_is_healed_by_one_up(world: World) -> None:
+@pytest.mark.parametrize(
+    "points", [OFTEN, pytest.param(POINTS, marks=pytest.mark.faults)], ids=("two", "all")
+)
+def test_a_plugin_killed_at_each_named_point_is_healed_by_one_up(world: World, points: Sequence[str]) -> None:
     world.commit(content(world, 0))
     world.units(big="./big")
     world.stack.up().must()
-    for turn, point in enumerate(POINTS, 1):
+    for turn, point in enumerate(points, 1):
         before = uids(world)
         world.commit(content(world, turn))
         world.stack.extra_environment["WEIR_FAULT"] = point

@@ -76,7 +76,7 @@ class _Reader:
 
     def read(self) -> list[Any]:
         """The value of each document. Raises _Elsewhere."""
-        lines, tokens, count = self._lines, self._tokens, len(self._lines)
+        lines, tokens, stack, count = self._lines, self._tokens, self._stack, len(self._lines)
         while self._at < count:
             line = lines[self._at]
             self._at += 1
@@ -91,7 +91,9 @@ class _Reader:
             if dash:
                 self._element(column, key, value)
             elif key:
-                self._entry(column, key, value)
+                if not stack or stack[-1].column != column or type(stack[-1].value) is list:
+                    self._make_room(column)
+                _put(stack[-1], key, value)
             else:
                 self._separate(token, column)
         return self._documents
@@ -155,8 +157,8 @@ class _Reader:
         self._stack.clear()
         self._documents.append(_MISSING)
 
-    def _entry(self, column: int, key: str, value: Any) -> None:
-        """`key:` or `key: value` at a column."""
+    def _make_room(self, column: int) -> None:
+        """Have the mapping on top to which a key at a column belongs."""
         stack = self._stack
         while stack and (
             stack[-1].column > column or (stack[-1].column == column and type(stack[-1].value) is list)
@@ -164,7 +166,6 @@ class _Reader:
             stack.pop()
         if not stack or stack[-1].column < column:
             self._begin(column, {})
-        _put(stack[-1], key, value)
 
     def _element(self, column: int, key: str, value: Any) -> None:
         """`- value`, `- key:` or `- key: value` at a column."""
