@@ -15,7 +15,7 @@ _WHAT: Final = {
     "B1.install": "install 1,000 objects",
     "P1.up_create": "the same, over the empty program",
     "P1.up_noop": "1,000 objects, nothing changed",
-    "B3.noop_plan": "plan of 1,000 objects in sync",
+    "B3.noop_plan": "plan of 1,000 objects in sync; its LIST ran while the program rendered",
     "P1.up_one_line": "1,000 objects, one line committed",
     "B5.live": "the same, until the object is live",
     "B1.change_all": "change every one of 1,000 objects",
