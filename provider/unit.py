@@ -154,7 +154,6 @@ class UnitProvider:
             options=self._settings.options,
             confidential=outcome.secret_ids,
             elsewhere=partial(wanted_elsewhere, self._run, outcome.spec),
-            known=self._decisions.pop(outcome.id, {}),
             stop=self._stop,
         )
 
@@ -198,7 +197,7 @@ class UnitProvider:
         spec = replace(outcome.spec, timeout=timeout) if timeout else outcome.spec
         check_ready_exprs(spec, clusters.records)
         result = apply_unit(
-            self._request(clusters, outcome, spec),
+            replace(self._request(clusters, outcome, spec), known=self._decisions.pop(unit, {})),
             clusters.records,
             () if spec.suspend else self._objects(outcome),
             record=_new_record(outcome, clusters.records.stack),
@@ -221,8 +220,8 @@ class UnitProvider:
     def _remove(self, urn: str, clusters: Clusters, unit: UnitId) -> None:
         from weir.flow.remove import remove_unit
 
-        record = clusters.records.read(unit)
-        if record is None or record.stack != clusters.records.stack:
+        record = clusters.records.read_own(unit)
+        if record is None:
             return
         options = self._settings.options
         if os.environ.get(ALLOW_DELETE):
@@ -238,8 +237,8 @@ class UnitProvider:
     def read(self, urn: str, name: str, state: Props, inputs: Props) -> tuple[Props | None, Props]:
         """Outputs and inputs as the cluster's record has them; None when there is none of this stack any more."""
         clusters = self._cluster(urn)
-        record = clusters.records.read(UnitId.parse(name))
-        if record is None or record.stack != clusters.records.stack:
+        record = clusters.records.read_own(UnitId.parse(name))
+        if record is None:
             return None, {}
         kept = {key: value for key, value in inputs.items() if key not in ("changes", "error", "result")}
         return dict(state) | record_outputs(record), kept

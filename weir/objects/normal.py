@@ -97,9 +97,8 @@ def _fill(obj: Obj, version: str, kind: str) -> None:
     elif (version, kind) == ("v1", "Secret"):
         _fill_secret(obj)
     elif kind == "ClusterRole" and obj.get("aggregationRule"):
-        obj.pop(
-            "rules", None
-        )  # the controller fills them in; applying ours would take rights away for a moment
+        # the controller fills them in; applying ours would take rights away for a moment
+        obj.pop("rules", None)
     elif kind == "CustomResourceDefinition":
         _drop_placeholder(_at(obj, _CA_BUNDLE))
 

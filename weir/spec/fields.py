@@ -137,3 +137,12 @@ class Fields:
                     expected=f"one of {known}",
                     hint="correct the spelling or remove the field",
                 )
+
+
+def name_only(fields: Fields | None) -> str:
+    """The name in a reference that holds nothing else, empty for no reference. Raises SpecError."""
+    if fields is None:
+        return ""
+    name: str = fields.name("name")
+    fields.done()
+    return name

@@ -11,7 +11,7 @@ from typing import Final
 
 from weir.spec.documents import Document
 from weir.spec.errors import SpecError
-from weir.spec.fields import Fields
+from weir.spec.fields import Fields, name_only
 from weir.spec.header import read_header, spec_fields
 from weir.spec.identity import UnitId
 
@@ -95,10 +95,10 @@ def parse_git_repository(document: Document) -> GitRepositorySpec:
         interval=spec.duration("interval"),
         timeout=spec.duration("timeout", 60.0),
         ref=_parse_ref(spec.child("ref")),
-        secret=_name_only(secret),
+        secret=name_only(secret),
         provider=spec.text("provider", "generic", one_of=("generic", "aws", "azure", "github")),
         service_account=spec.text("serviceAccountName", ""),
-        proxy_secret=_name_only(proxy),
+        proxy_secret=name_only(proxy),
         verify=_parse_verify(spec.child("verify")),
         ignore=spec.text("ignore", None),
         sparse_checkout=tuple(_inside(spec, "sparseCheckout", path) for path in spec.texts("sparseCheckout")),
@@ -134,23 +134,15 @@ def _parse_verify(fields: Fields | None) -> GitVerify | None:
     mode = fields.text("mode", "HEAD", one_of=("HEAD", "head", "Tag", "TagAndHEAD"))
     secret = fields.child("secretRef", required=True)
     fields.done()
-    return GitVerify(mode="HEAD" if mode == "head" else mode, secret=_name_only(secret))
+    return GitVerify(mode="HEAD" if mode == "head" else mode, secret=name_only(secret))
 
 
 def _parse_include(fields: Fields) -> GitInclude:
-    repository = _name_only(fields.child("repository", required=True))
+    repository = name_only(fields.child("repository", required=True))
     from_path = _inside(fields, "fromPath", fields.text("fromPath", ""))
     to_path = _inside(fields, "toPath", fields.text("toPath", "")) or repository
     fields.done()
     return GitInclude(repository=repository, from_path=from_path, to_path=to_path)
-
-
-def _name_only(fields: Fields | None) -> str:
-    if fields is None:
-        return ""
-    name: str = fields.name("name")
-    fields.done()
-    return name
 
 
 def _inside(fields: Fields, field: str, path: str) -> str:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from weir.spec.documents import Document
-from weir.spec.fields import Fields
+from weir.spec.fields import Fields, name_only
 from weir.spec.header import read_header, spec_fields
 from weir.spec.identity import UnitId
 
@@ -80,10 +80,10 @@ def parse_image_repository(document: Document) -> ImageRepositorySpec:
         image=_parse_image(spec),
         interval=interval,
         timeout=max(spec.duration("timeout", interval), LEAST_TIMEOUT),
-        secret=_name_only(spec.child("secretRef")),
+        secret=name_only(spec.child("secretRef")),
         service_account=spec.name("serviceAccountName", ""),
-        cert_secret=_name_only(spec.child("certSecretRef")),
-        proxy_secret=_name_only(spec.child("proxySecretRef")),
+        cert_secret=name_only(spec.child("certSecretRef")),
+        proxy_secret=name_only(spec.child("proxySecretRef")),
         provider=spec.text("provider", "generic", one_of=("generic", "aws", "azure", "gcp")),
         insecure=spec.boolean("insecure"),
         exclusion_list=_parse_exclusion_list(spec),
@@ -148,11 +148,3 @@ def _parse_access(fields: Fields | None) -> tuple[dict[str, str], ...]:
     for part in (*selectors, fields):
         part.done()
     return found
-
-
-def _name_only(fields: Fields | None) -> str:
-    if fields is None:
-        return ""
-    name: str = fields.name("name")
-    fields.done()
-    return name

@@ -84,6 +84,11 @@ class Records:
         stored = self.load(unit)
         return stored.record if stored else None
 
+    def read_own(self, unit: UnitId) -> UnitRecord | None:
+        """The record of a unit, None when there is none or it is another stack's. Raises ClusterError."""
+        record = self.read(unit)
+        return record if record and record.stack == self._stack else None
+
     def load(self, unit: UnitId) -> Stored | None:
         """The record with its version and running mark. Raises ClusterError."""
         try:
