@@ -10,11 +10,11 @@ import pytest
 
 from tests.support.fault_proxy import Fault, FaultProxy
 from tests.support.registry import Registry, running_registry
+from weir.edges.kept import Kept
 from weir.edges.registry.access import Access
 from weir.edges.registry.client import Client
 from weir.edges.registry.errors import BadAnswerError, MissingError, RegistryError
 from weir.edges.registry.images import read_created, read_digest
-from weir.edges.registry.kept import Kept
 from weir.edges.registry.names import ImageName, parse_image
 from weir.spec.errors import SpecError
 

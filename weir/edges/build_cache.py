@@ -6,10 +6,7 @@ digest when read; several processes may use one cache.
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
-import os
-import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +15,7 @@ from typing import Final, Self
 import orjson
 
 from weir.edges.folders import cache_root, private_folder
+from weir.edges.kept import Kept
 from weir.render.closure import Closure
 from weir.spec.documents import Document
 from weir.spec.tree import Tree
@@ -30,7 +28,6 @@ MAX_ENTRIES: Final = 2000
 
 _FORM: Final = "1"
 """Part of every key; changes when what is stored or how it is made changes."""
-_DIGEST: Final = 64
 
 
 def build_key(closure: Closure, tree: Tree, builder: str) -> str:
@@ -60,18 +57,9 @@ class BuildCache:
 
     def get(self, key: str) -> tuple[Document, ...] | None:
         """The documents of a key, None when they are not there or not as they were stored."""
-        path = self.folder / key
-        try:
-            content = path.read_bytes()
-        except OSError:
+        payload = self._kept().get(key)
+        if payload is None:
             return None
-        digest, payload = content[:_DIGEST], content[_DIGEST:]
-        if hashlib.sha256(key.encode() + payload).hexdigest().encode() != digest:
-            with contextlib.suppress(OSError):
-                path.unlink()
-            return None
-        with contextlib.suppress(OSError):
-            os.utime(path)
         return tuple(Document(file, index, data) for file, index, data in orjson.loads(payload))
 
     def put(self, key: str, documents: Sequence[Document]) -> bool:
@@ -79,43 +67,10 @@ class BuildCache:
         if any(_is_secret(document) for document in documents):
             return False
         payload = orjson.dumps([(item.file, item.index, item.data) for item in documents])
-        if len(payload) > MAX_ENTRY:
-            return False
-        digest = hashlib.sha256(key.encode() + payload).hexdigest().encode()
-        try:
-            private_folder(self.folder)
-            self._write(key, digest + payload)
-            self._trim()
-        except OSError:
-            return False
-        return True
+        return self._kept().put(key, payload)
 
-    def _write(self, key: str, content: bytes) -> None:
-        # mkstemp gives mode 0600 whatever the umask
-        handle, temporary = tempfile.mkstemp(dir=self.folder, prefix=".new-")
-        try:
-            with os.fdopen(handle, "wb") as file:
-                file.write(content)
-            Path(temporary).replace(self.folder / key)
-        except OSError:
-            with contextlib.suppress(OSError):
-                Path(temporary).unlink()
-            raise
-
-    def _trim(self) -> None:
-        """Remove the entries not used for longest, and what a killed process left, until all fits."""
-        found: list[tuple[float, int, Path]] = []
-        for path in self.folder.iterdir():
-            with contextlib.suppress(OSError):
-                stat = path.stat()
-                found.append((stat.st_mtime, stat.st_size, path))
-        total, count = sum(size for _, size, _ in found), len(found)
-        for _, size, path in sorted(found):
-            if total <= self.max_bytes and count <= self.max_entries:
-                return
-            with contextlib.suppress(OSError):
-                path.unlink()
-            total, count = total - size, count - 1
+    def _kept(self) -> Kept:
+        return Kept(self.folder, self.max_bytes, self.max_entries, MAX_ENTRY, trim_every=1)
 
 
 def _is_secret(document: Document) -> bool:

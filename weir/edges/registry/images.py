@@ -12,9 +12,9 @@ from typing import Any, Final
 
 import orjson
 
+from weir.edges.kept import Kept, key_of
 from weir.edges.registry.client import Client, Question
 from weir.edges.registry.errors import BadAnswerError
-from weir.edges.registry.kept import Kept
 from weir.edges.registry.names import ImageName, is_digest, is_tag
 from weir.spec.errors import SpecError
 
@@ -54,7 +54,7 @@ def read_created(client: Client, image: ImageName, digest: str, kept: Kept) -> d
     Raises:
         RegistryError: no usable answer, or content that is not what the digest says.
     """
-    key = _FORM + digest
+    key = key_of(_FORM + digest)
     known = kept.get(key)
     if known is not None:
         return _moment(known.decode("ascii", "replace"))

@@ -9,9 +9,9 @@ from typing import Any, Final
 
 import orjson
 
+from weir.edges.kept import Kept, key_of
 from weir.edges.registry.client import Client
 from weir.edges.registry.errors import RegistryError
-from weir.edges.registry.kept import Kept
 from weir.edges.registry.names import ImageName
 from weir.edges.registry.tags import Page, join, list_pages
 
@@ -40,7 +40,7 @@ def scan(client: Client, image: ImageName, kept: Kept, now: Callable[[], float] 
         RegistryError: the tags cannot be read and were never read before.
         StopRequested: the run was cancelled.
     """
-    key = f"{_FORM} {client.base(image)} {image.canonical} {client.access.fingerprint(image)}"
+    key = key_of(f"{_FORM} {client.base(image)} {image.canonical} {client.access.fingerprint(image)}")
     at, known = _load(kept.get(key))
     try:
         pages = list_pages(client, image, known)

@@ -12,15 +12,15 @@ import tempfile
 import threading
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Final, Self
+from typing import Final
 
-from weir.edges.folders import cache_root, private_folder
+from weir.edges.folders import private_folder
 
 MAX_BYTES: Final = 256 * 1024**2
 """Of all entries together."""
+MAX_ENTRIES: Final = 20_000
 MAX_ENTRY: Final = 16 * 1024**2
 """Bytes of one entry; larger ones are not kept."""
-MAX_ENTRIES: Final = 20_000
 
 _DIGEST: Final = 64
 _TRIM_EVERY: Final = 64
@@ -28,23 +28,22 @@ _TRIM_EVERY: Final = 64
 
 @dataclass(slots=True)
 class Kept:
-    """Bytes by key in a folder. Thread-safe. A bound may be passed by as many entries as are put between two looks."""
+    """Bytes by key, which is the name of a file, in a folder. Thread-safe.
+
+    A bound may be passed by as many entries as are put between two looks.
+    """
 
     folder: Path
     max_bytes: int = MAX_BYTES
     max_entries: int = MAX_ENTRIES
+    max_entry: int = MAX_ENTRY
     trim_every: int = _TRIM_EVERY
     _puts: int = 0
     _lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
 
-    @classmethod
-    def default(cls, name: str) -> Self:
-        """The folder of this user for one kind of thing (`tags`, `images`)."""
-        return cls(private_folder(cache_root() / "registry" / name))
-
     def get(self, key: str) -> bytes | None:
         """What is kept under a key, None when it is not there or not as it was put."""
-        path = self._path(key)
+        path = self.folder / key
         try:
             content = path.read_bytes()
         except OSError:
@@ -60,11 +59,11 @@ class Kept:
 
     def put(self, key: str, payload: bytes) -> bool:
         """Keep bytes under a key; False when they cannot be kept. A full disk is not an error."""
-        if len(payload) > MAX_ENTRY:
+        if len(payload) > self.max_entry:
             return False
         try:
             private_folder(self.folder)
-            self._write(self._path(key), _digest(key, payload) + payload)
+            self._write(self.folder / key, _digest(key, payload) + payload)
             with self._lock:
                 due = self._puts % self.trim_every == 0
                 self._puts += 1
@@ -73,9 +72,6 @@ class Kept:
         except OSError:
             return False
         return True
-
-    def _path(self, key: str) -> Path:
-        return self.folder / hashlib.sha256(key.encode()).hexdigest()
 
     def _write(self, path: Path, content: bytes) -> None:
         # mkstemp gives mode 0600 whatever the umask
@@ -103,6 +99,11 @@ class Kept:
             with contextlib.suppress(OSError):
                 path.unlink()
             total, count = total - size, count - 1
+
+
+def key_of(text: str) -> str:
+    """A key for any text."""
+    return hashlib.sha256(text.encode()).hexdigest()
 
 
 def _digest(key: str, payload: bytes) -> bytes:
