@@ -20,6 +20,10 @@ class StackRun(stack.StackRun):
 
     __test__ = False
 
+    def environment(self) -> dict[str, str]:
+        """As of the base class; plain `pulumi` too collects its garbage as seldom as under `weir`."""
+        return {"GOGC": "400", **super().environment()}
+
     def bare(self, command: str, *arguments: str, timeout: float = 300.0) -> Outcome:
         """Plain `pulumi`, as a person without the `weir` command would type it."""
         return self.pulumi(command, *arguments, timeout=timeout)
