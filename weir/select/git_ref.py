@@ -14,9 +14,8 @@ from typing import Final
 
 from weir.select.semver_range import SemverRange, parse_version
 from weir.spec.errors import SourceError
-from weir.spec.git_repository import GitRef
+from weir.spec.git_repository import HEADS, GitRef
 
-HEADS: Final = "refs/heads/"
 TAGS: Final = "refs/tags/"
 _PEELED: Final = "^{}"
 _COMMIT: Final = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}", re.ASCII)

@@ -17,10 +17,12 @@ from weir.spec.identity import UnitId
 
 KIND: Final = "GitRepository"
 GROUP: Final = "source.toolkit.fluxcd.io"
+HEADS: Final = "refs/heads/"
+REF: Final = re.compile(r"(?!-)(?!.*(\.\.|//|@\{|\.lock$))[^\x00-\x20~^:?*\[\\\x7f]+(?<!/)(?<!\.)", re.ASCII)
+"""A name of a branch, a tag or another reference (https://git-scm.com/docs/git-check-ref-format)."""
 
 _URL: Final = re.compile(r"(https?|ssh|file)://[^\s]+", re.ASCII)
 _COMMIT: Final = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}", re.ASCII)
-_REF: Final = re.compile(r"(?!-)(?!.*(\.\.|//|@\{|\.lock$))[^\x00-\x20~^:?*\[\\\x7f]+(?<!/)(?<!\.)", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,6 +34,11 @@ class GitRef:
     semver: str = ""
     name: str = ""
     commit: str = ""
+
+    @property
+    def head(self) -> str:
+        """The branch that commits on top of it belong to, empty when it does not say."""
+        return self.name.removeprefix(HEADS) if self.name.startswith(HEADS) else self.branch
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -94,14 +101,14 @@ def parse_git_repository(document: Document) -> GitRepositorySpec:
         url=url,
         interval=spec.duration("interval"),
         timeout=spec.duration("timeout", 60.0),
-        ref=_parse_ref(spec.child("ref")),
+        ref=parse_git_ref(spec.child("ref")),
         secret=name_only(secret),
         provider=spec.text("provider", "generic", one_of=("generic", "aws", "azure", "github")),
         service_account=spec.text("serviceAccountName", ""),
         proxy_secret=name_only(proxy),
         verify=_parse_verify(spec.child("verify")),
         ignore=spec.text("ignore", None),
-        sparse_checkout=tuple(_inside(spec, "sparseCheckout", path) for path in spec.texts("sparseCheckout")),
+        sparse_checkout=tuple(inside(spec, "sparseCheckout", path) for path in spec.texts("sparseCheckout")),
         include=tuple(_parse_include(item) for item in spec.children("include")),
         recurse_submodules=spec.boolean("recurseSubmodules"),
         suspend=spec.boolean("suspend"),
@@ -111,15 +118,16 @@ def parse_git_repository(document: Document) -> GitRepositorySpec:
     return parsed
 
 
-def _parse_ref(fields: Fields | None) -> GitRef:
+def parse_git_ref(fields: Fields | None) -> GitRef:
+    """What a `ref` means; the branch `master` for none and for an empty one. Raises SpecError."""
     if fields is None:
         return GitRef(branch="master")
     expected = "a Git reference name"
     ref = GitRef(
-        branch=fields.text("branch", "", form=_REF, expected=expected),
-        tag=fields.text("tag", "", form=_REF, expected=expected),
+        branch=fields.text("branch", "", form=REF, expected=expected),
+        tag=fields.text("tag", "", form=REF, expected=expected),
         semver=fields.text("semver", ""),
-        name=fields.text("name", "", form=_REF, expected=f"{expected} such as refs/heads/main"),
+        name=fields.text("name", "", form=REF, expected=f"{expected} such as refs/heads/main"),
         commit=fields.text(
             "commit", "", form=_COMMIT, expected="a full commit hash of 40 hexadecimal digits"
         ),
@@ -139,14 +147,14 @@ def _parse_verify(fields: Fields | None) -> GitVerify | None:
 
 def _parse_include(fields: Fields) -> GitInclude:
     repository = name_only(fields.child("repository", required=True))
-    from_path = _inside(fields, "fromPath", fields.text("fromPath", ""))
-    to_path = _inside(fields, "toPath", fields.text("toPath", "")) or repository
+    from_path = inside(fields, "fromPath", fields.text("fromPath", ""))
+    to_path = inside(fields, "toPath", fields.text("toPath", "")) or repository
     fields.done()
     return GitInclude(repository=repository, from_path=from_path, to_path=to_path)
 
 
-def _inside(fields: Fields, field: str, path: str) -> str:
-    """A relative path that stays inside the tree, without leading `./`."""
+def inside(fields: Fields, field: str, path: str) -> str:
+    """A relative path that stays inside the tree, without leading `./`. Raises SpecError."""
     parts = [part for part in path.replace("\\", "/").split("/") if part not in ("", ".")]
     if ".." in parts or "\x00" in path:
         raise fields.error(field, "a path inside the repository")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
@@ -22,6 +23,9 @@ FLUX_GROUPS: Final = (
 
 DEFAULT_NAMESPACE: Final = "flux-system"
 """Where an object lives that names no namespace."""
+
+OWN: Final = "weir.dev/"
+"""What annotations of Flux's objects start with that only Weir reads."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,6 +54,12 @@ def read_header(document: Document, default_namespace: str = DEFAULT_NAMESPACE) 
     namespace = meta.name("namespace", default_namespace)
     unit = UnitId(kind, namespace, name)
     return Header(id=unit, labels=meta.text_map("labels"), annotations=meta.text_map("annotations"))
+
+
+def own_annotations(annotations: Mapping[str, str], where: str) -> Fields:
+    """Weir's annotations, as fields that are called by their full names; `where` is for messages."""
+    values = {key: text for key, text in annotations.items() if key.startswith(OWN)}
+    return Fields(values, where, "metadata.annotations")
 
 
 def spec_fields(document: Document) -> Fields:

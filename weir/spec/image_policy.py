@@ -21,11 +21,10 @@ from weir.spec import image_repository
 from weir.spec.documents import Document
 from weir.spec.errors import SpecError
 from weir.spec.fields import Fields
-from weir.spec.header import read_header, spec_fields
+from weir.spec.header import OWN, own_annotations, read_header, spec_fields
 from weir.spec.identity import UnitId
 
 KIND: Final = "ImagePolicy"
-OWN: Final = "weir.dev/"
 MINIMUM_AGE: Final = f"{OWN}minimum-age"
 ALLOW_DOWNGRADE: Final = f"{OWN}allow-downgrade"
 MISSING_TAG: Final = f"{OWN}missing-tag"
@@ -126,8 +125,7 @@ def parse_image_policy(document: Document) -> ImagePolicySpec:
 
 def parse_move_rules(annotations: Mapping[str, str], where: str) -> MoveRules:
     """What Weir's annotations say; `where` is for messages. Raises SpecError."""
-    values = {key: text for key, text in annotations.items() if key.startswith(OWN)}
-    fields = Fields(values, where, "metadata.annotations")
+    fields = own_annotations(annotations, where)
     rules = MoveRules(
         minimum_age=fields.duration(MINIMUM_AGE, 0.0),
         allow_downgrade=fields.text(ALLOW_DOWNGRADE, "false", one_of=("true", "false")) == "true",
