@@ -250,3 +250,13 @@ def _slow(tree: MemoryTree) -> MemoryTree:
     """The same tree with an object so large that kustomize is still reading when it is told to stop."""
     big = "---\n".join(config_map(f"a{index}") for index in range(3000))
     return MemoryTree({**{path: tree.read(path) for path in tree.files}, "a.yaml": big})
+
+
+def test_a_large_plain_unit_is_read_once_and_kept_when_there_is_time(tmp_path: Path) -> None:
+    cache = BuildCache(tmp_path / "kept")
+    files = {f"{n}.yaml": config_map(f"map-{n}", key="x" * 10_000) for n in range(40)}
+    first = render(files, tmp_path, cache)
+    assert not list(cache.folder.glob("[0-9a-f]*")), "nobody waits for the disk"
+    cache.flush()
+    assert len(list(cache.folder.glob("[0-9a-f]*"))) == 1
+    assert render(files, tmp_path, cache).objects == first.objects

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final, Self
 
@@ -49,6 +49,7 @@ class BuildCache:
     folder: Path
     max_bytes: int = MAX_BYTES
     max_entries: int = MAX_ENTRIES
+    _late: list[tuple[str, Sequence[Document]]] = field(default_factory=list, repr=False, compare=False)
 
     @classmethod
     def default(cls) -> Self:
@@ -68,6 +69,15 @@ class BuildCache:
             return False
         payload = orjson.dumps([(item.file, item.index, item.data) for item in documents])
         return self._kept().put(key, payload)
+
+    def put_late(self, key: str, documents: Sequence[Document]) -> None:
+        """Keep documents at the next `flush`: writing a large entry takes time that somebody waits for now."""
+        self._late.append((key, documents))
+
+    def flush(self) -> None:
+        """Write what was put late."""
+        while self._late:
+            self.put(*self._late.pop())
 
     def _kept(self) -> Kept:
         return Kept(self.folder, self.max_bytes, self.max_entries, MAX_ENTRY, trim_every=1)

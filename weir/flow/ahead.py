@@ -58,6 +58,7 @@ class Ahead:
             self._order.append(outcome)
             yield outcome
         self._run.write_json(_RESULTS, [encode(outcome) for outcome in self._order])
+        self._worker.finish()
 
     def _fresh(self) -> Iterator[Outcome]:
         loaded = self._load()

@@ -139,7 +139,7 @@ def _plain(
         return kept
     documents = read_plain(tree, files)
     if keep and documents is not None:
-        keep.put(key, documents)
+        keep.put_late(key, documents)
     return documents
 
 

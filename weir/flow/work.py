@@ -162,6 +162,10 @@ class Worker:
         note(spec.id, {"render": seconds})
         return replace(result, outcome=replace(result.outcome, seconds=seconds))
 
+    def finish(self) -> None:
+        """What can wait until every outcome is out: keep for the next run what took long."""
+        self._cache.flush()
+
     def _check_namespaces(self, spec: KustomizationSpec) -> None:
         if not self._options.no_cross_namespace_refs:
             return
