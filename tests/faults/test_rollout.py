@@ -70,6 +70,7 @@ def test_a_stopped_run_frees_the_stack_and_the_fix_is_live_at_once(world: World)
     world.stack.expect_clean()
 
 
+@pytest.mark.faults
 def test_a_failed_rollout_is_told_at_its_timeout_and_keeps_what_it_did(world: World) -> None:
     ns = world.namespace
     world.commit({"web/a.yaml": [stuck(ns)]})
