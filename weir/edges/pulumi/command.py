@@ -31,8 +31,10 @@ from weir.edges.pulumi.project import EngineError
 from weir.edges.tools import PROGRAMS, ToolError, bin_dirs, link_plugins, locate
 
 DEFAULTS: Final = {"PULUMI_PARALLEL": "64", "PULUMI_PARALLEL_DIFF": "true", "GOGC": "400"}
-"""Set unless the caller's environment says otherwise. The CLI lives for seconds: collecting its garbage less often saves a
-tenth of a run's processor time."""
+"""Set unless the caller's environment says otherwise.
+
+The CLI lives for seconds: collecting its garbage less often saves a tenth of a run's processor time.
+"""
 FIXED: Final = {"PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION": "true", "PULUMI_SKIP_UPDATE_CHECK": "true"}
 _HIDDEN: Final = "[secret]"
 """What the CLI prints for a secret output."""
