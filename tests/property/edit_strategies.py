@@ -26,7 +26,9 @@ IMAGES = st.fixed_dictionaries(
         for policy in POLICIES
     }
 )
-_OLD = st.one_of(_TAGS, st.sampled_from(["app:1", "ghcr.io/org/app:1.10", f"app:1@{DIGEST}", "app", "é😀"]))
+_OLD = st.one_of(
+    _TAGS, st.sampled_from(["app:1", "ghcr.io/org/app:1.10", f"app:1@{DIGEST}", "app", DIGEST, "é😀"])
+)
 _VALUES = st.sampled_from(
     ["x", "1", "true", "''", '"a # b"', "'it''s'", "a#b", "[a, 'b']", "{}", "é 😀", "~", '"\\u00e9 \\" # x"']
 )

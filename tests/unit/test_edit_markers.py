@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import pytest
 
+from weir.edit.changes import Edited
 from weir.edit.image import Image
 from weir.edit.markers import edit_markers
 from weir.spec.documents import load_yaml
@@ -98,12 +101,18 @@ LEFT_ALONE = {
 }
 
 
+def edited_with(data: bytes, images: Mapping[str, Image] = IMAGES) -> Edited:
+    """As Flux edits: the chosen images, whatever is in use."""
+    names = {policy: image.name for policy, image in images.items()}
+    return edit_markers(data, "f.yaml", names, lambda policy, _current: images[policy])
+
+
 @pytest.mark.parametrize(("before", "after"), EDITS.values(), ids=list(EDITS))
 def test_only_the_marked_scalar_changes(before: str, after: str) -> None:
-    edited = edit_markers(before.encode(), "f.yaml", IMAGES)
+    edited = edited_with(before.encode())
     assert edited.data.decode() == after
     assert edited.problems == ()
-    assert edit_markers(edited.data, "f.yaml", IMAGES).changes == ()
+    assert edited_with(edited.data).changes == ()
 
 
 @pytest.mark.parametrize(("text", "message"), PROBLEMS.values(), ids=list(PROBLEMS))
@@ -111,23 +120,86 @@ def test_a_marker_that_cannot_be_followed_is_a_problem_and_the_others_are_follow
     text: str, message: str
 ) -> None:
     data = f"{text}---\nz: app:1 {APP}\n".encode()
-    edited = edit_markers(data, "f.yaml", IMAGES)
+    edited = edited_with(data)
     assert [message in str(problem) for problem in edited.problems] == [True], edited.problems
     assert edited.data == data.replace(b"z: app:1", b"z: ghcr.io/org/app:1.10")
 
 
 @pytest.mark.parametrize("text", LEFT_ALONE.values(), ids=list(LEFT_ALONE))
 def test_everything_else_is_left_alone(text: str) -> None:
-    edited = edit_markers(text.encode(), "f.yaml", IMAGES)
+    edited = edited_with(text.encode())
     assert (edited.data, edited.changes, edited.problems) == (text.encode(), (), ())
 
 
 def test_a_marker_of_an_unknown_policy_is_left_alone_and_listed() -> None:
     text = f'a: app:1 {APP}\nb: x # {{"$imagepolicy": "other:app:tag"}}\n'
-    edited = edit_markers(text.encode(), "f.yaml", IMAGES)
+    edited = edited_with(text.encode())
     assert edited.unknown == ((2, "other:app"),)
     assert edited.data.decode().endswith('b: x # {"$imagepolicy": "other:app:tag"}\n')
     assert len(edited.changes) == 1
+
+
+OTHER = "sha256:" + "cd" * 32
+DIG = '# {"$imagepolicy": "flux:app:digest"}'
+IN_USE = {
+    "a whole reference": (f"a: x/app:1@{DIGEST} {APP}\n", [f"x/app:1@{DIGEST}"]),
+    "a whole reference without a tag": (f"a: app {APP}\n", ["app"]),
+    "what is no reference": (f"a: ${{IMAGE}} {APP}\n", [None]),
+    "a tag of unknown name": (f"a: 1.2 {TAG}\n", ["ghcr.io/org/app:1.2"]),
+    "a tag and a digest in one text": (f"a: 1.2@{DIGEST} {TAG}\n", [f"ghcr.io/org/app:1.2@{DIGEST}"]),
+    "a tag with its name and digest": (
+        f"a: x {NAME}\nb: v1 {TAG}\nc: {DIGEST} {DIG}\n",
+        [f"x:v1@{DIGEST}"],
+    ),
+    "a tag without a digest yet": (f"b: v1 {TAG}\nc: '' {DIG}\n", ["ghcr.io/org/app:v1"]),
+    "a tag with what is no digest yet": (f"b: v1 {TAG}\nc: none {DIG}\n", [None]),
+    "a name and a digest without a tag": (f"a: x {NAME}\nb: {DIGEST} {DIG}\n", [None]),
+    "a name in another document": (f"a: x {NAME}\n---\nb: v1 {TAG}\n", [None, "ghcr.io/org/app:v1"]),
+    "the same image twice": (f"a: app:1 {APP}\nb: app:1 {APP}\n---\nc: app:1 {APP}\n", ["app:1"]),
+    "each with what stands beside it": (
+        f"- t: v1 {TAG}\n  n: x {NAME}\n  d: {DIGEST} {DIG}\n- t: v2 {TAG}\n  n: y {NAME}\n  d: {OTHER} {DIG}\n",
+        [f"x:v1@{DIGEST}", f"y:v2@{OTHER}"],
+    ),
+    "a name that stands nearer to another tag in the text": (
+        f"- t: v1 {TAG}\n  # {'x' * 200}\n  n: x {NAME}\n- t: v2 {TAG}\n",
+        ["x:v1", "ghcr.io/org/app:v2"],
+    ),
+    "below and above": (
+        f"- {{image: {{n: x, {NAME}\n  t: v1 {TAG}\n  }}}}\n- image: app:2 {APP}\n  d: '{OTHER}' {DIG}\n",
+        ["x:v1", "app:2", f"app:2@{OTHER}"],
+    ),
+    "two names of one tag": (
+        f"a: x {NAME}\nb: v1 {TAG}\nc: y {NAME}\n",
+        ["x:v1", "y:v1"],
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("text", "expected"), IN_USE.values(), ids=list(IN_USE))
+def test_a_policy_is_asked_once_for_each_image_in_use(text: str, expected: list[str | None]) -> None:
+    asked: list[Image | None] = []
+
+    def choose(policy: str, current: Image | None) -> Image | None:
+        assert policy == "flux:app"
+        asked.append(current)
+        return current
+
+    edited = edit_markers(text.encode(), "f.yaml", {"flux:app": "ghcr.io/org/app"}, choose)
+    assert [image and str(image) for image in asked] == expected
+    assert (edited.data.decode(), edited.problems) == (text, ())
+
+
+def test_name_and_digest_move_with_their_tag_and_stay_with_it() -> None:
+    def choose(_policy: str, current: Image | None) -> Image | None:
+        return None if current and current.tag == "v9" else Image(name="app", tag="v2", digest=OTHER)
+
+    entry = "- newTag: {} {}\n  newName: {} {}\n  digest: {} {}\n"
+    held = entry.format("v9", TAG, "old", NAME, DIGEST, DIG)
+    moved = entry.format("v1", TAG, "old", NAME, DIGEST, DIG)
+    text = f"{held}{moved}{held}---\n{moved}"
+    after = moved.replace("v1", "v2").replace(" old ", " app ").replace(DIGEST, OTHER)
+    edited = edit_markers(text.encode(), "f.yaml", {"flux:app": "app"}, choose)
+    assert edited.data.decode() == f"{held}{after}{held}---\n{after}"
 
 
 def test_a_change_says_what_where_and_in_which_object() -> None:
@@ -135,10 +207,10 @@ def test_a_change_says_what_where_and_in_which_object() -> None:
         "kind: Kustomization\n---\napiVersion: apps/v1\nkind: Deployment\nmetadata: {name: web, namespace: prod}\n"
         f"spec:\n  template: {{spec: {{containers: [\n    {{name: web, image: app:1, {APP}\n    }}]}}}}\n"
     )
-    (change,) = edit_markers(text.encode(), "apps/web.yaml", IMAGES).changes
+    (change,) = edited_with(text.encode()).changes
     assert str(change.object) == "Deployment/prod/web"
     assert (change.api_version, change.object.group) == ("apps/v1", "apps")
-    assert (change.file, change.line, change.setter) == ("apps/web.yaml", 8, "flux:app")
+    assert (change.file, change.line, change.setter) == ("f.yaml", 8, "flux:app")
     assert change.field == "spec.template.spec.containers[0].image"
     assert (change.old, change.new) == ("app:1", "ghcr.io/org/app:1.10")
 
@@ -148,16 +220,16 @@ def test_a_change_says_what_where_and_in_which_object() -> None:
 )
 def test_a_tag_is_read_as_the_text_it_is(tag: str) -> None:
     images = {"flux:app": Image(name="app", tag=tag)}
-    edited = edit_markers(f"a: v1 {TAG}\n".encode(), "f.yaml", images)
+    edited = edited_with(f"a: v1 {TAG}\n".encode(), images)
     assert load_yaml(edited.data, "f.yaml", old_booleans=True).values == ({"a": tag},)
 
 
 @pytest.mark.parametrize("text", ["{{ x }}: [\n", "a: 1\na: 2\n", "a: \udcff\n"])
 def test_a_file_with_a_marker_must_be_readable_and_one_without_is_not_read(text: str) -> None:
     data = text.encode(errors="surrogateescape")
-    assert edit_markers(data, "f.yaml", IMAGES).data == data
+    assert edited_with(data).data == data
     with pytest.raises(SpecError, match=r"^f\.yaml: "):
-        edit_markers(data + APP.encode(), "f.yaml", IMAGES)
+        edited_with(data + APP.encode())
 
 
 @pytest.mark.parametrize(

@@ -1,9 +1,13 @@
 """Flux 2's markers: which policy's image belongs in which scalar of a YAML file.
 
 A marker is a comment behind a scalar: `# {"$imagepolicy": "namespace:policy"}` takes the whole reference, and with
-`:name`, `:tag` or `:digest` behind the policy only that part. It is pure substitution: what the policy chose is
-written, older or newer. Rule: https://fluxcd.io/flux/components/image/imageupdateautomations/ and
+`:name`, `:tag` or `:digest` behind the policy only that part. Rule:
+https://fluxcd.io/flux/components/image/imageupdateautomations/ and
 https://fluxcd.io/flux/guides/image-update/#configure-image-update-for-custom-resources
+
+Flux writes what the policy chose, whatever stands there. Here the policy is asked with the image in use, so that it can
+refuse to go back. A whole reference says that itself; a `:tag` says it together with the `:name` and `:digest` that
+stand nearest to it in the same document, of which one is nearer than another when it shares more of the way to it.
 """
 
 from __future__ import annotations
@@ -11,8 +15,8 @@ from __future__ import annotations
 import json
 import re
 from bisect import bisect_right
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Final, cast
 
 from weir.edit.changes import Change, Edited, change_of
@@ -24,6 +28,13 @@ from weir.spec.errors import SpecError
 KEY: Final = "$imagepolicy"
 TOKEN: Final = f'"{KEY}"'
 """A file without this text holds no marker and is not read at all."""
+
+Choose = Callable[[str, Image | None], Image | None]
+"""The image for `namespace:policy` where that image is in use; None leaves everything as it is.
+
+Nothing in use, or a text that is no image, is None. The answer depends on nothing else, and its tag not on name and
+digest in use: markers that share a tag must not part.
+"""
 
 _COMMENT: Final = re.compile("#[^\r\n\x85\u2028\u2029]*")
 _BEHIND: Final = re.compile(r"[ \t]*,?[ \t]*")
@@ -49,13 +60,27 @@ class _Marker:
     policy: str
     part: Part
     leaf: Leaf
+    line: int
+
+    @property
+    def start(self) -> int:
+        return self.leaf.node.start
+
+    @property
+    def value(self) -> str:
+        return self.leaf.node.value
+
+    @property
+    def has_tag(self) -> bool:
+        return self.part in ("", "tag")
 
 
-def edit_markers(data: bytes, file: str, images: Mapping[str, Image]) -> Edited:
-    """A file with the images that policies chose in the place of its marked scalars.
+def edit_markers(data: bytes, file: str, names: Mapping[str, str], choose: Choose) -> Edited:
+    """A file with the images that policies choose in the place of its marked scalars.
 
-    `images` maps `namespace:policy` to the chosen image. A marker of another policy is left alone and listed. One that
-    stands behind anything but a scalar on one line is a problem; the file's other markers are followed.
+    `names` maps each known `namespace:policy` to the name of its images, which is what a tag without a marked name
+    belongs to. A marker of another policy is left alone and listed. One that stands behind anything but a scalar on one
+    line is a problem; the file's other markers are followed.
 
     Raises:
         SpecError: the file is not readable YAML, or would not mean the same after the edit apart from marked scalars.
@@ -63,25 +88,100 @@ def edit_markers(data: bytes, file: str, images: Mapping[str, Image]) -> Edited:
     if TOKEN.encode() not in data:
         return Edited(data=data)
     text = read_text(data, file)
+    problems: list[SpecError] = []
+    markers = tuple(_markers(text, problems))
+    images = _images([marker for marker in markers if marker.policy in names], names, choose)
     edits: list[Edit] = []
     changes: list[Change] = []
-    unknown: list[tuple[int, str]] = []
-    problems: list[SpecError] = []
+    for marker in markers:
+        new = images[marker.start].part(marker.part) if marker.start in images else marker.value
+        if new != marker.value:
+            edits.append(Edit(marker.leaf.node, marker.leaf.path, new))
+            changes.append(change_of(text, marker.leaf, setter=marker.setter, new=new))
+    return Edited(
+        data=splice(text, edits) if edits else data,
+        changes=tuple(changes),
+        unknown=tuple((marker.line, marker.policy) for marker in markers if marker.policy not in names),
+        problems=tuple(problems),
+    )
+
+
+def _images(markers: Sequence[_Marker], names: Mapping[str, str], choose: Choose) -> dict[int, Image]:
+    """The image for each marker whose scalar may change, by where the scalar starts."""
+    families: dict[tuple[int, str], list[_Marker]] = {}
+    for marker in markers:
+        families.setdefault((marker.leaf.document, marker.policy), []).append(marker)
+    answers: dict[tuple[str, Image | None], Image | None] = {}
+    found: dict[int, Image] = {}
+    for (_, policy), family in families.items():
+        for marker, current in _currents(family, names[policy]):
+            asked = (policy, current)
+            if asked not in answers:
+                answers[asked] = choose(*asked)
+            image = answers[asked]
+            if image is not None and image != current:
+                found[marker.start] = image
+    return found
+
+
+def _currents(family: Sequence[_Marker], name: str) -> Iterator[tuple[_Marker, Image | None]]:
+    """The image in use at each marker of one policy in one document."""
+    for group in _groups(family):
+        try:
+            image = _in_use(group, name)
+            own = [
+                image if marker.has_tag or image is None else replace(image, **{marker.part: marker.value})
+                for marker in group
+            ]
+        except SpecError:
+            own = [None] * len(group)
+        yield from zip(group, own, strict=True)
+
+
+def _groups(family: Sequence[_Marker]) -> list[list[_Marker]]:
+    """Each marker with a tag and behind it those that belong to it; all in one when there is no tag."""
+    tags = [marker for marker in family if marker.has_tag]
+    if not tags:
+        return [list(family)]
+    groups = [[marker] for marker in tags]
+    starts = [marker.start for marker in tags]
+    for marker in family:
+        if not marker.has_tag:
+            # the way to a leaf is shared longest with a neighbour in the order of the text
+            behind = bisect_right(starts, marker.start)
+            near = range(max(behind - 1, 0), min(behind + 1, len(tags)))
+            groups[min(near, key=lambda index: _distance(marker, tags[index]))].append(marker)
+    return groups
+
+
+def _distance(marker: _Marker, tag: _Marker) -> tuple[int, int]:
+    pairs = enumerate(zip(marker.leaf.path, tag.leaf.path, strict=False))
+    shared = next((index for index, (ours, theirs) in pairs if ours != theirs), 0)
+    return -shared, abs(marker.start - tag.start)
+
+
+def _in_use(group: Sequence[_Marker], name: str) -> Image | None:
+    """The image that a group of markers stands for, None without a tag. Raises SpecError when it is none."""
+    tag, others = group[0], {marker.part: marker.value for marker in reversed(group[1:])}
+    if tag.part == "":
+        image = Image.parse(tag.value)
+        return image if str(image) == tag.value else None
+    version, _, digest = tag.value.partition("@")
+    if tag.part != "tag" or not version or tag.value.endswith("@"):
+        return None
+    return Image(name=others.get("name", name), tag=version, digest=others.get("digest") or digest)
+
+
+def _markers(text: YamlText, problems: list[SpecError]) -> Iterator[_Marker]:
+    """All markers in the order of the text; those that cannot be followed are added to the problems."""
     for comment in _comments(text):
         try:
             marker = _marker(text, comment)
         except SpecError as problem:
             problems.append(problem)
             continue
-        if marker is None:
-            continue
-        if marker.policy not in images:
-            unknown.append((comment.line, marker.policy))
-        elif (new := images[marker.policy].part(marker.part)) != marker.leaf.node.value:
-            edits.append(Edit(marker.leaf.node, marker.leaf.path, new))
-            changes.append(change_of(text, marker.leaf, setter=marker.setter, new=new))
-    after = splice(text, edits) if edits else data
-    return Edited(data=after, changes=tuple(changes), unknown=tuple(unknown), problems=tuple(problems))
+        if marker is not None:
+            yield marker
 
 
 def _comments(text: YamlText) -> Iterator[_Comment]:
@@ -130,7 +230,7 @@ def _marker(text: YamlText, comment: _Comment) -> _Marker | None:
         expected, hint = "a value right before it", "put the marker behind the one value it is for"
         raise _problem(text, comment, found="no value on its line", expected=expected, hint=hint)
     source_of(text, leaf.node, leaf.path)
-    return _Marker(setter[0], setter[1], cast("Part", setter[2] or ""), leaf)
+    return _Marker(setter[0], setter[1], cast("Part", setter[2] or ""), leaf, comment.line)
 
 
 def _problem(text: YamlText, comment: _Comment, *, found: str, expected: str, hint: str = "") -> SpecError:
