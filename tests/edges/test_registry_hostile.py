@@ -12,7 +12,8 @@ from contextlib import contextmanager
 
 import pytest
 
-from weir.edges.registry import tags, transport
+from weir.edges.http import transport
+from weir.edges.registry import tags
 from weir.edges.registry.access import Access
 from weir.edges.registry.client import Client
 from weir.edges.registry.errors import BadAnswerError, RegistryError, UnavailableError

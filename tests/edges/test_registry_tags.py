@@ -15,10 +15,10 @@ import pytest
 
 from tests.support.fault_proxy import Fault, FaultProxy
 from tests.support.registry import Registry, docker_config, running_registry
+from weir.edges.http.budget import Budget
 from weir.edges.kept import Kept
 from weir.edges.registry import tags
 from weir.edges.registry.access import Access
-from weir.edges.registry.budget import Budget
 from weir.edges.registry.client import Client
 from weir.edges.registry.errors import BadAnswerError, MissingError, RegistryError, UnavailableError
 from weir.edges.registry.names import ImageName, parse_image

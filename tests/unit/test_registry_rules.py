@@ -10,11 +10,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from weir.edges.http.budget import BURST, RATE, RETRIES, TRIES, Budget, retry_after
+from weir.edges.http.guard import is_forbidden
 from weir.edges.kept import Kept
-from weir.edges.registry.budget import BURST, RATE, RETRIES, TRIES, Budget, retry_after
 from weir.edges.registry.challenge import Challenge, read_challenges
 from weir.edges.registry.docker_config import DockerConfig, read_docker_config
-from weir.edges.registry.guard import is_forbidden
 from weir.edges.registry.login import _related
 from weir.edges.registry.names import ImageName, parse_image
 from weir.spec.errors import SourceError, SpecError

@@ -7,16 +7,13 @@ https://fluxcd.io/flux/components/image/imagerepositories/. Values never reach a
 from __future__ import annotations
 
 import hashlib
-import os
 import re
-import ssl
-import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Final
 from urllib.parse import quote, urlsplit
 
+from weir.edges.http.settings import Settings, tls_context
 from weir.edges.registry.docker_config import DockerConfig
 from weir.edges.registry.names import ImageName
 from weir.spec.errors import SourceError
@@ -24,6 +21,7 @@ from weir.spec.errors import SourceError
 TIMEOUT: Final = 60.0
 """Seconds for one question, with all its pages, logins and retries."""
 
+_WHERE: Final = "certSecretRef"
 _PRINTABLE: Final = re.compile(r"[\x21-\x7e]+", re.ASCII)
 
 
@@ -41,6 +39,13 @@ class Access:
     insecure: bool = False
     """Plain HTTP."""
     timeout: float = TIMEOUT
+
+    @property
+    def settings(self) -> Settings:
+        """The part that is the same for every registry."""
+        return Settings(
+            ca=self.ca, certificate=self.certificate, key=self.key, proxy=self.proxy, where=_WHERE
+        )
 
     def fingerprint(self, image: ImageName) -> str:
         """Differs when what this may see could differ; caches are kept apart by it."""
@@ -61,9 +66,9 @@ def read_certificates(data: Mapping[str, bytes]) -> dict[str, bytes]:
     ca, certificate, key = (data.get(name, b"") for name in ("ca.crt", "tls.crt", "tls.key"))
     if bool(certificate) != bool(key):
         raise SourceError(
-            "certSecretRef: found one of tls.crt and tls.key, expected both", hint="complete the Secret"
+            f"{_WHERE}: found one of tls.crt and tls.key, expected both", hint="complete the Secret"
         )
-    tls_context(ca, certificate, key)
+    tls_context(ca, certificate, key, where=_WHERE)
     return {"ca": ca, "certificate": certificate, "key": key}
 
 
@@ -82,33 +87,3 @@ def read_proxy(data: Mapping[str, bytes]) -> str:
         raise SourceError(f"proxySecretRef: key address is not {expected}", hint="correct the Secret")
     login = f"{quote(username, safe='')}:{quote(password, safe='')}@" if username else ""
     return f"{parts.scheme}://{login}{parts.netloc.rpartition('@')[2]}" if login else address
-
-
-def tls_context(ca: bytes = b"", certificate: bytes = b"", key: bytes = b"") -> ssl.SSLContext:
-    """TLS with the system's authorities, another one, and perhaps a client certificate. Raises SourceError."""
-    try:
-        context = ssl.create_default_context()
-        if ca:
-            context.load_verify_locations(cadata=ca.decode("ascii"))
-        if certificate:
-            _load_pair(context, certificate, key)
-    except (ssl.SSLError, ValueError) as err:
-        raise SourceError(
-            "certSecretRef: found no usable PEM in ca.crt, tls.crt or tls.key", hint="correct the Secret"
-        ) from err
-    return context
-
-
-def _load_pair(context: ssl.SSLContext, certificate: bytes, key: bytes) -> None:
-    """The ssl module takes a client certificate from a file only; it exists for a moment, mode 0600."""
-
-    def no_passphrase() -> bytes:
-        raise ValueError("the private key is encrypted")
-
-    handle, name = tempfile.mkstemp()
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(certificate + b"\n" + key + b"\n")
-        context.load_cert_chain(name, password=no_passphrase)
-    finally:
-        Path(name).unlink()

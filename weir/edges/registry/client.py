@@ -3,28 +3,21 @@
 from __future__ import annotations
 
 import threading
-import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Final
 from urllib.parse import urljoin, urlsplit
 
+from weir.edges.http.budget import Budget, shared_budget
+from weir.edges.http.errors import ExchangeError
+from weir.edges.http.patient import Patient
+from weir.edges.http.transport import LARGEST, Answer, Request, Transport, is_local, monotonic, origin
 from weir.edges.registry.access import Access
-from weir.edges.registry.budget import Budget, retry_after, shared_budget
-from weir.edges.registry.errors import (
-    BadAnswerError,
-    MissingError,
-    RegistryError,
-    UnavailableError,
-    UntrustedError,
-)
+from weir.edges.registry.errors import BadAnswerError, MissingError, explain
 from weir.edges.registry.login import Logins, denied
 from weir.edges.registry.names import ImageName
-from weir.edges.registry.transport import LARGEST, Answer, Request, Transport, is_local, monotonic, origin
-from weir.spec.errors import StopRequested
 
-_BUSY: Final = frozenset({408, 429, 500, 502, 503, 504})
 _REDIRECTS: Final = frozenset({301, 302, 303, 307, 308})
 _MOST_HOPS: Final = 5
 _LOGINS: Final = 2
@@ -57,10 +50,10 @@ class Client:
     ) -> None:
         """Once `stop` is set, every call raises StopRequested, also while it waits."""
         self.access = access
-        self._stop = stop or threading.Event()
         self._clock = clock
-        self._budget = budget
-        self._transport = Transport(access, clock)
+        self._patient = Patient(
+            Transport(access.settings, clock), stop=stop or threading.Event(), clock=clock, budget=budget
+        )
         self._logins = Logins(access.logins, self._token_exchange, clock)
 
     def deadline(self) -> float:
@@ -123,44 +116,10 @@ class Client:
 
     def _patiently(self, request: Request, deadline: float, *, loopback: bool) -> Answer:
         """The answer of one exchange, asked again while that may help and time is left."""
-        budget = self._budget(urlsplit(request.url).netloc)
-        attempt = 0
-        while True:
-            self._wait_turn(budget, request, deadline)
-            asked, slow_down = None, False
-            failure: RegistryError
-            try:
-                answer = self._transport.exchange(request, deadline, loopback=loopback)
-            except UntrustedError:
-                raise
-            except UnavailableError as err:
-                failure = err
-            else:
-                if answer.status not in _BUSY:
-                    budget.succeeded()
-                    return answer
-                asked = retry_after(answer.headers.get("retry-after", ""), time.time())
-                slow_down = answer.status == HTTPStatus.TOO_MANY_REQUESTS
-                failure = _busy(request, answer.status, asked)
-            pause = budget.failed(attempt, asked=asked, slow_down=slow_down)
-            if pause is None or self._clock() + pause > deadline:
-                raise failure
-            attempt += 1
-            self._sleep(pause)
-
-    def _wait_turn(self, budget: Budget, request: Request, deadline: float) -> None:
-        wait = budget.take()
-        if self._clock() + wait > deadline:
-            budget.give_back()
-            raise UnavailableError(
-                f"{urlsplit(request.url).netloc}: asked not to be asked for another {wait:.0f} s",
-                hint="raise spec.interval, or log in for a higher limit",
-            )
-        self._sleep(wait)
-
-    def _sleep(self, seconds: float) -> None:
-        if self._stop.wait(seconds) if seconds > 0 else self._stop.is_set():
-            raise StopRequested("the run was cancelled", hint="run again to finish")
+        try:
+            return self._patient.exchange(request, deadline, loopback=loopback)
+        except ExchangeError as err:
+            raise explain(err) from err
 
 
 def _request(question: Question, url: str, authorization: str, *, own: bool) -> Request:
@@ -199,14 +158,3 @@ def _target(answer: Answer) -> str:
             hint="if that is right, put that host in spec.image",
         )
     return url
-
-
-def _busy(request: Request, status: int, asked: float | None) -> UnavailableError:
-    host = urlsplit(request.url).netloc
-    if status != HTTPStatus.TOO_MANY_REQUESTS:
-        return UnavailableError(f"{host}: the registry failed ({status})", hint="try again later")
-    wait = "" if asked is None else f" for {asked:.0f} s"
-    return UnavailableError(
-        f"{host}: the registry asks to slow down{wait} (429)",
-        hint="raise spec.interval, or log in for a higher limit",
-    )

@@ -10,6 +10,9 @@ RegistryError             one sentence that names the image or the host; never a
 
 from __future__ import annotations
 
+from typing import Final
+
+from weir.edges.http.errors import PASSING, ExchangeError, Failure
 from weir.spec.errors import SourceError
 
 
@@ -35,3 +38,28 @@ class MissingError(RegistryError):
 
 class BadAnswerError(RegistryError):
     """The registry's answer breaks the protocol or a limit."""
+
+
+_HINTS: Final = {
+    Failure.LATE: "see that the registry is up, or raise spec.timeout",
+    Failure.UNRESOLVED: "correct spec.image, or check DNS",
+    Failure.UNREACHED: "see that the registry is up and the port is right",
+    Failure.PROXY: "check spec.proxySecretRef",
+    Failure.CUT: "try again later",
+    Failure.BROKEN: "try again later",
+    Failure.BUSY: "raise spec.interval, or log in for a higher limit",
+    Failure.UNTRUSTED: (
+        "put the issuer's certificate in ca.crt of spec.certSecretRef; for plain HTTP set spec.insecure"
+    ),
+    Failure.FORBIDDEN: "correct the host in spec.image",
+    Failure.PACKED: "see what stands between here and the registry",
+    Failure.LARGE: "check that spec.image names a registry",
+}
+
+
+def explain(error: ExchangeError) -> RegistryError:
+    """The same with what to do about it, as one of the kinds above."""
+    kind: type[RegistryError] = UnavailableError if error.failure in PASSING else BadAnswerError
+    if error.failure is Failure.UNTRUSTED:
+        kind = UntrustedError
+    return kind(error.message, hint=_HINTS[error.failure])

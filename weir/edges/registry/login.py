@@ -15,11 +15,11 @@ from urllib.parse import urlencode, urlsplit
 
 import orjson
 
+from weir.edges.http.transport import Answer, Request, basic, origin
 from weir.edges.registry.challenge import Challenge, read_challenges
 from weir.edges.registry.docker_config import DockerConfig, Login
 from weir.edges.registry.errors import BadAnswerError, DeniedError, RegistryError, UnavailableError
 from weir.edges.registry.names import ImageName
-from weir.edges.registry.transport import Answer, Request, basic, origin
 
 Send = Callable[[Request, str, float], Answer]
 
@@ -178,7 +178,7 @@ def _token_request(realm: str, challenge: Challenge, login: Login | None, image:
         }
         kind = {"Content-Type": "application/x-www-form-urlencoded"}
         return Request(
-            method="POST", url=realm, headers=kind, form=urlencode(form).encode(), largest=_LARGEST
+            method="POST", url=realm, headers=kind, body=urlencode(form).encode(), largest=_LARGEST
         )
     headers = {"Authorization": _basic(login)} if login and login.username else {}
     joint = "&" if "?" in realm else "?"

@@ -14,9 +14,9 @@ from urllib.parse import unquote, urlsplit
 import urllib3
 from urllib3 import exceptions
 
-from weir.edges.registry.access import Access, tls_context
-from weir.edges.registry.errors import BadAnswerError, RegistryError, UnavailableError, UntrustedError
-from weir.edges.registry.guard import ForbiddenAddressError, Limit, guarded
+from weir.edges.http.errors import ExchangeError, Failure
+from weir.edges.http.guard import ForbiddenAddressError, Limit, guarded
+from weir.edges.http.settings import Settings, tls_context
 
 LARGEST: Final = 16 * 1024 * 1024
 """Bytes of one answer."""
@@ -29,17 +29,17 @@ _ERROR_BODY: Final = 64 * 1024
 _CONNECTIONS: Final = 8
 _LOCAL: Final = frozenset({"localhost", "127.0.0.1", "::1"})
 _AGENT: Final = "weir"
-_LATE: Final = ("no answer in time", "see that the registry is up, or raise spec.timeout")
+_LATE: Final = "no answer in time"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Request:
-    """What is sent. `own` says that it goes to the registry that the image names."""
+    """What is sent. `own` says that it goes to the very server that was meant, which may see our certificate."""
 
     method: str
     url: str
     headers: Mapping[str, str] = field(repr=False, default_factory=dict)
-    form: bytes | None = field(repr=False, default=None)
+    body: bytes | None = field(repr=False, default=None)
     own: bool = True
     largest: int = LARGEST
 
@@ -56,10 +56,10 @@ class Answer:
 
 
 class Transport:
-    """Kept-alive connections with one set of certificates. The client's own is shown to the registry only."""
+    """Kept-alive connections with one set of certificates. The client's own is shown where `own` says so."""
 
-    def __init__(self, access: Access, clock: Callable[[], float]) -> None:
-        self._access = access
+    def __init__(self, settings: Settings, clock: Callable[[], float]) -> None:
+        self._settings = settings
         self._clock = clock
         self._managers: dict[tuple[bool, str], urllib3.PoolManager] = {}
 
@@ -67,8 +67,7 @@ class Transport:
         """The answer, whatever its status.
 
         Raises:
-            UnavailableError: no whole answer in time.
-            BadAnswerError: an answer that is too large or packed.
+            ExchangeError: no whole answer in time, or one that is too large or packed.
         """
         left = deadline - self._clock()
         if left <= 0:
@@ -87,7 +86,7 @@ class Transport:
             request.method,
             request.url,
             headers={"User-Agent": _AGENT, **request.headers},
-            body=request.form,
+            body=request.body,
             redirect=False,
             retries=False,
             preload_content=False,
@@ -113,9 +112,10 @@ class Transport:
         return made
 
     def _make(self, *, own: bool, proxy: str) -> urllib3.PoolManager:
-        access = self._access
+        settings = self._settings
+        pair = (settings.certificate, settings.key) if own else ()
         options: dict[str, Any] = {
-            "ssl_context": tls_context(access.ca, *((access.certificate, access.key) if own else ())),
+            "ssl_context": tls_context(settings.ca, *pair, where=settings.where),
             "maxsize": _CONNECTIONS,
             "block": True,
         }
@@ -128,9 +128,9 @@ class Transport:
         return guarded(urllib3.ProxyManager(address, proxy_headers=headers, **options))
 
     def _proxy(self, url: str) -> str:
-        """The proxy of the Secret, else that of the environment (`HTTPS_PROXY`, `NO_PROXY`)."""
-        if self._access.proxy:
-            return self._access.proxy
+        """The proxy of the settings, else that of the environment (`HTTPS_PROXY`, `NO_PROXY`)."""
+        if self._settings.proxy:
+            return self._settings.proxy
         parts = urlsplit(url)
         if urllib.request.proxy_bypass(parts.netloc):
             return ""
@@ -163,18 +163,17 @@ def _read(response: urllib3.BaseHTTPResponse, request: Request) -> bytes:
     largest = _ERROR_BODY if failed else request.largest
     packed = response.headers.get("Content-Encoding", "identity").strip().lower()
     if packed not in ("", "identity"):
-        raise BadAnswerError(
+        raise ExchangeError(
+            Failure.PACKED,
             f"{_host(request.url)}: the answer is packed ({packed[:20]!r}), which was not asked for",
-            hint="see what stands between here and the registry",
         )
     parts, size = [], 0
     while chunk := response.read1(65536):
         parts.append(chunk)
         size += len(chunk)
         if size > largest:
-            raise BadAnswerError(
-                f"{_host(request.url)}: the answer is larger than {largest} bytes",
-                hint="check that spec.image names a registry",
+            raise ExchangeError(
+                Failure.LARGE, f"{_host(request.url)}: the answer is larger than {largest} bytes"
             )
     return b"".join(parts)
 
@@ -184,54 +183,40 @@ def _host(url: str) -> str:
     return f"{parts.hostname}:{parts.port}" if parts.port else str(parts.hostname)
 
 
-def _late(url: str) -> UnavailableError:
-    reason, hint = _LATE
-    return UnavailableError(f"{_host(url)}: {reason}", hint=hint)
+def _late(url: str) -> ExchangeError:
+    return ExchangeError(Failure.LATE, f"{_host(url)}: {_LATE}")
 
 
-_REASONS: Final[tuple[tuple[tuple[type[BaseException], ...], type[RegistryError], str, str], ...]] = (
+_REASONS: Final[tuple[tuple[tuple[type[BaseException], ...], Failure, str], ...]] = (
     (
         (ForbiddenAddressError,),
-        BadAnswerError,
+        Failure.FORBIDDEN,
         "leads to an address of this machine or its link, which is not asked",
-        "correct the host in spec.image",
     ),
-    (
-        (ssl.SSLError, exceptions.SSLError),
-        UntrustedError,
-        "the TLS connection is not trusted",
-        "put the issuer's certificate in ca.crt of spec.certSecretRef; for plain HTTP set spec.insecure",
-    ),
+    ((ssl.SSLError, exceptions.SSLError), Failure.UNTRUSTED, "the TLS connection is not trusted"),
     (
         (exceptions.NameResolutionError,),
-        UnavailableError,
+        Failure.UNRESOLVED,
         "the host name cannot be resolved (DNS)",
-        "correct spec.image, or check DNS",
     ),
-    (
-        (exceptions.ProxyError,),
-        UnavailableError,
-        "the proxy does not work",
-        "check spec.proxySecretRef",
-    ),
+    ((exceptions.ProxyError,), Failure.PROXY, "the proxy does not work"),
     (
         (exceptions.NewConnectionError, ConnectionRefusedError),
-        UnavailableError,
+        Failure.UNREACHED,
         "no connection (refused or unreachable)",
-        "see that the registry is up and the port is right",
     ),
-    ((TimeoutError, exceptions.TimeoutError), UnavailableError, *_LATE),
+    ((TimeoutError, exceptions.TimeoutError), Failure.LATE, _LATE),
 )
 """By cause, the first that fits."""
 
 
-def _explain(url: str, err: Exception) -> RegistryError:
+def _explain(url: str, err: Exception) -> ExchangeError:
     """The error in our words. What urllib3 says may hold URLs with tokens, so none of it is shown."""
     causes = _causes(err)
-    for kinds, error, reason, hint in _REASONS:
+    for kinds, failure, reason in _REASONS:
         if any(isinstance(cause, kinds) for cause in causes):
-            return error(f"{_host(url)}: {reason}", hint=hint)
-    return UnavailableError(f"{_host(url)}: the answer was cut short", hint="try again later")
+            return ExchangeError(failure, f"{_host(url)}: {reason}")
+    return ExchangeError(Failure.CUT, f"{_host(url)}: the answer was cut short")
 
 
 def _causes(err: BaseException | None) -> list[BaseException]:

@@ -20,7 +20,7 @@ _current: Final = threading.local()
 
 
 class ForbiddenAddressError(OSError):
-    """The name leads to an address that registries are not reached at."""
+    """The name leads to an address that no server of ours is reached at."""
 
 
 class Limit:
@@ -64,7 +64,7 @@ class Limit:
 
 
 def is_forbidden(address: str, *, loopback: bool) -> bool:
-    """Whether an IP address is no place for a registry."""
+    """Whether an IP address is no place for a server of ours."""
     ip = ipaddress.ip_address(address.partition("%")[0])
     mapped = getattr(ip, "ipv4_mapped", None) or ip
     if mapped.is_loopback:
