@@ -50,6 +50,16 @@ def test_nothing_is_downloaded_twice(place: Place, repo: Repo, server: GitServer
     assert [request.method for request in server.requests] == ["GET", "POST"], "one ls-refs exchange"
 
 
+def test_a_source_that_may_declare_an_automation_says_so(place: Place, repo: Repo) -> None:
+    repo.commit({"a.yaml": "kind: ConfigMap\n", "notes.txt": "kind: ImageUpdateAutomation\n"})
+    assert not place.sync(git_spec(repo.url)).automates
+    repo.commit({"deep/er/b.yaml": "kind: ImageUpdateAutomation\n"})
+    assert place.sync(git_spec(repo.url)).automates
+    assert place.sync(git_spec(repo.url)).automates, "also when it is remembered"
+    repo.commit({"deep/er/b.yaml": "kind: ConfigMap\n"})
+    assert not place.sync(git_spec(repo.url)).automates
+
+
 def test_a_commit_brings_only_the_delta(place: Place, repo: Repo) -> None:
     repo.commit({f"f/{number}.yaml": f"n: {number}\n" * 50 for number in range(300)})
     place.sync(git_spec(repo.url))

@@ -62,6 +62,9 @@ class Scripted:
         artifact = Artifact(revision="main@sha1:1", digest="sha256:1")
         return SourceOutcome(spec=spec, document=declared.document, artifact=artifact)
 
+    def finish(self) -> None:
+        """Nothing waits for the end."""
+
     def unit(
         self, declared: Declared, _source: SourceOutcome, _before: Sequence[RenderedUnit]
     ) -> RenderedUnit:

@@ -27,6 +27,7 @@ from weir.edges.git.url import GitUrl, parse_url
 from weir.edges.store import MissingBlobError, Store
 from weir.flow import git_content
 from weir.select import git_ref
+from weir.spec import image_automation
 from weir.spec.artifact import Artifact, short_revision
 from weir.spec.errors import ArtifactError, SourceError, SpecError, VerificationError, WeirError
 from weir.spec.git_repository import GitRef, GitRepositorySpec
@@ -55,6 +56,8 @@ class SyncResult:
     warnings: tuple[str, ...] = ()
     subject: str = ""
     """First line of the commit's message; empty when nothing was fetched."""
+    automates: bool = False
+    """Whether its files may declare an ImageUpdateAutomation, so that what they declare could write to Git."""
 
 
 def sync(  # noqa: PLR0913 - each is one fact of the run
@@ -85,7 +88,7 @@ def sync(  # noqa: PLR0913 - each is one fact of the run
             raise SourceError(
                 f"{spec.where}: suspended before it was ever fetched", hint="set spec.suspend: false"
             )
-        return SyncResult(artifact=previous, changed=False)
+        return SyncResult(artifact=previous, changed=False, automates=True)
     ref = git_ref.parse_ref(ref_override) if ref_override else spec.ref
     root = cache_dir or cache_root() / "git"
     try:
@@ -113,6 +116,7 @@ class _Sync:
     stop: threading.Event | None
     warnings: list[str] = field(default_factory=list)
     subject: str = ""
+    automates: bool = False
 
     def run(self, *, guess_tag: bool) -> SyncResult:
         url = parse_url(self.spec.url, allow_file=self.allow_file)
@@ -131,7 +135,12 @@ class _Sync:
         changed = artifact != self.previous
         warnings = tuple(self.warnings)
         return SyncResult(
-            artifact=artifact, changed=changed, verified=verified, warnings=warnings, subject=self.subject
+            artifact=artifact,
+            changed=changed,
+            verified=verified,
+            warnings=warnings,
+            subject=self.subject,
+            automates=self.automates,
         )
 
     def _credentials(self, url: GitUrl) -> Credentials:
@@ -220,6 +229,7 @@ class _Sync:
             if not digest or (keys and not self._has(cache, target)):
                 target = self._fetch(cache, target)
                 digest = self._remembered(cache, target)
+            self.automates = cache.mentions(target.commit, image_automation.KIND)
             verified = self._verify(cache, target, keys) if keys else ""
             if digest:
                 return target, digest, verified

@@ -146,6 +146,14 @@ class CacheRepository:
             text = f"{session.url.text}: not read within {session.timeout:g} s"
             raise SourceError(text, hint=failures.TIMEOUT_HINT) from err
 
+    def mentions(self, commit: str, word: str) -> bool:
+        """Whether a YAML file of a commit holds a word; remembered. True also when that cannot be found out."""
+        key = f"{commit}-{word}"
+        if not self.memo(key):
+            arguments = ("--quiet", "--fixed-strings", "-e", word, commit, "--", "*.yaml", "*.yml")
+            self.memoize(key, "no" if self._git("grep", *arguments).returncode == 1 else "yes")
+        return self.memo(key) != "no"
+
     def known(self) -> dict[str, TreeFile]:
         """Files of the store by blob id, as last remembered. Links are left out: their id does not say they are one."""
         try:
