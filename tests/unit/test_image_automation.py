@@ -163,6 +163,7 @@ def test_an_automation_says_how_to_commit() -> None:
     [
         ({"author": {}}, "author.email: found nothing, expected a text"),
         ({"author": {"email": ""}}, "author.email: found '', expected a text"),
+        ({"author": {"email": "a@b>"}}, "author.email: found 'a@b>', expected a text of one line"),
         ({"author": {"email": "a@b>\nparent 0"}}, "author.email: found 'a@b>\\nparent 0'"),
         ({"author": {"email": "a@b", "name": "A <a@b>"}}, "author.name: found 'A <a@b>'"),
         ({"author": {"email": "a@b", "login": "a"}}, "author.login: found 'an unknown field'"),

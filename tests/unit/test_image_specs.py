@@ -16,7 +16,7 @@ from weir.spec.image_policy import (
     TagFilter,
     parse_image_policy,
 )
-from weir.spec.image_repository import canonical_image, may_use, parse_image_repository
+from weir.spec.image_repository import may_use, parse_image_repository
 
 V1 = "image.toolkit.fluxcd.io/v1"
 
@@ -127,8 +127,7 @@ def test_a_bad_repository_field_is_named(field: str, value: Any, expected: str) 
     ],
 )
 def test_an_image_has_one_full_name(image: str, want: str) -> None:
-    assert parse_image_repository(repository(image=image)).canonical_image == want
-    assert canonical_image(want) == want
+    assert parse_image_repository(repository(image=image)).image_name.canonical == want
 
 
 @pytest.mark.parametrize(

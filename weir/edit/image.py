@@ -6,20 +6,14 @@ as `name:tag`, and as `name:tag@digest` when a digest is known.
 
 from __future__ import annotations
 
-import re
-from dataclasses import dataclass, replace
-from typing import Final, Literal
+from dataclasses import dataclass
+from typing import Literal
 
 from weir.spec.errors import SpecError
+from weir.spec.image_name import DIGEST, TAG, parse_image_name
 
 Part = Literal["", "name", "tag", "digest"]
 """What a field holds of an image; empty for the whole reference."""
-
-_NAME: Final = re.compile(
-    r"(?:(?:[A-Za-z0-9.-]+|\[[0-9A-Fa-f:]+\])(?::[0-9]+)?/)?[a-z0-9]+(?:[._/-]+[a-z0-9]+)*", re.ASCII
-)
-_TAG: Final = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}", re.ASCII)
-_DIGEST: Final = re.compile(r"[a-z0-9]+(?:[.+_-][a-z0-9]+)*:[0-9a-f]{32,}", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,9 +27,9 @@ class Image:
     """`sha256:<hexadecimal digits>`."""
 
     def __post_init__(self) -> None:
-        forms = (("name", self.name, _NAME), ("tag", self.tag, _TAG), ("digest", self.digest, _DIGEST))
-        for field, value, form in forms:
-            if (value or field == "name") and not form.fullmatch(value):
+        parse_image_name(self.name, "an image: name")
+        for field, value, form in (("tag", self.tag, TAG), ("digest", self.digest, DIGEST)):
+            if value and not form.fullmatch(value):
                 expected = f"the {field} of an image"
                 hint = "correct the reference, for example ghcr.io/org/app:1.2.3"
                 raise SpecError.at("an image", field, found=value, expected=expected, hint=hint)
@@ -61,7 +55,3 @@ class Image:
     def part(self, part: Part) -> str:
         """One part as text; empty when the image does not have it."""
         return {"": str(self), "name": self.name, "tag": self.tag, "digest": self.digest}[part]
-
-    def at(self, other: Image) -> Image:
-        """This image under its own name, with the other's tag and digest."""
-        return replace(self, tag=other.tag, digest=other.digest)

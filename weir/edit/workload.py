@@ -16,7 +16,7 @@ from weir.edit.policy import WorkloadPolicy, read_policy
 from weir.edit.splice import Edit, splice
 from weir.spec.errors import SpecError
 from weir.spec.identity import ObjectId
-from weir.spec.image_repository import canonical_image
+from weir.spec.image_name import parse_image_name, registry_name
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,7 +143,7 @@ def _split(text: YamlText, placed: Placed, leaf: Leaf, registry: str, name: str)
     if name.startswith(f"{registry}/"):
         return registry, name.removeprefix(f"{registry}/")
     host, _, rest = name.partition("/")
-    if rest and canonical_image(name).startswith(f"{host}/"):
+    if rest and parse_image_name(name).registry == registry_name(host):
         return host, rest
     expected = f"an image name that begins with its registry, for {path_text(leaf.path)}"
     raise SpecError.at(text.where(leaf.node), str(placed.id), found=name, expected=expected)

@@ -5,7 +5,6 @@ Rule: https://fluxcd.io/flux/components/image/imagerepositories/
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
@@ -14,6 +13,7 @@ from weir.spec.documents import Document
 from weir.spec.fields import Fields, name_only
 from weir.spec.header import read_header, spec_fields
 from weir.spec.identity import UnitId
+from weir.spec.image_name import ImageName, parse_image_name
 
 KIND: Final = "ImageRepository"
 GROUP: Final = "image.toolkit.fluxcd.io"
@@ -24,13 +24,6 @@ EXCLUDED: Final = (r"^.*\.sig$",)
 MAX_EXCLUDED: Final = 25
 LEAST_TIMEOUT: Final = 1.0
 """Seconds; shorter timeouts are raised to this."""
-DOCKER_HUB: Final = "docker.io"
-
-_LABEL: Final = r"[A-Za-z0-9](?:[A-Za-z0-9-]*[A-Za-z0-9])?"
-_HOST: Final = rf"(?:{_LABEL}(?:\.{_LABEL})*|\[[0-9A-Fa-f:]+\])(?::[0-9]{{1,5}})?"
-_PART: Final = r"[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*"
-_IMAGE: Final = re.compile(rf"(?:{_HOST}/)?{_PART}(?:/{_PART})*", re.ASCII)
-_LONGEST: Final = 255
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,9 +55,9 @@ class ImageRepositorySpec:
     suspend: bool = False
 
     @property
-    def canonical_image(self) -> str:
-        """The image with host and path made explicit: `alpine` -> `docker.io/library/alpine`."""
-        return canonical_image(self.image)
+    def image_name(self) -> ImageName:
+        """The image with registry and path made explicit."""
+        return parse_image_name(self.image, f"{self.where}: spec.image")
 
 
 def parse_image_repository(document: Document) -> ImageRepositorySpec:
@@ -99,22 +92,6 @@ def check_api_version(document: Document) -> None:
     Fields(document.data, document.where).text("apiVersion", one_of=API_VERSIONS)
 
 
-def canonical_image(image: str) -> str:
-    """An image name with host and path made explicit, by Docker's rules.
-
-    The first part is a host when it holds a dot or a colon or is `localhost`; without one the image is on Docker
-    Hub, where a name without a slash is below `library/`.
-    """
-    first, slash, rest = image.partition("/")
-    if not slash or not (first == "localhost" or "." in first or ":" in first):
-        first, rest = DOCKER_HUB, image
-    if first in ("index.docker.io", "registry-1.docker.io"):
-        first = DOCKER_HUB
-    if first == DOCKER_HUB and "/" not in rest:
-        rest = f"library/{rest}"
-    return f"{first}/{rest}"
-
-
 def may_use(spec: ImageRepositorySpec, namespace: str, labels: Mapping[str, str]) -> bool:
     """Whether ImagePolicies of a namespace with these labels may use the repository.
 
@@ -126,10 +103,8 @@ def may_use(spec: ImageRepositorySpec, namespace: str, labels: Mapping[str, str]
 
 
 def _parse_image(spec: Fields) -> str:
-    expected = "an image name without scheme, tag and digest, such as ghcr.io/stefanprodan/podinfo"
-    image: str = spec.text("image", form=_IMAGE, expected=expected)
-    if len(image) > _LONGEST:
-        raise spec.error("image", f"at most {_LONGEST} characters")
+    image: str = spec.text("image", expected="an image name such as ghcr.io/stefanprodan/podinfo")
+    parse_image_name(image, f"{spec.where}: {spec.path}.image")
     return image
 
 
