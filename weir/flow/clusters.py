@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from functools import cached_property
 from http import HTTPStatus
 from pathlib import Path
+from typing import Any
 
 from weir.edges.kube.client import Kube
 from weir.edges.kube.discovery import Discovery
@@ -78,11 +79,16 @@ class Clusters:
 
     def secret(self, namespace: str, name: str) -> Mapping[str, bytes]:
         """The data of a Secret on the main cluster. Raises ClusterError when absent or unreadable."""
-        data = self._data("secrets", namespace, name)
+        data = self.find_secret(namespace, name)
         if data is None:
             hint = "create it, or correct the name of the reference"
             raise ClusterError(f"Secret/{namespace}/{name}: found nothing, expected a Secret", hint=hint)
-        return {key: base64.b64decode(value) for key, value in data.items()}
+        return data
+
+    def find_secret(self, namespace: str, name: str) -> Mapping[str, bytes] | None:
+        """The data of a Secret on the main cluster, None when absent. Raises ClusterError."""
+        data = self._data("secrets", namespace, name)
+        return None if data is None else {key: base64.b64decode(value) for key, value in data.items()}
 
     def values(self, kind: str, namespace: str, name: str) -> Mapping[str, str] | None:
         """The texts of a ConfigMap or Secret on the main cluster, None when absent."""
@@ -93,14 +99,35 @@ class Clusters:
             key: base64.b64decode(value).decode("utf-8", "replace") for key, value in data.items()
         }
 
+    def pull_secrets(self, namespace: str, account: str) -> tuple[str, ...] | None:
+        """The imagePullSecrets of a ServiceAccount on the main cluster, None when it is absent. Raises ClusterError."""
+        found = self._object(f"namespaces/{namespace}/serviceaccounts/{account}")
+        if found is None:
+            return None
+        return tuple(item["name"] for item in found.get("imagePullSecrets") or () if item.get("name"))
+
+    def namespace_labels(self, namespace: str) -> Mapping[str, str]:
+        """The labels of a namespace on the main cluster; of one that is absent, those it will have for certain.
+
+        Raises:
+            ClusterError: they cannot be read.
+        """
+        found = self._object(f"namespaces/{namespace}")
+        labels = found["metadata"].get("labels") if found else None
+        return {"kubernetes.io/metadata.name": namespace, **(labels or {})}
+
     def _data(self, resource: str, namespace: str, name: str) -> Mapping[str, str] | None:
+        found = self._object(f"namespaces/{namespace}/{resource}/{name}")
+        return found and dict(found.get("data") or {})
+
+    def _object(self, path: str) -> dict[str, Any] | None:
         try:
-            found = self.main.request("GET", f"/api/v1/namespaces/{namespace}/{resource}/{name}")
+            found: dict[str, Any] = self.main.request("GET", f"/api/v1/{path}")
         except KubeStatusError as err:
             if err.absent:
                 return None
             raise
-        return dict(found.get("data") or {})
+        return found
 
     @cached_property
     def flux_units(self) -> frozenset[UnitId]:

@@ -40,7 +40,7 @@ def scan(client: Client, image: ImageName, kept: Kept, now: Callable[[], float] 
         RegistryError: the tags cannot be read and were never read before.
         StopRequested: the run was cancelled.
     """
-    key = key_of(f"{_FORM} {client.base(image)} {image.canonical} {client.access.fingerprint(image)}")
+    key = _key(client, image)
     at, known = _load(kept.get(key))
     try:
         pages = list_pages(client, image, known)
@@ -51,6 +51,16 @@ def scan(client: Client, image: ImageName, kept: Kept, now: Callable[[], float] 
     at = now()
     kept.put(key, _dump(at, pages))
     return TagList(image=image, tags=join(pages), at=at)
+
+
+def last_scan(client: Client, image: ImageName, kept: Kept) -> TagList | None:
+    """The last good tags that were read with these credentials, None when there are none. Nothing is asked."""
+    at, known = _load(kept.get(_key(client, image)))
+    return TagList(image=image, tags=join(known), at=at) if known else None
+
+
+def _key(client: Client, image: ImageName) -> str:
+    return key_of(f"{_FORM} {client.base(image)} {image.canonical} {client.access.fingerprint(image)}")
 
 
 def _dump(at: float, pages: tuple[Page, ...]) -> bytes:
