@@ -17,7 +17,7 @@ from weir.edges.registry import tags
 from weir.edges.registry.access import Access
 from weir.edges.registry.client import Client
 from weir.edges.registry.errors import BadAnswerError, RegistryError, UnavailableError
-from weir.edges.registry.names import parse_image
+from weir.spec.image_name import parse_image_name
 
 HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n"
 Script = Callable[[], Iterable[bytes]]
@@ -52,7 +52,7 @@ def saying(script: Script) -> Iterator[tuple[int, list[bytes]]]:
 
 def ask(host: str, timeout: float = 1.0) -> tuple[str, ...]:
     client = Client(Access(insecure=True, timeout=timeout))
-    return tags.join(tags.list_pages(client, parse_image(f"{host}/team/app")))
+    return tags.join(tags.list_pages(client, parse_image_name(f"{host}/team/app")))
 
 
 def slowly(text: Iterable[bytes]) -> Iterator[bytes]:

@@ -15,8 +15,8 @@ from weir.edges.registry.access import Access
 from weir.edges.registry.client import Client
 from weir.edges.registry.errors import BadAnswerError, MissingError, RegistryError
 from weir.edges.registry.images import read_created, read_digest
-from weir.edges.registry.names import ImageName, parse_image
 from weir.spec.errors import SpecError
+from weir.spec.image_name import ImageName, parse_image_name
 
 MOMENT = dt.datetime(2024, 1, 2, 3, 4, 5, 123456, dt.UTC)
 TEXT = "2024-01-02T03:04:05.123456789Z"
@@ -45,7 +45,7 @@ def client() -> Client:
 
 
 def image(proxy: FaultProxy, repository: str = "team/app") -> ImageName:
-    return parse_image(f"127.0.0.1:{proxy.port}/{repository}")
+    return parse_image_name(f"127.0.0.1:{proxy.port}/{repository}")
 
 
 def test_the_digest_of_a_tag_follows_the_tag(registry: Registry, proxy: FaultProxy, client: Client) -> None:

@@ -27,9 +27,9 @@ from weir.edges.registry.access import Access, read_certificates, read_proxy
 from weir.edges.registry.client import Client
 from weir.edges.registry.docker_config import DockerConfig
 from weir.edges.registry.errors import BadAnswerError, DeniedError, RegistryError, UntrustedError
-from weir.edges.registry.names import ImageName, parse_image
 from weir.edges.registry.tags import join, list_pages
 from weir.spec.errors import WeirError
+from weir.spec.image_name import ImageName, parse_image_name
 
 USER, PASSWORD = "robot", "pa55-w0rd$x"
 BASIC = "Basic " + base64.b64encode(f"{USER}:{PASSWORD}".encode()).decode()
@@ -79,7 +79,7 @@ def client_of(logins: DockerConfig | None = None, **changed: object) -> Client:
 
 
 def tags_of(client: Client, host: str, repository: str = "team/app") -> tuple[str, ...]:
-    return join(list_pages(client, parse_image(f"{host}/{repository}")))
+    return join(list_pages(client, parse_image_name(f"{host}/{repository}")))
 
 
 def test_a_token_is_fetched_with_the_login_and_used_until_it_ends(

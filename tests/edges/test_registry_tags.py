@@ -21,9 +21,9 @@ from weir.edges.registry import tags
 from weir.edges.registry.access import Access
 from weir.edges.registry.client import Client
 from weir.edges.registry.errors import BadAnswerError, MissingError, RegistryError, UnavailableError
-from weir.edges.registry.names import ImageName, parse_image
 from weir.edges.registry.scan import TagList, scan
 from weir.spec.errors import StopRequested
+from weir.spec.image_name import ImageName, parse_image_name
 
 VERSIONS = tuple(f"1.0.{number}" for number in range(1, 8))
 LIST = "/tags/list"
@@ -48,7 +48,7 @@ class Place:
     budget: Budget = field(default_factory=lambda: Budget(spread=lambda low, _high: low))
 
     def image(self, repository: str = "team/app") -> ImageName:
-        return parse_image(f"127.0.0.1:{self.proxy.port}/{repository}")
+        return parse_image_name(f"127.0.0.1:{self.proxy.port}/{repository}")
 
     def client(self) -> Client:
         return Client(self.access, stop=self.stop, budget=lambda _host: self.budget)

@@ -15,8 +15,8 @@ from urllib.parse import quote, urlsplit
 
 from weir.edges.http.settings import Settings, tls_context
 from weir.edges.registry.docker_config import DockerConfig
-from weir.edges.registry.names import ImageName
 from weir.spec.errors import SourceError
+from weir.spec.image_name import ImageName
 
 TIMEOUT: Final = 60.0
 """Seconds for one question, with all its pages, logins and retries."""

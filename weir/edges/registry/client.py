@@ -16,7 +16,7 @@ from weir.edges.http.transport import LARGEST, Answer, Request, Transport, is_lo
 from weir.edges.registry.access import Access
 from weir.edges.registry.errors import BadAnswerError, MissingError, explain
 from weir.edges.registry.login import Logins, denied
-from weir.edges.registry.names import ImageName
+from weir.spec.image_name import ImageName
 
 _REDIRECTS: Final = frozenset({301, 302, 303, 307, 308})
 _MOST_HOPS: Final = 5

@@ -17,8 +17,8 @@ from typing import Any, Final
 
 import orjson
 
-from weir.edges.registry.names import ImageName, hub_name
 from weir.spec.errors import SourceError
+from weir.spec.image_name import ImageName, registry_name
 
 MODERN: Final = ".dockerconfigjson"
 OLD: Final = ".dockercfg"
@@ -85,7 +85,7 @@ class DockerConfig:
 
     def login_at(self, host: str) -> Login | None:
         """The login for a whole `host[:port]`."""
-        return self._find(hub_name(host), ())
+        return self._find(registry_name(host), ())
 
     def _find(self, host: str, path: tuple[str, ...]) -> Login | None:
         fitting = [entry for entry in self.entries if entry.covers(host, path)]
@@ -128,7 +128,7 @@ def _read_entry(key: str, name: str, value: object) -> Entry:
     host, _, path = place.partition("/")
     parts = tuple(part for part in path.split("/") if part)
     parts = () if parts in {("v1",), ("v2",)} else parts
-    return Entry(hub_name(host.lower()), parts, _read_login(key, name, value))
+    return Entry(registry_name(host), parts, _read_login(key, name, value))
 
 
 def _read_login(key: str, name: str, value: object) -> Login:

@@ -15,8 +15,8 @@ import orjson
 from weir.edges.kept import Kept, key_of
 from weir.edges.registry.client import Client, Question
 from weir.edges.registry.errors import BadAnswerError
-from weir.edges.registry.names import ImageName, is_digest, is_tag
 from weir.spec.errors import SpecError
+from weir.spec.image_name import ImageName, is_sha256, is_tag
 
 MANIFESTS: Final = (
     "application/vnd.oci.image.index.v1+json, application/vnd.docker.distribution.manifest.list.v2+json, "
@@ -42,7 +42,7 @@ def read_digest(client: Client, image: ImageName, tag: str) -> str:
     deadline = client.deadline()
     head = Question(image=image, path=f"manifests/{tag}", method="HEAD", accept=MANIFESTS)
     digest = client.ask(head, deadline).headers.get("docker-content-digest", "")
-    if is_digest(digest):
+    if is_sha256(digest):
         return digest
     whole = Question(image=image, path=f"manifests/{tag}", accept=MANIFESTS, largest=_LARGEST)
     return _digest_of(client.ask(whole, deadline).body)
@@ -72,7 +72,7 @@ def _config(client: Client, image: ImageName, digest: str, deadline: float) -> d
         if not isinstance(manifest.get("manifests"), list):
             config = manifest.get("config")
             found = config.get("digest") if isinstance(config, dict) else None
-            return _fetch(client, image, f"blobs/{found}", str(found), deadline) if is_digest(found) else None
+            return _fetch(client, image, f"blobs/{found}", str(found), deadline) if is_sha256(found) else None
         following = _first_platform(manifest["manifests"])
         if following is None:
             return None
@@ -83,7 +83,7 @@ def _config(client: Client, image: ImageName, digest: str, deadline: float) -> d
 def _first_platform(manifests: list[Any]) -> str | None:
     """The first entry that is an image: attestations stand in an index with the platform `unknown`."""
     for entry in manifests:
-        if isinstance(entry, dict) and is_digest(entry.get("digest")):
+        if isinstance(entry, dict) and is_sha256(entry.get("digest")):
             platform = entry.get("platform")
             if not isinstance(platform, dict) or platform.get("os") != "unknown":
                 return str(entry["digest"])

@@ -19,7 +19,7 @@ from weir.edges.http.transport import Answer, Request, basic, origin
 from weir.edges.registry.challenge import Challenge, read_challenges
 from weir.edges.registry.docker_config import DockerConfig, Login
 from weir.edges.registry.errors import BadAnswerError, DeniedError, RegistryError, UnavailableError
-from weir.edges.registry.names import ImageName
+from weir.spec.image_name import ImageName
 
 Send = Callable[[Request, str, float], Answer]
 

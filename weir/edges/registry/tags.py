@@ -17,7 +17,7 @@ import orjson
 
 from weir.edges.registry.client import Client, Question
 from weir.edges.registry.errors import BadAnswerError
-from weir.edges.registry.names import ImageName, is_tag
+from weir.spec.image_name import ImageName, is_tag
 
 PAGE_SIZE: Final = 1000
 MAX_PAGES: Final = 500
