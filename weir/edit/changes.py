@@ -35,6 +35,8 @@ class Edited:
     data: bytes
     changes: tuple[Change, ...] = ()
     """In the order of the text; empty when the bytes are the same as before."""
+    followed: frozenset[int] = frozenset()
+    """Lines whose marker was followed, also where the value was right already."""
     unknown: tuple[tuple[int, str], ...] = ()
     """Line and policy of the markers whose policy chose no image; their values stay."""
     problems: tuple[SpecError, ...] = ()

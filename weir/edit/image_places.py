@@ -49,6 +49,13 @@ def image_places(data: Mapping[str, Any]) -> dict[str, ImagePlace]:
     return dict(_pod_places(data, pod)) if pod else {}
 
 
+def pod_spec(data: Mapping[str, Any]) -> dict[str, Any]:
+    """The spec of the pods that a workload makes; empty for one whose pods the text does not show."""
+    path = _POD_SPECS.get(str(data.get("kind")))
+    found = value_at(data, path) if path else None
+    return found if isinstance(found, dict) else {}
+
+
 def value_at(data: Any, path: Path) -> Any:
     """What a path leads to, None for nothing."""
     for step in path:

@@ -101,6 +101,7 @@ def edit_markers(data: bytes, file: str, names: Mapping[str, str], choose: Choos
     return Edited(
         data=splice(text, edits) if edits else data,
         changes=tuple(changes),
+        followed=frozenset(marker.line for marker in markers if marker.policy in names),
         unknown=tuple((marker.line, marker.policy) for marker in markers if marker.policy not in names),
         problems=tuple(problems),
     )

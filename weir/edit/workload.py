@@ -5,14 +5,15 @@ Rule: https://github.com/fluxcd/flux/blob/master/docs/references/automated-image
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from weir.edit.changes import Edited, change_of
 from weir.edit.image import Image
-from weir.edit.image_places import ImagePlace, image_places, value_at
+from weir.edit.image_places import ImagePlace, image_places, pod_spec, value_at
 from weir.edit.nodes import Leaf, Path, YamlText, path_text, read_text
 from weir.edit.placed import Placed, find_object, placed_objects
-from weir.edit.policy import WorkloadPolicy, read_policy
+from weir.edit.policy import WorkloadPolicy, annotations_of, read_policy
 from weir.edit.splice import Edit, splice
 from weir.spec.errors import SpecError
 from weir.spec.identity import ObjectId
@@ -35,6 +36,12 @@ class Workload:
     """The namespace is empty where the text names none."""
     containers: tuple[Container, ...]
     policy: WorkloadPolicy
+    annotations: Mapping[str, str]
+    """Those that are texts."""
+    pull_secrets: tuple[str, ...] = ()
+    """Names of the pods' imagePullSecrets; a HelmRelease shows none."""
+    service_account: str = ""
+    """Of the pods; empty when the text names none."""
     problems: tuple[SpecError, ...] = ()
     """One for each container whose image cannot be read; it is not among the containers."""
 
@@ -80,8 +87,18 @@ def _workload(text: YamlText, placed: Placed, places: dict[str, ImagePlace]) -> 
         except SpecError as err:
             where = f"{text.file}: {placed.id}: container {name}"
             problems.append(SpecError(f"{where}: {err.message}", hint=err.hint))
-    policy = read_policy(placed.data)
-    return Workload(id=placed.id, containers=tuple(containers), policy=policy, problems=tuple(problems))
+    pod, annotations = pod_spec(placed.data), annotations_of(placed.data)
+    account, secrets = pod.get("serviceAccountName"), pod.get("imagePullSecrets")
+    names = [value_at(secret, ("name",)) for secret in secrets] if isinstance(secrets, list) else []
+    return Workload(
+        id=placed.id,
+        containers=tuple(containers),
+        policy=read_policy(placed.data),
+        annotations={key: value for key, value in annotations.items() if isinstance(value, str)},
+        pull_secrets=tuple(name for name in names if isinstance(name, str)),
+        service_account=account if isinstance(account, str) else "",
+        problems=tuple(problems),
+    )
 
 
 def _leaves(text: YamlText, placed: Placed, place: ImagePlace) -> dict[str, Leaf]:

@@ -28,6 +28,8 @@ KIND: Final = "ImagePolicy"
 MINIMUM_AGE: Final = f"{OWN}minimum-age"
 ALLOW_DOWNGRADE: Final = f"{OWN}allow-downgrade"
 MISSING_TAG: Final = f"{OWN}missing-tag"
+MOVES: Final = (MINIMUM_AGE, ALLOW_DOWNGRADE, MISSING_TAG)
+"""The annotations of `MoveRules`."""
 
 MissingTag = Literal["hold", "rollback"]
 Reflection = Literal["Never", "IfNotPresent", "Always"]
