@@ -21,7 +21,7 @@ from typing import Final, cast
 
 from weir.edit.changes import Change, Edited, change_of
 from weir.edit.image import Image, Part
-from weir.edit.nodes import BREAK, Leaf, YamlText, read_text
+from weir.edit.nodes import BREAK, COMMENT, Leaf, YamlText, read_text
 from weir.edit.splice import Edit, source_of, splice
 from weir.spec.errors import SpecError
 
@@ -36,7 +36,6 @@ Nothing in use, or a text that is no image, is None. The answer depends on nothi
 digest in use: markers that share a tag must not part.
 """
 
-_COMMENT: Final = re.compile("#[^\r\n\x85\u2028\u2029]*")
 _BEHIND: Final = re.compile(r"[ \t]*,?[ \t]*")
 _SETTER: Final = re.compile(r"([^:\s]+:[^:\s]+)(?::(name|tag|digest))?")
 _FORM: Final = (
@@ -192,15 +191,15 @@ def _comments(text: YamlText) -> Iterator[_Comment]:
     position = 0
     for leaf in text.leaves():
         node = leaf.node
-        for found in _COMMENT.finditer(text.text, position, node.start):
+        for found in COMMENT.finditer(text.text, position, node.start):
             yield from _comment(text.text, found, owner, lines)
         owner, position = leaf, node.end
         if node.style in ("|", ">"):
             body = BREAK.search(text.text, node.start)
-            header = _COMMENT.search(text.text, node.start, body.start() if body else node.end)
+            header = COMMENT.search(text.text, node.start, body.start() if body else node.end)
             if header is not None and TOKEN in header[0]:
                 yield _Comment(header[0], node.line, leaf, alone=False)
-    for found in _COMMENT.finditer(text.text, position):
+    for found in COMMENT.finditer(text.text, position):
         yield from _comment(text.text, found, owner, lines)
 
 

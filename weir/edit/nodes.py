@@ -23,6 +23,8 @@ Path = tuple[Step, ...]
 
 BREAK: Final = re.compile("\r\n|[\r\n\x85\u2028\u2029]")
 """Where a line of YAML ends."""
+COMMENT: Final = re.compile("#[^\r\n\x85\u2028\u2029]*")
+"""What a `#` between two nodes begins."""
 
 _Parser: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _CLOSING: Final = (yaml.MappingEndEvent, yaml.SequenceEndEvent)

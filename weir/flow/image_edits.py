@@ -116,7 +116,9 @@ def _paths(base: Files, automation: ImageAutomationSpec) -> list[str]:
         expected = "a folder of the branch that is checked out"
         hint = "correct the path, or commit the folder first"
         raise SpecError.at(automation.where, "spec.update.path", found=folder, expected=expected, hint=hint)
-    return sorted(path for path in found if path.endswith(_ENDINGS) or posixpath.basename(path) == _NAME)
+    wanted = (path for path in found if path.endswith(_ENDINGS) or posixpath.basename(path) == _NAME)
+    # files of one ending together: in that order a commit reads them ahead
+    return sorted(wanted, key=lambda path: (posixpath.splitext(path)[1], path))
 
 
 def _message(automation: ImageAutomationSpec, changes: Iterable[Change]) -> str:
