@@ -11,21 +11,20 @@ from __future__ import annotations
 import contextlib
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from weir.edges.folders import cache_root, private_folder
+from weir.edges.folders import cache_root
 from weir.edges.git import history, objects
 from weir.edges.git.cache import CacheRepository, DamagedCacheError, open_cache
 from weir.edges.git.checkout import Checkout
-from weir.edges.git.credentials import APP_ID, Credentials, basic, read_credentials
 from weir.edges.git.remote import Remote, list_refs, moved
-from weir.edges.git.session import Session, open_session
-from weir.edges.git.url import GitUrl, parse_url
+from weir.edges.git.session import Session
 from weir.edges.store import MissingBlobError, Store
-from weir.flow import git_content
+from weir.flow import git_content, git_source
+from weir.flow.git_source import Secrets
 from weir.select import git_ref
 from weir.spec import image_automation
 from weir.spec.artifact import Artifact, short_revision
@@ -35,12 +34,8 @@ from weir.spec.git_repository import GitRef, GitRepositorySpec
 if TYPE_CHECKING:
     from weir.edges.git.signatures import Keys
 
-Secrets = Callable[[str, str], Mapping[str, bytes]]
-"""The data of a Secret by namespace and name. Raises WeirError when there is none."""
-
 _HISTORY_DEPTH: Final = 500
 _HISTORY_TIMEOUT: Final = 10.0
-_MOST_TIES: Final = 20
 _NAMED: Final = (SourceError, VerificationError, SpecError, ArtifactError)
 
 
@@ -119,14 +114,15 @@ class _Sync:
     automates: bool = False
 
     def run(self, *, guess_tag: bool) -> SyncResult:
-        url = parse_url(self.spec.url, allow_file=self.allow_file)
-        credentials = self._credentials(url)
-        keys = self._keys()
+        keys = git_source.trusted_keys(self.spec, self.secrets)
         self._check_includes()
-        private_folder(self.root)
         with contextlib.ExitStack() as stack:
-            opened = open_session(self.root / "calls", url, credentials, self.spec.timeout, self.stop)
+            opened = git_source.open_source(
+                self.spec, self.secrets, self.root, allow_file=self.allow_file, stop=self.stop
+            )
             session = stack.enter_context(opened)
+            if session.credentials.authorization and session.url.scheme == "http":
+                self.warnings.append(f"{session.url.text}: credentials travel unencrypted over http")
             found, targets = self._resolve(session, guess_tag=guess_tag)
             session = moved(session, found.url)
             target, digest, verified = self._bring_whole(session, targets, stack, keys)
@@ -142,35 +138,6 @@ class _Sync:
             subject=self.subject,
             automates=self.automates,
         )
-
-    def _credentials(self, url: GitUrl) -> Credentials:
-        spec = self.spec
-        if spec.provider in ("aws", "azure"):
-            text = f"spec.provider: {spec.provider} is not supported: it needs a cloud's own credentials"
-            raise SourceError(text, hint="use provider generic with spec.secretRef")
-        namespace = spec.id.namespace
-        data = self.secrets(namespace, spec.secret) if spec.secret else None
-        proxy = self.secrets(namespace, spec.proxy_secret) if spec.proxy_secret else None
-        app = bool(data and data.get(APP_ID))
-        if app != (spec.provider == "github"):
-            text = "spec.provider github and a Secret with githubAppID go together; found only one of them"
-            raise SourceError(text, hint="correct spec.provider or spec.secretRef")
-        credentials = read_credentials(url, data, proxy)
-        if app and data:
-            from weir.edges.git.github_app import installation_token
-
-            token = installation_token(data, credentials.proxy, spec.timeout)
-            credentials = read_credentials(url, data, proxy, basic("x-access-token", token))
-        if credentials.authorization and url.scheme == "http":
-            self.warnings.append(f"{url.text}: credentials travel unencrypted over http")
-        return credentials
-
-    def _keys(self) -> Keys | None:
-        if self.spec.verify is None:
-            return None
-        from weir.edges.git.signatures import read_keys
-
-        return read_keys(self.secrets(self.spec.id.namespace, self.spec.verify.secret))
 
     def _check_includes(self) -> None:
         for include in self.spec.include:
@@ -224,10 +191,10 @@ class _Sync:
     ) -> tuple[git_ref.Target, str, str]:
         """The commit, the digest of its tree in the store, and what was verified."""
         with open_cache(self.root / "repos", session) as cache:
-            target = targets[0] if len(targets) == 1 else self._break_tie(cache, targets)
+            target = git_source.pick(cache, targets)
             digest = self._remembered(cache, target)
-            if not digest or (keys and not self._has(cache, target)):
-                target = self._fetch(cache, target)
+            if not digest or (keys and not git_source.has(cache, target)):
+                target = git_source.bring(cache, self.ref, target)
                 digest = self._remembered(cache, target)
             self.automates = cache.mentions(target.commit, image_automation.KIND)
             verified = self._verify(cache, target, keys) if keys else ""
@@ -258,33 +225,6 @@ class _Sync:
         """The digest of an artifact made of the same commit and configuration that is still whole in the store."""
         digest = cache.memo(self._question(target))
         return digest if digest and self.store.holds(digest) else ""
-
-    def _has(self, cache: CacheRepository, target: git_ref.Target) -> bool:
-        return cache.has(target.commit) and (not target.tag_object or cache.has(target.tag_object))
-
-    def _break_tie(self, cache: CacheRepository, tied: tuple[git_ref.Target, ...]) -> git_ref.Target:
-        tied = tied[-_MOST_TIES:]
-        for target in tied:
-            if not cache.has(target.commit):
-                cache.fetch(cache.session.url, target.name)
-        dates = history.commit_dates(cache.session, cache.git_dir, (target.commit for target in tied))
-        return git_ref.newest_of(tied, dates)
-
-    def _fetch(self, cache: CacheRepository, target: git_ref.Target) -> git_ref.Target:
-        """Have the commit in the cache. A reference that moves meanwhile is followed: its new commit comes back."""
-        url = cache.session.url
-        if self.ref.commit:
-            if not cache.has(target.commit):
-                cache.fetch(url, target.commit)
-            if target.name and not history.contains(cache.session, url, target.name, target.commit):
-                text = f"{url.text}: commit {target.commit} is not on branch {self.ref.branch}"
-                raise SourceError(text, hint="correct spec.ref.commit or spec.ref.branch")
-            return target
-        if self._has(cache, target):
-            return target
-        fetched = cache.fetch(url, target.name)
-        commit = cache.resolve(f"{fetched}^{{commit}}")
-        return replace(target, commit=commit, tag_object="" if fetched == commit else fetched)
 
     def _warn_about_moves(self, session: Session, target: git_ref.Target, artifact: Artifact) -> None:
         """Say when a tag moved, or when a branch lost the commit that was deployed."""

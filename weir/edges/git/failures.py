@@ -100,24 +100,35 @@ _ROWS: Final = (
 )
 
 
-def explain(url: GitUrl, stderr: str, returncode: int) -> SourceError:
+def explain(url: GitUrl, stderr: str, returncode: int, *, doing: str = "fetched") -> SourceError:
     """The error for a failed git. `stderr` has its secrets masked already."""
-    plain = _CONTROL.sub("", stderr)
-    lines = [line.strip() for line in plain.splitlines() if line.strip()]
+    text = plain(stderr)
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
     said = next(
         (line for line in reversed(lines) if line.startswith(("fatal:", "error:"))),
         lines[-1] if lines else "",
     )
-    anonymous = _NAMES.sub("URL", plain)
+    words = anonymous(text)
     for row in _ROWS:
-        if row.pattern.search(anonymous):
-            return row.kind(f"{url.text}: {row.reason}: {_short(said)}", hint=row.hint)
-    what = _short(said) or f"git ended with code {returncode}"
+        if row.pattern.search(words):
+            return row.kind(f"{url.text}: {row.reason}: {short(said)}", hint=row.hint)
+    what = short(said) or f"git ended with code {returncode}"
     return SourceError(
-        f"{url.text}: cannot be fetched: {what}", hint="see that the URL works with git ls-remote"
+        f"{url.text}: cannot be {doing}: {what}", hint="see that the URL works with git ls-remote"
     )
 
 
-def _short(line: str) -> str:
+def plain(text: str) -> str:
+    """The text without terminal codes and other control characters, except for ends of lines and tabs."""
+    return _CONTROL.sub("", text)
+
+
+def anonymous(text: str) -> str:
+    """The text without URLs and paths, whose names could read as a reason."""
+    return _NAMES.sub("URL", text)
+
+
+def short(line: str) -> str:
+    """What git says after `fatal:` or `error:`, cut to fit a message."""
     text = line.removeprefix("fatal:").removeprefix("error:").strip()
     return text if len(text) <= _LONGEST else text[: _LONGEST - 3] + "..."

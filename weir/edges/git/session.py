@@ -15,7 +15,7 @@ import shutil
 import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Final
 
@@ -62,6 +62,10 @@ class Session:
                 f"{self.url.text}: no answer within {self.timeout:g} s", hint=failures.TIMEOUT_HINT
             )
         return left
+
+    def renewed(self) -> Session:
+        """The same conversation with all of its time before it again."""
+        return replace(self, deadline=time.monotonic() + self.timeout)
 
     def git(self, *arguments: str, stdin: bytes = b"", trace: Path | None = None) -> process.Completed:
         """Run git; a failure comes back as its code. Raises SourceError at the deadline, StopRequested on request."""
