@@ -88,7 +88,7 @@ class BuildDates(Mapping[str, float]):
         if not self.broken:
             return ()
         tag, why = min(self.broken.items())
-        others = f" (and of {len(self.broken) - 1} more tags)" if len(self.broken) > 1 else ""
+        others = f" (and of {len(self.broken) - 1} more)" if len(self.broken) > 1 else ""
         return (f"the build date of {tag} cannot be read{others}: {why}",)
 
 

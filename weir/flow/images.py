@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Final, TypeVar
 
 from weir.edges.folders import cache_root
 from weir.edges.kept import Kept
-from weir.edges.registry.errors import DeniedError
+from weir.edges.registry.errors import DeniedError, MissingError
 from weir.edit.image import Image
 from weir.flow.clusters import Clusters
 from weir.flow.image_choice import Choice, Line, choose, hold
@@ -193,12 +193,12 @@ class Registries:
 
     def _choose_for(self, container: Container) -> Choice:
         image, pattern = parse_image_name(container.image.name), container.pattern
-        access, missing = self._pod_access(container, image)
+        access, passed = self._pod_access(container, image)
         repository = self._repository(access, image)
         try:
             found = repository.scan()
-        except DeniedError as err:
-            hint = "; ".join(missing) or "check the imagePullSecrets of the workload"
+        except (DeniedError, MissingError) as err:
+            hint = "; ".join(passed) or "check the image, and the imagePullSecrets of the workload"
             raise SourceError(err.message, hint=hint) from err
         tags = tuple(tag for tag in found.tags if not any(one.matches(tag) for one in _NO_IMAGES))
         line = Line(
