@@ -7,6 +7,7 @@ import sys
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -20,8 +21,8 @@ from weir.spec.image_policy import ALLOW_DOWNGRADE, MINIMUM_AGE, MISSING_TAG
 OLD, NEW, NEWEST = "2024-01-02T03:04:05Z", "2025-01-02T03:04:05Z", "2025-03-02T03:04:05Z"
 AT_NEW = 1735787045.0
 LIST = ("GET", "/v2/team/app/tags/list?n=1000")
-ALWAYS = {"digestReflectionPolicy": "Always", "interval": "5m"}
-KEEP = {"digestReflectionPolicy": "IfNotPresent"}
+ALWAYS: dict[str, Any] = {"digestReflectionPolicy": "Always", "interval": "5m"}
+KEEP: dict[str, Any] = {"digestReflectionPolicy": "IfNotPresent"}
 
 
 @pytest.fixture(scope="module")
@@ -70,7 +71,7 @@ def test_a_repository_is_asked_once_in_a_run_whoever_wants_to_know(place: Place)
 @pytest.mark.parametrize(
     ("excluded", "expected"), [({}, "1.1.0"), ({"exclusionList": [r"^1\.1"]}, "v.sig")], ids=str
 )
-def test_the_exclusion_list_counts(place: Place, excluded: dict[str, list[str]], expected: str) -> None:
+def test_the_exclusion_list_counts(place: Place, excluded: dict[str, Any], expected: str) -> None:
     policy = place.policy(policy={"alphabetical": {}})
     candidates = place.candidates(policy, place.repository(**excluded))
     assert place.version(candidates.choose(None)) == expected
@@ -134,7 +135,7 @@ def test_the_digest_of_another_repository_is_not_kept(place: Place, registry: Re
 
 @pytest.mark.parametrize("fields", [KEEP, ALWAYS], ids=["IfNotPresent", "Always"])
 def test_a_tag_that_was_pushed_again_is_reported(
-    place: Place, registry: Registry, fields: dict[str, str]
+    place: Place, registry: Registry, fields: dict[str, Any]
 ) -> None:
     before = registry.push("team/moves", "1.0.0", OLD)
     now = registry.push("team/moves", "1.0.0", NEW)

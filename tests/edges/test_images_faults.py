@@ -6,6 +6,7 @@ import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -18,7 +19,7 @@ from weir.spec.image_policy import MINIMUM_AGE
 
 LIST, MANIFEST = "/team/app/tags/list", "/team/app/manifests/"
 OLD = "2024-01-02T03:04:05Z"
-KEEP = {"digestReflectionPolicy": "IfNotPresent"}
+KEEP: dict[str, Any] = {"digestReflectionPolicy": "IfNotPresent"}
 HOSTILE = ("9.9.9\n", "-9.9.9", "9.9.9 ", "$(id)", '9.9.9"', "9.9.9#", "9.9.9 @sha256", "é9.9.9", "9" * 200)
 
 
@@ -126,14 +127,15 @@ def test_names_that_are_no_tags_are_never_chosen(place: Place, registry: Registr
     registry.tag_many("team/hostile", digest, HOSTILE)
     spec = place.repository("team/hostile")
     assert place.run().scan(spec).tags == ("1.0.0",)
-    for policy in ({"alphabetical": {}}, {"numerical": {}}, {"semver": {"range": "*"}}):
+    rules: list[dict[str, Any]] = [{"alphabetical": {}}, {"numerical": {}}, {"semver": {"range": "*"}}]
+    for policy in rules:
         choice = place.candidates(place.policy(policy=policy), spec).choose(None)
         assert choice.image is None or place.version(choice) == "1.0.0"
 
 
 @pytest.mark.parametrize("fields", [KEEP, {"annotations": {MINIMUM_AGE: "1h"}}], ids=str)
 def test_a_tag_that_cannot_be_read_is_passed_over(
-    place: Place, registry: Registry, fields: dict[str, dict[str, str]]
+    place: Place, registry: Registry, fields: dict[str, Any]
 ) -> None:
     good = registry.push("team/broken", "1.0.0", OLD)
     registry.tag_many("team/broken", "sha256:" + "d" * 64, ["9.9.9"] if "9.9.9" not in _tags(place) else [])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -40,7 +41,7 @@ def place(registry: Registry, tmp_path: Path, kubeconfig: Path, namespace: str) 
         yield Place(registry, proxy, Kept(tmp_path / "kept"), kubeconfig, namespace)
 
 
-def choose(place: Place, version: str, pattern: str, **fields: object) -> Choice:
+def choose(place: Place, version: str, pattern: str, **fields: Any) -> Choice:
     return place.run().choose_for(place.container(version, pattern, **fields))
 
 
