@@ -16,7 +16,7 @@ import pulumi
 from components.cluster import Cluster
 from components.registry import Registry
 from weir.edges.runs import Run
-from weir.flow.outcome import Outcome, Problem
+from weir.flow.outcome import AutomationOutcome, Outcome, Problem
 from weir.flow.session import Session, open_session
 from weir.flow.settings import PREFIX, read_settings
 from weir.flow.tidy import tidy
@@ -40,7 +40,7 @@ async def declare() -> None:
     session = open_session(config, STACKS, Run.current(), outputs.read)
     cluster = Cluster(config.name, {"config": config.cluster})
     registry = Registry(cluster, session.clusters)
-    queue = _produce(session)
+    queue = _produce(session, registry)
     while (outcome := await queue.get()) is not None:
         registry.add(outcome)
     for orphan in filter(None, os.environ.get("WEIR_ORPHANS", "").split(",")):
@@ -54,14 +54,17 @@ def _own_config() -> Mapping[str, str]:
     return {key.removeprefix(PREFIX): value for key, value in found.items() if key.startswith(PREFIX)}
 
 
-def _produce(session: Session) -> asyncio.Queue[Outcome | None]:
+def _produce(session: Session, registry: Registry) -> asyncio.Queue[Outcome | None]:
     """Run the look ahead in a thread, so that units are registered and applied while others are still resolved."""
     queue: asyncio.Queue[Outcome | None] = asyncio.Queue()
     loop = asyncio.get_running_loop()
 
+    def pushed(outcome: AutomationOutcome) -> bool:
+        return asyncio.run_coroutine_threadsafe(registry.pushed(outcome), loop).result()
+
     def work() -> None:
         try:
-            for outcome in session.ahead:
+            for outcome in session.ahead.outcomes(pushed):
                 loop.call_soon_threadsafe(queue.put_nowait, outcome)
         except Exception as err:  # noqa: BLE001 - a tree that looks complete and is not would delete units
             pulumi.log.debug(traceback.format_exc())

@@ -3,16 +3,26 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Final
 
 import pulumi
 
 from components.cluster import Cluster
+from components.dynamic.image_automation import announced
+from components.image_automation import ImageUpdateAutomation
+from components.image_policy import ImagePolicy
 from components.kustomization import Kustomization, KustomizationArgs
 from components.source import Source
 from weir.flow.clusters import Clusters
-from weir.flow.outcome import Outcome, Problem, SourceOutcome, UnitOutcome
+from weir.flow.outcome import (
+    AutomationOutcome,
+    Outcome,
+    PolicyOutcome,
+    Problem,
+    SourceOutcome,
+    UnitOutcome,
+)
 from weir.spec.errors import WeirError
 from weir.spec.identity import UnitId
 
@@ -27,6 +37,8 @@ class Registry:
         self._cluster = cluster
         self._clusters = clusters
         self._sources: dict[UnitId, Source] = {}
+        self._automations: dict[UnitId, asyncio.Future[ImageUpdateAutomation]] = {}
+        self._writers: dict[UnitId, list[pulumi.Resource]] = {}
         self._units: dict[UnitId, asyncio.Task[Kustomization | None]] = {}
         self._problems: list[str] = []
 
@@ -38,18 +50,55 @@ class Registry:
             return
         if outcome.error:
             self._problems.append(f"{outcome.id}: {outcome.error}")
-        if isinstance(outcome, SourceOutcome):
-            self._add_source(outcome)
-        else:
-            self._units[outcome.id] = asyncio.create_task(self._add_unit(outcome))
+        match outcome:
+            case SourceOutcome():
+                self._add_source(outcome)
+            case PolicyOutcome():
+                self._add_policy(outcome)
+            case AutomationOutcome():
+                self._add_automation(outcome)
+            case UnitOutcome():
+                self._units[outcome.id] = asyncio.create_task(self._add_unit(outcome))
 
     def _add_source(self, outcome: SourceOutcome) -> None:
-        source = Source(name_of(outcome.id), {"spec": outcome.spec})
+        after = pulumi.ResourceOptions(depends_on=self._writers.get(outcome.id, []))
+        source = Source(name_of(outcome.id), {"spec": outcome.spec}, after)
         self._sources[outcome.id] = source
-        if outcome.error:
-            pulumi.log.error(outcome.error, source)
-        for warning in outcome.warnings:
-            pulumi.log.warn(warning, source)
+        _tell(source, outcome.error, outcome.warnings)
+
+    def _add_policy(self, outcome: PolicyOutcome) -> None:
+        policy = ImagePolicy(name_of(outcome.id), {"spec": outcome.spec})
+        pulumi.export(str(outcome.id), {"image": policy.image})
+        _tell(policy, outcome.error, (*outcome.warnings, *filter(None, [outcome.reason])))
+
+    def _add_automation(self, outcome: AutomationOutcome) -> None:
+        automation = ImageUpdateAutomation(name_of(outcome.id), {"spec": outcome.spec})
+        self._writers.setdefault(outcome.spec.source, []).append(automation)
+        self._automation(outcome.id).set_result(automation)
+        _tell(automation, outcome.error, outcome.warnings)
+        if outcome.changes:
+            more = [outcome.diff] if outcome.diff else []
+            title = f"commit {outcome.commit[:8]} on {outcome.branch}:" if outcome.commit else "would commit:"
+            pulumi.log.info("\n".join([title, *outcome.changes, *more]), automation)
+
+    def _automation(self, unit: UnitId) -> asyncio.Future[ImageUpdateAutomation]:
+        return self._automations.setdefault(unit, asyncio.get_running_loop().create_future())
+
+    async def pushed(self, outcome: AutomationOutcome) -> bool:
+        """Whether an automation's commit is in Git as announced; waits for the push. A preview pushes nothing: yes."""
+        automation = await self._automation(outcome.id)
+        if pulumi.runtime.is_dry_run():
+            return True
+        revision, error = await automation.pushed()
+        if revision == announced(outcome) and not error:
+            return True
+        if error:
+            self._problems.append(f"{outcome.id}: {error}")
+            pulumi.log.error(error, automation)
+        else:
+            others = f"somebody else pushed to {outcome.branch} meanwhile; units follow with the next run"
+            pulumi.log.warn(f"{outcome.id}: {others}", automation)
+        return False
 
     async def _add_unit(self, outcome: UnitOutcome) -> Kustomization | None:
         """The unit once it is ready, None when it failed or was not started."""
@@ -82,7 +131,8 @@ class Registry:
         await asyncio.gather(*self._units.values())
         for unit, where in sorted(unsupported.items()):
             pulumi.log.warn(
-                f"{where}: {unit} is not acted on: this version knows GitRepository and Kustomization"
+                f"{where}: {unit} is not acted on: this version knows GitRepository, Kustomization, ImageRepository, "
+                "ImagePolicy and ImageUpdateAutomation"
             )
         if self._problems:
             raise pulumi.RunError(
@@ -97,7 +147,7 @@ class Registry:
         except WeirError:
             return
         for record in records:
-            if record.id not in self._units and record.id not in self._sources:
+            if record.id.kind == "Kustomization" and record.id not in self._units:
                 names = [f"delete  {item}" for item, _ in record.inventory]
                 more = [f"... and {len(names) - NAMED} more"] if len(names) > NAMED else []
                 pulumi.log.info("\n".join([f"{record.id} is no longer declared:", *names[:NAMED], *more]))
@@ -106,6 +156,13 @@ class Registry:
 async def _add_orphan(unit: UnitId) -> Kustomization | None:
     orphan = Kustomization(name_of(unit), {"unit": unit, "source": "", "orphan": True})
     return orphan if await orphan.succeeded() else None
+
+
+def _tell(resource: pulumi.Resource, error: str, warnings: Iterable[str]) -> None:
+    if error:
+        pulumi.log.error(error, resource)
+    for warning in warnings:
+        pulumi.log.warn(warning, resource)
 
 
 def name_of(unit: UnitId) -> str:

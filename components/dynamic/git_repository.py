@@ -2,78 +2,38 @@
 
 from __future__ import annotations
 
-import contextlib
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 import pulumi
-from pulumi.dynamic import (
-    CheckResult,
-    ConfigureRequest,
-    CreateResult,
-    DiffResult,
-    ReadResult,
-    Resource,
-    ResourceProvider,
-    UpdateResult,
-)
+from pulumi.dynamic import Resource
 
-from weir.edges.runs import Run, unit_file
-from weir.flow.outcome import SourceOutcome, decode
-from weir.spec.errors import WeirError
+from components.dynamic.confirmed import ConfirmedProvider, Props
+from weir.flow.outcome import Outcome, SourceOutcome
 from weir.spec.identity import UnitId
 
 if TYPE_CHECKING:
-    from weir.edges.kube.records import Records
+    from weir.spec.record import UnitRecord
 
-Props = dict[str, Any]
 TRACKED: Final = ("unit", "stack", "url", "suspended", "revision", "digest", "verified", "error")
 
 
-class GitSyncProvider(ResourceProvider):
-    """Stateless, pickled by reference: its dotted path is part of every stack's state and must not change."""
+class GitSyncProvider(ConfirmedProvider):
+    """Nothing to make or change: the artifact is in the store, and is collected by age."""
 
-    serialize_as_secret_always = False
+    TRACKED = TRACKED
 
-    _cluster: str | None = None
-
-    def configure(self, req: ConfigureRequest) -> None:
-        """Take the stack's cluster, where the source's status is kept."""
-        self._cluster = req.config.get("cluster")
-
-    def check(self, _olds: Props, news: Props) -> CheckResult:
-        """The inputs with revision and digest as resolved in this run; during an outage, the last good ones."""
-        found = Run.current().read_json(unit_file(UnitId.parse(news["unit"])))
-        outcome = decode(found) if isinstance(found, dict) else None
+    def confirmed(self, outcome: Outcome) -> Props:
+        """Revision and digest."""
         if not isinstance(outcome, SourceOutcome):
-            return CheckResult(news, [])
+            return {}
         resolved = outcome.artifact.as_props() if outcome.artifact else {"revision": "", "digest": ""}
-        texts = {**resolved, "verified": outcome.verified, "error": outcome.error}
-        return CheckResult({**news, **texts}, [])
+        return {**resolved, "verified": outcome.verified, "error": outcome.error}
 
-    def diff(self, _id: str, olds: Props, news: Props) -> DiffResult:
-        """Changed when the revision, the digest, the address or the error moved; never because of the provider."""
-        return DiffResult(changes=any(olds.get(key) != news.get(key) for key in TRACKED), replaces=[])
-
-    def create(self, props: Props) -> CreateResult:
-        """Nothing to make: the artifact is in the store. Its status goes to the cluster."""
-        self._record(props)
-        return CreateResult(props["unit"], _visible(props))
-
-    def update(self, _id: str, _olds: Props, news: Props) -> UpdateResult:
-        """Nothing to change but what is remembered."""
-        self._record(news)
-        return UpdateResult(_visible(news))
-
-    def delete(self, _id: str, props: Props) -> None:
-        """Forget the status; artifacts are collected by age."""
-        with contextlib.suppress(WeirError):
-            _records(self._cluster, props).delete(UnitId.parse(props["unit"]))
-
-    def _record(self, props: Props) -> None:
-        """Keep the status in the cluster. A status that cannot be written fails nothing: the units will say why."""
+    def record(self, props: Props) -> UnitRecord:
+        """In Flux's words."""
         from weir.flow.source_record import source_record
 
-        record = source_record(
+        return source_record(
             UnitId.parse(props["unit"]),
             props["stack"],
             revision=props["revision"],
@@ -81,26 +41,6 @@ class GitSyncProvider(ResourceProvider):
             error=props["error"],
             suspended=props["suspended"] == "true",
         )
-        with contextlib.suppress(WeirError):
-            _records(self._cluster, props).write(record)
-
-    def read(self, id_: str, props: Props) -> ReadResult:
-        """The remembered state; the next run resolves anew."""
-        visible = _visible(props)
-        return ReadResult(id_, visible, visible)
-
-
-def _records(cluster: str | None, props: Props) -> Records:
-    """Where statuses are kept. Imported late: most runs change nothing, and then need no cluster here."""
-    from weir.flow.clusters import Clusters
-    from weir.flow.settings import read_settings
-
-    settings = read_settings(props["stack"], {"cluster": cluster or "{}", "objects": "-"}, "weir:cluster")
-    return Clusters(settings.cluster, settings.options, settings.name).records
-
-
-def _visible(props: Props) -> Props:
-    return {key: props.get(key, "") for key in TRACKED}
 
 
 class GitRepository(Resource, module="weir", name="GitRepository"):

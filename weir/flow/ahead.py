@@ -6,26 +6,40 @@ units rendered here, before anything is registered, and both passes read the sam
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import replace
-from typing import Any, Final
+from typing import Any, Final, cast
 
 from weir.edges.runs import Run, unit_file
+from weir.flow.image_side import AUTOMATION, POLICY, REPOSITORY, Automated, Chosen, ImageSide
 from weir.flow.load import Loaded
-from weir.flow.outcome import Outcome, SourceOutcome, UnitOutcome, decode, encode
+from weir.flow.outcome import (
+    AutomationOutcome,
+    Outcome,
+    PolicyOutcome,
+    Problem,
+    SourceOutcome,
+    UnitOutcome,
+    decode,
+    encode,
+)
 from weir.flow.ownership import Claims
+from weir.flow.stuck import dependency_error, why_stuck
 from weir.flow.tree import Declared, UnitTree
 from weir.flow.work import RenderedUnit, Worker
 from weir.spec.git_repository import GitRepositorySpec
 from weir.spec.identity import UnitId
 from weir.spec.kustomization import KustomizationSpec
 
+Certain = SourceOutcome | UnitOutcome | PolicyOutcome | AutomationOutcome
 GRACE: Final = 0.2
 """Seconds without news after which units of finished sources go on without those of hanging ones."""
 _RESULTS: Final = "ahead.json"
 
-Job = Future[SourceOutcome | RenderedUnit]
+Job = Future[Any]
+Pushed = Callable[[AutomationOutcome], bool]
+"""Whether an automation's commit is in Git now as announced; a preview says yes."""
 
 
 class Ahead:
@@ -42,6 +56,10 @@ class Ahead:
         self._yielded: dict[UnitId, Outcome] = {}
         self._claims = Claims()
         self._order: list[Outcome] = []
+        self._automated: list[Automated] = []
+        self._chosen: list[PolicyOutcome] = []
+        self._images = ImageSide(self._tree, worker)
+        self._sealed = False
 
     @property
     def unsupported(self) -> dict[UnitId, str]:
@@ -49,18 +67,46 @@ class Ahead:
         return self._tree.unsupported
 
     def __iter__(self) -> Iterator[Outcome]:
-        """Yield outcomes as they become certain; a second pass of the same run replays the first."""
+        """Yield outcomes as they become certain, as if every commit of an automation were pushed."""
+        return self.outcomes(lambda _: True)
+
+    def outcomes(self, pushed: Pushed) -> Iterator[Outcome]:
+        """Yield outcomes as they become certain; a second pass of the same run replays the first.
+
+        `pushed` is asked after an automation with a commit was yielded. When it says no, the source stays as it is.
+        """
         replay = self._run.read_json(_RESULTS)
         if isinstance(replay, list):
-            yield from (decode(value) for value in replay)
+            yield from self._replayed([decode(value) for value in replay], pushed)
             return
-        for outcome in self._fresh():
+        for outcome in self._fresh(pushed):
             self._order.append(outcome)
             yield outcome
         self._run.write_json(_RESULTS, [encode(outcome) for outcome in self._order])
         self._worker.finish()
 
-    def _fresh(self) -> Iterator[Outcome]:
+    def _replayed(self, outcomes: Sequence[Outcome], pushed: Pushed) -> Iterator[Outcome]:
+        """The outcomes of the first pass; once a commit is not in Git after all, all that rests on it anew."""
+        for outcome in outcomes:
+            if isinstance(outcome, SourceOutcome):
+                self._sources.setdefault(outcome.id, outcome)
+        for outcome in outcomes:
+            certain = not self._sealed or isinstance(outcome, PolicyOutcome | AutomationOutcome)
+            if not certain or isinstance(outcome, Problem):
+                continue
+            yield outcome
+            self._yielded[outcome.id] = outcome
+            if isinstance(outcome, AutomationOutcome) and outcome.before and not pushed(outcome):
+                before = cast("SourceOutcome", decode(outcome.before))
+                self._sources[before.id] = before
+                self._sealed = True
+        if self._sealed:
+            self._started |= self._sources.keys()
+            yield from self._fresh(pushed)
+        else:
+            yield from (outcome for outcome in outcomes if isinstance(outcome, Problem))
+
+    def _fresh(self, pushed: Pushed) -> Iterator[Outcome]:
         loaded = self._load()
         self._tree.problems.extend(loaded.problems)
         with ThreadPoolExecutor(16, thread_name_prefix="ahead") as pool:
@@ -70,13 +116,16 @@ class Ahead:
                 for job in done:
                     jobs |= self._finish(pool, job.result())
                 jobs |= self._start(pool, ())
-                yield from self._new_sources()
+                if not jobs or not done:
+                    jobs |= self._automate(pool, last=not jobs)
+                jobs |= yield from self._write_back(pool, pushed)
+                yield from self._new_sources(waiting=not done)
                 if not done:
                     yield from self._certain(waiting=True)
         yield from self._certain(waiting=False)
         yield from self._tree.problems
 
-    def _start(self, pool: ThreadPoolExecutor, fresh: Any) -> set[Job]:
+    def _start(self, pool: ThreadPoolExecutor, fresh: Iterable[Declared]) -> set[Job]:
         """Begin every job whose inputs are there: new sources at once, units when their source and variables are."""
         jobs: set[Job] = set()
         for declared in (*fresh, *self._tree.units.values()):
@@ -86,14 +135,20 @@ class Ahead:
                 if all(include in self._sources for include in self._includes(declared.spec)):
                     jobs.add(pool.submit(self._worker.source, declared, dict(self._sources)))
                     self._started.add(declared.spec.id)
-            elif self._ready(declared.spec):
+            elif isinstance(declared.spec, KustomizationSpec) and self._ready(declared.spec):
                 source = self._sources[declared.spec.source]
                 before = [
                     self._rendered[unit] for unit in self._before(declared.spec) if unit in self._rendered
                 ]
                 jobs.add(pool.submit(self._worker.unit, declared, source, before))
                 self._started.add(declared.spec.id)
-        return jobs
+        return jobs | (set(self._images.policies(pool)) if self._has_images() else set())
+
+    def _has_images(self) -> bool:
+        return not self._sealed and any(unit.kind in (POLICY, AUTOMATION) for unit in self._tree.units)
+
+    def _automate(self, pool: ThreadPoolExecutor, *, last: bool) -> set[Job]:
+        return set(self._images.automations(pool, self._sources, last=last)) if self._has_images() else set()
 
     def _includes(self, spec: GitRepositorySpec) -> list[UnitId]:
         units = [UnitId(spec.id.kind, spec.id.namespace, include.repository) for include in spec.include]
@@ -110,30 +165,86 @@ class Ahead:
     def _ready(self, spec: KustomizationSpec) -> bool:
         return spec.source in self._sources and all(unit in self._rendered for unit in self._before(spec))
 
-    def _finish(self, pool: ThreadPoolExecutor, result: SourceOutcome | RenderedUnit) -> set[Job]:
+    def _finish(
+        self, pool: ThreadPoolExecutor, result: SourceOutcome | RenderedUnit | Chosen | Automated
+    ) -> set[Job]:
         if isinstance(result, SourceOutcome):
             self._sources[result.id] = result
             self._run.write_json(unit_file(result.id), encode(result))
-            return set()
-        self._rendered[result.outcome.id] = result
-        self._claims.add(result)
-        return self._start(pool, self._tree.declare(result.children, str(result.outcome.id)))
+        elif isinstance(result, RenderedUnit):
+            self._rendered[result.outcome.id] = result
+            self._claims.add(result)
+            return self._start(pool, self._tree.declare(result.children, str(result.outcome.id)))
+        elif isinstance(result, Chosen):
+            self._images.choose(result)
+            self._chosen.append(result.outcome)
+        else:
+            self._automated.append(result)
+        return set()
+
+    def _write_back(self, pool: ThreadPoolExecutor, pushed: Pushed) -> Generator[Outcome, None, set[Job]]:
+        """Yield policies and finished automations; what rests on a source that their commit changes starts anew."""
+        for chosen in self._chosen:
+            yield self._emit(chosen)
+        self._chosen.clear()
+        while self._automated:
+            automated = self._automated.pop(0)
+            for outcome in automated.outcomes:
+                yield self._emit(outcome)
+            pushing = [outcome for outcome in automated.outcomes if outcome.pending]
+            if automated.source and all(pushed(outcome) for outcome in pushing):
+                self._replace(automated.source)
+            self._images.settle(automated)
+        return self._start(pool, ())
+
+    def _replace(self, source: SourceOutcome) -> None:
+        """Let a source have another artifact: its units, what they declare and what takes variables from them."""
+        self._sources[source.id] = source
+        self._run.write_json(unit_file(source.id), encode(source))
+        affected: set[UnitId] = set()
+        found = {unit for unit, one in self._rendered.items() if one.outcome.spec.source == source.id}
+        while found:
+            affected |= found
+            names = {str(unit) for unit in affected}
+            found = {
+                unit
+                for unit, one in self._tree.units.items()
+                if one.parent in names
+                or (isinstance(one.spec, KustomizationSpec) and affected.intersection(self._before(one.spec)))
+            } - affected
+        affected -= self._yielded.keys()
+        self._tree.forget({unit for unit in affected if self._tree.units[unit].parent in map(str, affected)})
+        for unit in affected:
+            if unit.kind == "Kustomization":
+                self._started.discard(unit)
+                self._rendered.pop(unit, None)
+                self._claims.remove(unit)
 
     def _certain(self, *, waiting: bool) -> Iterator[Outcome]:
         """Outcomes that nothing still running can change: sources first, then units after what they depend on."""
-        yield from self._new_sources()
+        yield from self._new_sources(waiting=True)
         clashes = self._claims.clashes()
+        held = self._held() if waiting else set()
         for unit in self._sorted():
             result = self._rendered[unit]
-            if unit not in self._yielded and (not waiting or self._dependencies_out(result.outcome.spec)):
+            spec = result.outcome.spec
+            if unit in self._yielded or spec.source in held:
+                continue
+            if not waiting or self._dependencies_out(spec):
                 yield self._emit(self._checked(result, clashes.get(unit, "")))
         if not waiting:
             yield from self._never_started()
 
-    def _new_sources(self) -> Iterator[Outcome]:
-        """Nothing changes a source once it is resolved, so it is registered while its units are rendered."""
+    def _held(self) -> set[UnitId]:
+        return self._images.held() if self._has_images() else set()
+
+    def _new_sources(self, *, waiting: bool) -> Iterator[Outcome]:
+        """Sources are registered while their units are rendered, unless an automation may still write to them."""
+        if not waiting and any(source.automates for source in self._sources.values()):
+            return
+        held = self._held()
         for source in self._sources.values():
-            if source.id not in self._yielded:
+            if source.id not in self._yielded and source.id not in held:
                 yield self._emit(source)
 
     def _dependencies_out(self, spec: KustomizationSpec) -> bool:
@@ -153,60 +264,32 @@ class Ahead:
     def _checked(self, result: RenderedUnit, clash: str) -> UnitOutcome:
         """The outcome with what only the whole tree shows: shared objects, missing and circular dependencies."""
         outcome = result.outcome
-        error = clash or outcome.error or self._dependency_error(outcome.spec)
+        error = clash or outcome.error or dependency_error(self._tree, outcome.spec)
         return replace(outcome, error=error) if error else outcome
-
-    def _dependency_error(self, spec: KustomizationSpec) -> str:
-        for item in spec.depends_on:
-            if item.id not in self._tree.units:
-                return (
-                    f"{spec.where}: spec.dependsOn: found '{item.id}', expected a unit of this stack; "
-                    "correct its name, or add its document"
-                )
-        cycle = self._cycle(spec.id)
-        if cycle:
-            path = " -> ".join(str(unit) for unit in cycle)
-            return f"{spec.where}: spec.dependsOn: found the cycle {path}, expected no cycle; remove one of its edges"
-        return ""
-
-    def _cycle(self, start: UnitId) -> list[UnitId]:
-        """A path from a unit back to itself along dependsOn, or nothing."""
-        stack = [(start, [start])]
-        seen: set[UnitId] = set()
-        while stack:
-            unit, path = stack.pop()
-            spec = self._tree.units[unit].spec if unit in self._tree.units else None
-            for item in spec.depends_on if isinstance(spec, KustomizationSpec) else ():
-                if item.id == start:
-                    return [*path, start]
-                if item.id not in seen:
-                    seen.add(item.id)
-                    stack.append((item.id, [*path, item.id]))
-        return []
 
     def _never_started(self) -> Iterator[Outcome]:
         """Units that waited for something that never came: a source nobody declared, or each other."""
         for declared in list(self._tree.units.values()):
-            if declared.spec.id not in self._yielded:
-                yield self._emit(self._stuck(declared))
+            if declared.spec.id not in self._yielded and declared.spec.id.kind != REPOSITORY:
+                yield self._emit(_stuck(declared, why_stuck(self._tree, declared)))
 
-    def _stuck(self, declared: Declared) -> SourceOutcome | UnitOutcome:
-        spec = declared.spec
-        if isinstance(spec, GitRepositorySpec):
-            error = (
-                f"{spec.where}: spec.include: found repositories that include each other, expected no circle"
-            )
-            return SourceOutcome(spec=spec, document=declared.document, artifact=None, error=error)
-        error = self._dependency_error(spec) or (
-            f"{spec.where}: spec.sourceRef: found '{spec.source}', expected a source of this stack; "
-            "correct its name, or add its document"
-        )
-        return UnitOutcome(spec=spec, document=declared.document, error=error, parent=declared.parent)
-
-    def _emit(self, outcome: SourceOutcome | UnitOutcome) -> Outcome:
+    def _emit(self, outcome: Certain) -> Outcome:
         self._yielded[outcome.id] = outcome
         self._run.write_json(unit_file(outcome.id), encode(outcome))
         return outcome
+
+
+def _stuck(declared: Declared, error: str) -> Certain:
+    given: dict[str, Any] = {"spec": declared.spec, "document": declared.document, "error": error}
+    match declared.spec.id.kind:
+        case "GitRepository":
+            return SourceOutcome(artifact=None, **given)
+        case "ImagePolicy":
+            return PolicyOutcome(**given)
+        case "ImageUpdateAutomation":
+            return AutomationOutcome(**given)
+        case _:
+            return UnitOutcome(parent=declared.parent, **given)
 
 
 def _waits_for(spec: KustomizationSpec, units: Mapping[UnitId, RenderedUnit]) -> bool:

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any, Final
 
 from weir.spec.artifact import Artifact
 from weir.spec.documents import Document
 from weir.spec.git_repository import GitRepositorySpec, parse_git_repository
 from weir.spec.identity import ObjectId, UnitId
 from weir.spec.kustomization import KustomizationSpec, parse_kustomization
+
+if TYPE_CHECKING:
+    from weir.spec.image_automation import ImageAutomationSpec
+    from weir.spec.image_policy import ImagePolicySpec
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,6 +28,8 @@ class SourceOutcome:
     verified: str = ""
     warnings: tuple[str, ...] = ()
     seconds: float = 0.0
+    automates: bool = False
+    """Whether what it holds may declare an ImageUpdateAutomation. Known to the run that resolved it only."""
 
     @property
     def id(self) -> UnitId:
@@ -56,6 +62,54 @@ class UnitOutcome:
         return self.spec.id
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PolicyOutcome:
+    """One ImagePolicy after its repository was scanned: the image it chose, or why there is none."""
+
+    spec: ImagePolicySpec
+    document: Document
+    image: str = ""
+    """`name:tag`, with `@digest` when the policy reflects it; during an outage, the last one."""
+    reason: str = ""
+    """What is not as usual with the choice: one sentence."""
+    error: str = ""
+    warnings: tuple[str, ...] = ()
+    seconds: float = 0.0
+
+    @property
+    def id(self) -> UnitId:
+        """The unit."""
+        return self.spec.id
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AutomationOutcome:
+    """One ImageUpdateAutomation after its repository was edited: the commit that it pushes, or why there is none."""
+
+    spec: ImageAutomationSpec
+    document: Document
+    commit: str = ""
+    """The commit that is built and not pushed yet; empty when nothing is to be written."""
+    branch: str = ""
+    """Where it goes."""
+    changes: tuple[str, ...] = ()
+    """One line for each value that changes: `apps/web.yaml:12  podinfo:6.5.0 -> podinfo:6.5.1`."""
+    diff: str = ""
+    """The commit as a unified diff, values of Secrets masked."""
+    pending: dict[str, Any] = field(default_factory=dict)
+    """What the push needs to know, in JSON; empty when another automation's push carries the commit."""
+    before: dict[str, Any] = field(default_factory=dict)
+    """The source as it is without the commit, encoded; empty when the source does not follow the branch."""
+    error: str = ""
+    warnings: tuple[str, ...] = ()
+    seconds: float = 0.0
+
+    @property
+    def id(self) -> UnitId:
+        """The unit."""
+        return self.spec.id
+
+
 @dataclass(frozen=True, slots=True)
 class Problem:
     """Something that keeps the tree from being complete: nothing may be removed in such a run."""
@@ -64,30 +118,38 @@ class Problem:
     message: str
 
 
-Outcome = SourceOutcome | UnitOutcome | Problem
+Outcome = SourceOutcome | UnitOutcome | PolicyOutcome | AutomationOutcome | Problem
 
 
 def encode(outcome: Outcome) -> dict[str, Any]:
     """A JSON value that `decode` reads back."""
     if isinstance(outcome, Problem):
         return {"problem": [outcome.subject, outcome.message]}
-    document = [outcome.document.file, outcome.document.index, outcome.document.data]
     common = {
-        "document": document,
+        "document": [outcome.document.file, outcome.document.index, outcome.document.data],
         "error": outcome.error,
         "warnings": outcome.warnings,
         "seconds": outcome.seconds,
     }
-    if isinstance(outcome, SourceOutcome):
-        artifact = outcome.artifact.as_props() if outcome.artifact else None
-        return {"source": artifact, "verified": outcome.verified, **common}
-    return {
-        "unit": {"revision": outcome.revision, "digest": outcome.digest},
-        "secrets": [item.entry for item in sorted(outcome.secret_ids)],
-        "parent": outcome.parent,
-        "variables": outcome.variables,
-        **common,
-    }
+    match outcome:
+        case SourceOutcome():
+            artifact = outcome.artifact.as_props() if outcome.artifact else None
+            return {"source": artifact, "verified": outcome.verified, **common}
+        case PolicyOutcome():
+            return {"policy": {"image": outcome.image, "reason": outcome.reason}, **common}
+        case AutomationOutcome():
+            return {"automation": {name: getattr(outcome, name) for name in _PUSHED}, **common}
+        case UnitOutcome():
+            return {
+                "unit": {"revision": outcome.revision, "digest": outcome.digest},
+                "secrets": [item.entry for item in sorted(outcome.secret_ids)],
+                "parent": outcome.parent,
+                "variables": outcome.variables,
+                **common,
+            }
+
+
+_PUSHED: Final = ("commit", "branch", "changes", "diff", "pending", "before")
 
 
 def decode(value: dict[str, Any]) -> Outcome:
@@ -101,11 +163,20 @@ def decode(value: dict[str, Any]) -> Outcome:
         "warnings": tuple(value["warnings"]),
         "seconds": value["seconds"],
     }
-    if "unit" not in value:
+    if "source" in value:
         artifact = Artifact(**value["source"]) if value["source"] else None
         return SourceOutcome(
             spec=parse_git_repository(document), artifact=artifact, verified=value["verified"], **common
         )
+    if "policy" in value:
+        from weir.spec.image_policy import parse_image_policy
+
+        return PolicyOutcome(spec=parse_image_policy(document), **value["policy"], **common)
+    if "automation" in value:
+        from weir.spec.image_automation import parse_image_automation
+
+        found = {**value["automation"], "changes": tuple(value["automation"]["changes"])}
+        return AutomationOutcome(spec=parse_image_automation(document), **found, **common)
     return UnitOutcome(
         spec=parse_kustomization(document),
         secret_ids=frozenset(ObjectId.from_entry(entry) for entry in value["secrets"]),

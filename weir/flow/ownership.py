@@ -21,6 +21,12 @@ class Claims:
         for item in result.ids:
             self._claims[target_of(spec), item].append(spec.id)
 
+    def remove(self, unit: UnitId) -> None:
+        """Forget what a unit claimed: it is rendered again."""
+        for units in self._claims.values():
+            if unit in units:
+                units.remove(unit)
+
     def clashes(self) -> dict[UnitId, str]:
         """For every unit that shares an object: an error that names the object and both units."""
         errors: dict[UnitId, str] = {}

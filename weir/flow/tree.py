@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from weir.flow.outcome import Problem
 from weir.spec.documents import Document
@@ -13,6 +14,13 @@ from weir.spec.header import read_header
 from weir.spec.identity import UnitId
 from weir.spec.kustomization import KustomizationSpec, check_references, parse_kustomization
 
+if TYPE_CHECKING:
+    from weir.spec.image_automation import ImageAutomationSpec
+    from weir.spec.image_policy import ImagePolicySpec
+    from weir.spec.image_repository import ImageRepositorySpec
+
+    Spec = GitRepositorySpec | KustomizationSpec | ImageRepositorySpec | ImagePolicySpec | ImageAutomationSpec
+
 LIMIT = 10_000
 """Units in one stack."""
 
@@ -21,7 +29,7 @@ LIMIT = 10_000
 class Declared:
     """A unit's document and who declared it."""
 
-    spec: GitRepositorySpec | KustomizationSpec
+    spec: Spec
     document: Document
     parent: str
 
@@ -66,7 +74,12 @@ class UnitTree:
         self.units[spec.id] = declared
         return declared
 
-    def _parse(self, document: Document) -> GitRepositorySpec | KustomizationSpec | None:
+    def forget(self, units: Collection[UnitId]) -> None:
+        """Drop units that are about to be declared again by those that render them."""
+        for unit in units:
+            self.units.pop(unit, None)
+
+    def _parse(self, document: Document) -> Spec | None:
         group = str(document.data.get("apiVersion", "")).partition("/")[0]
         kind = document.data.get("kind")
         if (group, kind) == ("source.toolkit.fluxcd.io", "GitRepository"):
@@ -75,7 +88,7 @@ class UnitTree:
             spec = parse_kustomization(document)
             check_references(spec)
             return spec
-        return None
+        return _parse_image(document, str(kind)) if group == "image.toolkit.fluxcd.io" else None
 
     def _same_again(self, known: Declared, document: Document) -> None:
         """The same unit twice is fine when it says the same (a bootstrap repository declares itself)."""
@@ -84,3 +97,18 @@ class UnitTree:
                 f"{document.where}: declared twice with different specs, first in {known.document.file}",
                 hint="remove or rename one of the two",
             )
+
+
+def _parse_image(document: Document, kind: str) -> Spec | None:
+    """An object of image automation. Imported late: most stacks have none."""
+    from weir.spec import image_automation, image_policy, image_repository
+
+    match kind:
+        case image_repository.KIND:
+            return image_repository.parse_image_repository(document)
+        case image_policy.KIND:
+            return image_policy.parse_image_policy(document)
+        case image_automation.KIND:
+            return image_automation.parse_image_automation(document)
+        case _:
+            return None

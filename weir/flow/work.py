@@ -7,8 +7,9 @@ import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from weir.edges.build_cache import BuildCache
 from weir.edges.local_folder import import_folder
@@ -33,6 +34,9 @@ from weir.spec.git_repository import GitRepositorySpec
 from weir.spec.identity import ObjectId, UnitId
 from weir.spec.kustomization import KustomizationSpec
 from weir.spec.stack import StackConfig
+
+if TYPE_CHECKING:
+    from weir.flow.image_work import ImageWorker
 
 _VALUE_KINDS: Final = ("ConfigMap", "Secret")
 
@@ -95,6 +99,13 @@ class Worker:
         self._layouts: dict[str, Layout] = {}
         self._lock = threading.Lock()
 
+    @cached_property
+    def images(self) -> ImageWorker:
+        """The jobs of image automation. Imported late: most stacks have none."""
+        from weir.flow.image_work import ImageWorker
+
+        return ImageWorker(self._config, self._clusters, self._store)
+
     def source(self, declared: Declared, sources: Mapping[UnitId, SourceOutcome]) -> SourceOutcome:
         """Resolve and fetch one source. An outage keeps the last good artifact; a bad signature keeps nothing."""
         spec = declared.spec
@@ -115,7 +126,11 @@ class Worker:
             self._includes[spec.id] = includes
             result = self._sync(spec, includes, last)
             outcome = replace(
-                outcome, artifact=result.artifact, verified=result.verified, warnings=result.warnings
+                outcome,
+                artifact=result.artifact,
+                verified=result.verified,
+                warnings=result.warnings,
+                automates=result.automates,
             )
             if not self._overrides.ref(spec.id):
                 self._previous.write(spec, result.artifact)

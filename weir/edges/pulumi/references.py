@@ -16,7 +16,13 @@ from typing import Any, Final
 from weir.edges.pulumi.project import EngineError
 
 KEY: Final = "__provider"
-OWN: Final = frozenset({"components.dynamic.git_repository:GitSyncProvider"})
+OWN: Final = frozenset(
+    {
+        "components.dynamic.git_repository:GitSyncProvider",
+        "components.dynamic.image_automation:ImageAutomationProvider",
+        "components.dynamic.image_policy:ImagePolicyProvider",
+    }
+)
 """Weir's own dynamic providers; their dotted paths are part of every stack's state."""
 _SHAPE: Final = ["SHORT_BINUNICODE", "SHORT_BINUNICODE", "STACK_GLOBAL", "EMPTY_TUPLE", "NEWOBJ", "STOP"]
 _SILENT: Final = frozenset({"PROTO", "FRAME", "MEMOIZE"})

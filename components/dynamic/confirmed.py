@@ -1,0 +1,113 @@
+"""A unit of the resolve side: `check` confirms what the run found out ahead, so previews show it."""
+
+from __future__ import annotations
+
+import contextlib
+from abc import abstractmethod
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from pulumi.dynamic import (
+    CheckResult,
+    ConfigureRequest,
+    CreateResult,
+    DiffResult,
+    ReadResult,
+    ResourceProvider,
+    UpdateResult,
+)
+
+from weir.edges.runs import Run, unit_file
+from weir.flow.outcome import Outcome, decode
+from weir.spec.errors import WeirError
+from weir.spec.identity import UnitId
+
+if TYPE_CHECKING:
+    from weir.flow.clusters import Clusters
+    from weir.spec.record import UnitRecord
+    from weir.spec.stack import StackConfig
+
+Props = dict[str, Any]
+
+
+class ConfirmedProvider(ResourceProvider):
+    """Stateless, pickled by reference: the dotted path of each kind is part of every stack's state and must not change.
+
+    A kind says which inputs it tracks, how it puts an outcome into them, and what record it leaves in the cluster.
+    """
+
+    serialize_as_secret_always = False
+
+    TRACKED: ClassVar[tuple[str, ...]]
+    """Names of the inputs. A unit is changed when one of them moved; never because of the provider."""
+
+    _cluster: str | None = None
+    _options: str | None = None
+
+    def configure(self, req: ConfigureRequest) -> None:
+        """Take the stack's cluster, where the unit's status is kept, and its options."""
+        self._cluster = req.config.get("cluster")
+        self._options = req.config.get("options")
+
+    @abstractmethod
+    def confirmed(self, outcome: Outcome) -> Props:
+        """The inputs that an outcome of this run gives; nothing when it is another kind's."""
+
+    @abstractmethod
+    def record(self, props: Props) -> UnitRecord:
+        """The status to keep in the cluster."""
+
+    def check(self, _olds: Props, news: Props) -> CheckResult:
+        """The inputs as resolved in this run; during an outage, the last good ones."""
+        found = Run.current().read_json(unit_file(UnitId.parse(news["unit"])))
+        outcome = decode(found) if isinstance(found, dict) else None
+        return CheckResult({**news, **(self.confirmed(outcome) if outcome else {})}, [])
+
+    def diff(self, _id: str, olds: Props, news: Props) -> DiffResult:
+        """Changed when a tracked input moved."""
+        return DiffResult(changes=any(olds.get(key) != news.get(key) for key in self.TRACKED), replaces=[])
+
+    def create(self, props: Props) -> CreateResult:
+        """Do the unit's work and keep its status."""
+        return CreateResult(props["unit"], self._done({}, props))
+
+    def update(self, _id: str, olds: Props, news: Props) -> UpdateResult:
+        """As `create`."""
+        return UpdateResult(self._done(olds, news))
+
+    def work(self, _olds: Props, news: Props) -> Props:
+        """What the unit does when it changed, and its outputs. Most have nothing to do but to remember."""
+        return news
+
+    def delete(self, _id: str, props: Props) -> None:
+        """Forget the status."""
+        with contextlib.suppress(WeirError):
+            self.clusters(props).records.delete(UnitId.parse(props["unit"]))
+
+    def read(self, id_: str, props: Props) -> ReadResult:
+        """The remembered state; the next run resolves anew."""
+        visible = self._visible(props)
+        return ReadResult(id_, visible, visible)
+
+    def _done(self, olds: Props, news: Props) -> Props:
+        done = self.work(olds, news)
+        # a status that cannot be written fails nothing: the units will say why
+        with contextlib.suppress(WeirError):
+            self.clusters(news).records.write(self.record(done))
+        return self._visible(done)
+
+    def _visible(self, props: Props) -> Props:
+        return {key: props.get(key, "") for key in self.TRACKED}
+
+    def clusters(self, props: Props) -> Clusters:
+        """The stack's cluster. Imported late: most runs change nothing, and then need no cluster here."""
+        from weir.flow.clusters import Clusters
+
+        settings = self.settings(props)
+        return Clusters(settings.cluster, settings.options, settings.name)
+
+    def settings(self, props: Props) -> StackConfig:
+        """The stack's cluster and options."""
+        from weir.flow.settings import read_settings
+
+        given = {"cluster": self._cluster or "{}", "options": self._options or "{}", "objects": "-"}
+        return read_settings(props["stack"], given, "weir:cluster")

@@ -1,0 +1,115 @@
+"""From a pushed tag to a commit to a rollout, on the real engine, API server, registry and Git server."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.support.registry import Registry, running_registry
+from tests.support.world import Obj, World
+
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(180)]
+
+API = "image.toolkit.fluxcd.io/v1"
+IMAGE = "team/podinfo"
+
+
+@pytest.fixture
+def registry(tmp_path: Path) -> Iterator[Registry]:
+    with running_registry(tmp_path / "registry") as running:
+        yield running
+
+
+def image_object(world: World, kind: str, name: str, spec: dict[str, Any], **annotations: str) -> Obj:
+    meta = {"name": name, "namespace": world.flux, **({"annotations": annotations} if annotations else {})}
+    return {"apiVersion": API, "kind": kind, "metadata": meta, "spec": spec}
+
+
+def automation(world: World, registry: Registry, **policy: Any) -> list[Obj]:
+    """A repository, a policy of patch versions, and an automation that commits to main."""
+    return [
+        image_object(
+            world,
+            "ImageRepository",
+            "podinfo",
+            {"image": f"{registry.host}/{IMAGE}", "interval": "1m", "insecure": True},
+        ),
+        image_object(
+            world,
+            "ImagePolicy",
+            "podinfo",
+            {"imageRepositoryRef": {"name": "podinfo"}, "policy": {"semver": {"range": "6.x"}}, **policy},
+        ),
+        image_object(
+            world,
+            "ImageUpdateAutomation",
+            "apps",
+            {
+                "interval": "1m",
+                "sourceRef": {"kind": "GitRepository", "name": "apps"},
+                "git": {
+                    "commit": {
+                        "author": {"name": "Weir", "email": "weir@example.com"},
+                        "messageTemplate": "Images:{{range .Changed.Changes}} {{.OldValue}} to {{.NewValue}}{{end}}",
+                    },
+                    "push": {"branch": "main"},
+                },
+                "update": {"path": "./web", "strategy": "Setters"},
+            },
+        ),
+    ]
+
+
+def manifest(world: World, registry: Registry, tag: str) -> str:
+    """A Deployment with a marker, in a person's own hand."""
+    return f"""# the web front   (do not reformat)
+apiVersion: apps/v1
+kind: Deployment
+metadata: {{name: web, namespace: {world.namespace}}}
+spec:
+  replicas:   1
+  selector: {{matchLabels: {{app: web}}}}
+  template:
+    metadata: {{labels: {{app: web}}}}
+    spec:
+      containers:
+        - name: web
+          image: "{registry.host}/{IMAGE}:{tag}"   # {{"$imagepolicy": "{world.flux}:podinfo"}}
+"""
+
+
+def image_of(world: World) -> str:
+    live = world.live("apps/v1", "Deployment", "web")
+    return str(live["spec"]["template"]["spec"]["containers"][0]["image"])
+
+
+def test_a_pushed_tag_is_previewed_committed_and_rolled_out(world: World, registry: Registry) -> None:
+    name = f"{registry.host}/{IMAGE}"
+    registry.push(IMAGE, "6.5.0")
+    first = world.commit({"web/web.yaml": manifest(world, registry, "6.5.0")})
+    world.units(*automation(world, registry), world.unit("web", "./web", wait=True, timeout="1m"))
+    world.stack.up().must()
+    assert image_of(world) == f"{name}:6.5.0"
+    assert world.repo.head() == first, "nothing to write"
+    world.stack.expect_clean()
+
+    registry.push(IMAGE, "6.5.1")
+    shown = world.stack.preview("--diff").must().out
+    assert f'+          image: "{name}:6.5.1"' in shown
+    assert f"spec.template.spec.containers[web].image: {name}:6.5.0 -> {name}:6.5.1" in shown
+    assert world.repo.head() == first, "a preview writes nothing"
+
+    done = world.stack.up().must()
+    commit = world.repo.head()
+    assert commit != first
+    assert world.repo.git("log", "-1", "--format=%an <%ae>%n%B").strip() == (
+        f"Weir <weir@example.com>\nImages: {name}:6.5.0 to {name}:6.5.1"
+    )
+    assert world.repo.files()["web/web.yaml"] == manifest(world, registry, "6.5.1")
+    assert image_of(world) == f"{name}:6.5.1"
+    world.stack.expect_clean()
+    world.stack.up().must()
+    assert world.repo.head() == commit, "it does not follow its own commit"

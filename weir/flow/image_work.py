@@ -1,0 +1,317 @@
+"""The jobs of a run's image side: choose for one policy, build the commit of one source's automations, push it.
+
+registry tags -> policy -> image -> edited files -> commit (built, not pushed) -> artifact -> units
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+from weir.edges.store import Store
+from weir.edit.image import Image
+from weir.flow.image_edits import ImageEdits, edit_images
+from weir.flow.image_side import AUTOMATION, POLICY, REPOSITORY, Automated, Chosen
+from weir.flow.images import Candidates, Registries
+from weir.flow.outcome import AutomationOutcome, PolicyOutcome, SourceOutcome, encode
+from weir.flow.tree import Declared, UnitTree
+from weir.spec.documents import Document
+from weir.spec.errors import SourceError, StopRequested, WeirError
+from weir.spec.git_repository import GitRepositorySpec, parse_git_repository
+from weir.spec.identity import UnitId
+from weir.spec.image_automation import ImageAutomationSpec
+from weir.spec.image_policy import ImagePolicySpec
+from weir.spec.image_repository import ImageRepositorySpec
+from weir.spec.stack import StackConfig
+
+if TYPE_CHECKING:
+    from weir.edges.git.writing import Base
+    from weir.flow.clusters import Clusters
+    from weir.flow.write_back import Access, Edits, Prepared, Target
+
+Policies = Mapping[UnitId, Candidates]
+
+
+class ImageWorker:
+    """Does the image jobs of one run. Thread-safe; never raises a WeirError but StopRequested."""
+
+    def __init__(self, config: StackConfig, clusters: Clusters, store: Store) -> None:
+        self._clusters = clusters
+        self._store = store
+        self._options = config.options
+        self.registries = Registries(clusters, same_namespace=config.options.no_cross_namespace_refs)
+
+    @cached_property
+    def _in_use(self) -> Mapping[UnitId, str]:
+        """What each policy chose last, as the cluster remembers it."""
+        try:
+            records = self._clusters.records.read_all("")
+        except WeirError:
+            return {}
+        return {record.id: record.revision for record in records if record.id.kind == POLICY}
+
+    def policy(self, declared: Declared, repositories: Mapping[UnitId, ImageRepositorySpec]) -> Chosen:
+        """The image that a policy chooses now."""
+        spec = declared.spec
+        if not isinstance(spec, ImagePolicySpec):
+            raise TypeError(spec)
+        started = time.monotonic()
+        outcome = PolicyOutcome(spec=spec, document=declared.document, image=self._in_use.get(spec.id, ""))
+        candidates: Candidates | None = None
+        try:
+            current = Image.parse(outcome.image) if outcome.image else None
+            candidates = self.registries.candidates(spec, repositories)
+            choice = candidates.choose(current)
+            outcome = replace(
+                outcome,
+                image=str(choice.image or ""),
+                reason=choice.decision.reason,
+                warnings=choice.warnings,
+            )
+        except WeirError as err:
+            _reraise_stop(err)
+            outcome = replace(outcome, error=str(err))
+        except Exception as err:  # noqa: BLE001 - an escaped error would end the run for every unit
+            outcome = replace(outcome, error=f"{spec.where}: unexpected {type(err).__name__}")
+        return Chosen(outcome=replace(outcome, seconds=time.monotonic() - started), candidates=candidates)
+
+    def automate(
+        self,
+        group: Sequence[Declared],
+        source: SourceOutcome,
+        policies: Policies,
+        documents: Sequence[Document],
+    ) -> Automated:
+        """Build the one commit of automations that write to the same branch; nothing is pushed.
+
+        `documents` are what the policies stand in: a push that has to do the edit again reads them.
+        """
+        started = time.monotonic()
+        outcomes = {
+            declared.spec.id: AutomationOutcome(spec=_automation(declared), document=declared.document)
+            for declared in group
+        }
+        job = Commit(group, source.spec, policies, self.registries)
+        after: SourceOutcome | None = None
+        try:
+            if job.active:
+                prepared = self._prepare(job, source)
+                if prepared and not prepared.published:
+                    after = _after(source, prepared)
+                    given = [source.document, *(declared.document for declared in group), *documents]
+                    self._announce(outcomes, job, prepared, source, given)
+            for id_, edits in job.edits.items():
+                told = (*map(str, edits.problems), *edits.notes)
+                outcomes[id_] = replace(outcomes[id_], warnings=told)
+        except WeirError as err:
+            _reraise_stop(err)
+            outcomes = {id_: replace(one, error=str(err)) for id_, one in outcomes.items()}
+        except Exception as err:  # noqa: BLE001 - an escaped error would end the run for every unit
+            text = f"{group[0].document.where}: unexpected {type(err).__name__}"
+            outcomes = {id_: replace(one, error=text) for id_, one in outcomes.items()}
+        seconds = time.monotonic() - started
+        done = tuple(replace(one, seconds=seconds) for one in outcomes.values())
+        return Automated(outcomes=done, source=after)
+
+    def _prepare(self, job: Commit, source: SourceOutcome) -> Prepared | None:
+        from weir.flow.write_back import prepare
+
+        if source.artifact is None:
+            raise SourceError(f"{job.active[0].where}: {source.id} has no artifact: {source.error}")
+        return prepare(
+            job.target(self._clusters),
+            job.edit,
+            store=self._store,
+            includes={},
+            access=access(self._clusters, allow_file_urls=self._options.allow_file_urls),
+            now=int(time.time()),
+        )
+
+    def _announce(
+        self,
+        outcomes: dict[UnitId, AutomationOutcome],
+        job: Commit,
+        prepared: Prepared,
+        source: SourceOutcome,
+        documents: Sequence[Document],
+    ) -> None:
+        """Put the commit into the outcomes; the first automation that changes something carries it."""
+        carrying = next(id_ for id_, edits in job.edits.items() if edits.files)
+        branch = job.branch
+        for id_, edits in job.edits.items():
+            if edits.files:
+                lines = tuple(
+                    f"{change.file}:{change.line}  {change.old} -> {change.new}" for change in edits.changes
+                )
+                outcomes[id_] = replace(outcomes[id_], commit=prepared.commit, branch=branch, changes=lines)
+        outcomes[carrying] = replace(
+            outcomes[carrying],
+            diff=prepared.diff,
+            pending={
+                "prepared": prepared.as_json(),
+                "documents": [[item.file, item.index, item.data] for item in documents],
+            },
+            before=encode(source) if prepared.same_branch else {},
+        )
+
+
+@dataclass(slots=True)
+class Commit:
+    """The one commit of a group of automations on one source and branch."""
+
+    group: Sequence[Declared]
+    source: GitRepositorySpec
+    policies: Policies
+    registries: Registries
+    _edits: dict[UnitId, ImageEdits] | None = None
+
+    @property
+    def active(self) -> list[ImageAutomationSpec]:
+        """The automations that are not suspended, the first of which says who commits and where to."""
+        return [spec for spec in map(_automation, self.group) if not spec.suspend]
+
+    @property
+    def edits(self) -> dict[UnitId, ImageEdits]:
+        """What each automation did in the last edit."""
+        return self._edits or {}
+
+    @property
+    def branch(self) -> str:
+        """The branch that gets the commit, or the refspec when there is none."""
+        spec = self.active[0]
+        ref = spec.checkout or self.source.ref
+        return spec.push.branch or spec.push.refspec or ref.head
+
+    def target(self, clusters: Clusters) -> Target:
+        """Who commits, and where to. Raises WeirError when the signing key cannot be read."""
+        from weir.flow.write_back import Target
+
+        spec = self.active[0]
+        return Target(
+            where=spec.where,
+            spec=self.source,
+            checkout=spec.checkout,
+            push=spec.push,
+            author=spec.author,
+            signer=_signer(spec, clusters),
+        )
+
+    def edit(self, base: Base) -> Edits | None:
+        """The edits of all automations, each on top of those before."""
+        from weir.flow.write_back import Edits
+
+        named = {f"{unit.namespace}:{unit.name}": found for unit, found in self.policies.items()}
+        layered = Layered(base, {})
+        self._edits = {}
+        for spec in self.active:
+            done = edit_images(layered, spec, named, self.registries.choose_for)
+            layered.edited.update(done.files)
+            self._edits[spec.id] = done
+        messages = [done.message for done in self._edits.values() if done.files]
+        if not messages:
+            return None
+        return Edits(files=layered.edited, message="\n\n".join(dict.fromkeys(messages)))
+
+
+@dataclass(frozen=True, slots=True)
+class Layered:
+    """The files of a commit with some edited."""
+
+    base: Base
+    edited: dict[str, bytes]
+
+    def files(self, prefix: str) -> tuple[str, ...]:
+        """The paths of all files below a folder."""
+        return self.base.files(prefix)
+
+    def read(self, path: str) -> bytes:
+        """The bytes of a file."""
+        return self.edited[path] if path in self.edited else self.base.read(path)
+
+
+def push_commit(outcome: AutomationOutcome, config: StackConfig, clusters: Clusters) -> str:
+    """Push the commit of an outcome; the revision that is in Git then. Raises WeirError."""
+    from weir.flow.write_back import push, read_prepared
+
+    job = _again(outcome, config, clusters)
+    allowed = access(clusters, allow_file_urls=config.options.allow_file_urls)
+    done = push(
+        read_prepared(outcome.pending["prepared"]),
+        job.target(clusters),
+        job.edit,
+        access=allowed,
+        now=int(time.time()),
+    )
+    return f"{outcome.branch}@sha1:{done.commit}"
+
+
+def access(clusters: Clusters, *, allow_file_urls: bool) -> Access:
+    """How repositories are reached: with the Secrets of the cluster."""
+    from weir.flow.write_back import Access
+
+    return Access(secrets=clusters.secret, allow_file_urls=allow_file_urls)
+
+
+def _again(outcome: AutomationOutcome, config: StackConfig, clusters: Clusters) -> Commit:
+    """The job of an outcome in another process. Policies ask their registries only when the edit is done again."""
+    source, *rest = (Document(*given) for given in outcome.pending["documents"])
+    tree = UnitTree()
+    tree.declare(rest)
+    worker = ImageWorker(config, clusters, Store.default())
+    group = [one for one in tree.units.values() if one.spec.id.kind == AUTOMATION]
+    return Commit(group, parse_git_repository(source), LatePolicies(tree, worker), worker.registries)
+
+
+class LatePolicies(Mapping[UnitId, Candidates]):
+    """The policies of a tree, each resolved when it is first asked for."""
+
+    def __init__(self, tree: UnitTree, worker: ImageWorker) -> None:
+        self._tree = tree
+        self._worker = worker
+
+    @cached_property
+    def _found(self) -> Policies:
+        units = self._tree.units
+        repositories: dict[UnitId, Any] = {
+            unit: one.spec for unit, one in units.items() if unit.kind == REPOSITORY
+        }
+        chosen = [
+            self._worker.policy(one, repositories) for unit, one in units.items() if unit.kind == POLICY
+        ]
+        return {one.outcome.id: one.candidates for one in chosen if one.candidates}
+
+    def __getitem__(self, unit: UnitId) -> Candidates:
+        return self._found[unit]
+
+    def __iter__(self) -> Any:
+        return iter(self._found)
+
+    def __len__(self) -> int:
+        return len(self._found)
+
+
+def _after(source: SourceOutcome, prepared: Prepared) -> SourceOutcome | None:
+    """The source once the commit is in Git; None when it does not follow the branch."""
+    return replace(source, artifact=prepared.artifact) if prepared.same_branch else None
+
+
+def _automation(declared: Declared) -> ImageAutomationSpec:
+    if not isinstance(declared.spec, ImageAutomationSpec):
+        raise TypeError(declared.spec)
+    return declared.spec
+
+
+def _signer(spec: ImageAutomationSpec, clusters: Clusters) -> Any:
+    if spec.signing is None:
+        return None
+    from weir.edges.git.signing import read_signer
+
+    return read_signer(spec.signing.kind, clusters.secret(spec.id.namespace, spec.signing.secret))
+
+
+def _reraise_stop(err: WeirError) -> None:
+    if isinstance(err, StopRequested):
+        raise err
