@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from weir.edit.annotations import set_policy
+from weir.edit.automated import edit_automated
 from weir.edit.image import Image
 from weir.edit.workload import read_workloads, set_image
 from weir.spec.documents import load_yaml
@@ -70,6 +73,26 @@ def test_setting_an_image_changes_that_image_and_no_other_byte(
     (workload,) = read_workloads(edited.data, "f.yaml")
     assert {container.name: container.image for container in workload.containers}[name] == image
     assert set_image(edited.data, "f.yaml", WEB, name, image).data == edited.data
+
+
+@given(deployments(), _IMAGES, st.booleans(), st.booleans())
+def test_automation_changes_tags_and_digests_of_automated_workloads_and_no_other_byte(
+    given_text: tuple[str, list[tuple[str, str, str]]], image: Image, automated: bool, locked: bool
+) -> None:
+    template, containers = given_text
+    values = {"automated": str(automated).lower(), "locked": str(locked).lower()}
+    plain = set_policy(filled(template, containers).encode(), "f.yaml", WEB, values).data.decode()
+    moved = {
+        name: str(replace(Image.parse(old), tag=image.tag, digest=image.digest))
+        for name, _, old in containers
+    }
+    expected = set_policy(filled(template, containers, **moved).encode(), "f.yaml", WEB, values).data.decode()
+    edited = edit_automated(plain.encode(), "f.yaml", lambda _workload, _container: image)
+    assert edited.data.decode() == (expected if automated and not locked else plain)
+    assert edited.problems == ()
+    for keep in (lambda _workload, container: container.image, lambda _workload, _container: None):
+        kept = edit_automated(plain.encode(), "f.yaml", keep)
+        assert (kept.data.decode(), kept.changes) == (plain, ())
 
 
 @given(deployments(), _MESSAGES)

@@ -94,7 +94,7 @@ def test_a_tag_in_use_that_is_higher_stays_with_a_note_and_another_file_moves() 
 @pytest.mark.parametrize(
     ("marker", "policy", "why"),
     [("flux:app", Listed(labels={"team": "b"}), "spec.policySelector leaves it out"),
-     ("prod:app", Listed(namespace="prod"), "only policies of namespace flux are, where all is"),
+     ("prod:app", Listed(namespace="prod", labels={"team": "a"}), "only policies of namespace flux are, where all is"),
      ("flux:web", Listed(labels={"team": "a"}), "no such policy can choose")],
 )  # fmt: skip
 def test_a_marker_of_a_policy_that_does_not_count_is_a_note(marker: str, policy: Listed, why: str) -> None:

@@ -26,6 +26,8 @@ _POD_SPECS: Final[Mapping[str, Path]] = {
     "StatefulSet": _TEMPLATE,
     "CronJob": ("spec", "jobTemplate", *_TEMPLATE),
 }
+KINDS: Final = (*_POD_SPECS, HELM_RELEASE)
+"""What counts as a workload."""
 _VALUES: Final = ("spec", "values")
 _REPOSITORY, _REGISTRY, _TAG = "repository.fluxcd.io/", "registry.fluxcd.io/", "tag.fluxcd.io/"
 

@@ -18,15 +18,12 @@ from weir.edit.image import Image
 from weir.edit.markers import edit_markers
 from weir.edit.message import render_message
 from weir.edit.namespaces import given_namespaces
-from weir.edit.policy import PREFIX, TAG
-from weir.edit.workload import Container as Named
-from weir.edit.workload import Workload
+from weir.edit.workload import Container, Workload
 from weir.flow.image_choice import Choice
-from weir.flow.images import Container
-from weir.select.workload_tags import ALL, WorkloadPattern
+from weir.flow.workload_images import ChooseFor, container_of
 from weir.spec.errors import SpecError, StopRequested, WeirError
 from weir.spec.image_automation import ImageAutomationSpec
-from weir.spec.image_policy import MOVES, ImagePolicySpec, parse_move_rules
+from weir.spec.image_policy import ImagePolicySpec
 
 _ENDINGS: Final = (".yaml", ".yml")
 _NAME: Final = "Kustomization"
@@ -60,10 +57,6 @@ class Policy(Protocol):
     def choose(self, current: Image | None) -> Choice:
         """What should be used where `current` is in use."""
         ...
-
-
-ChooseFor = Callable[[Container], Choice]
-"""What a container of a Flux 1 workload should use."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -200,12 +193,13 @@ class _Run:
         found = self._policies[policy]
         return self._chosen(str(found.spec.id), lambda: found.choose(current))
 
-    def _chooser(self, path: str) -> Callable[[Workload, Named], Image | None]:
-        def choose(workload: Workload, container: Named) -> Image | None:
-            where = f"{path}: {workload.id}: {container.name}"
-            return self._chosen(
-                where, lambda: self._choose_for(self._container(where, path, workload, container))
-            )
+    def _chooser(self, path: str) -> Callable[[Workload, Container], Image | None]:
+        def choose(workload: Workload, container: Container) -> Image | None:
+            def choice() -> Choice:
+                namespace = workload.id.namespace or self._namespace(path)
+                return self._choose_for(container_of(path, namespace, workload, container))
+
+            return self._chosen(f"{path}: {workload.id}: {container.name}", choice)
 
         return choose
 
@@ -222,20 +216,9 @@ class _Run:
         self.notes |= dict.fromkeys(f"{who}: {text}" for text in said)
         return choice.image
 
-    def _container(self, where: str, path: str, workload: Workload, container: Named) -> Container:
-        """A container as registries want to know it. Raises SpecError for annotations that cannot be followed."""
-        pattern = workload.policy.tags.get(container.name, ALL)
-        moves = {key: value for key, value in workload.annotations.items() if key in MOVES}
-        given = self._namespaces.get(path, ()) if not workload.id.namespace else ()
-        return Container(
-            where=where,
-            namespace=workload.id.namespace or min(given, default=self._automation.id.namespace),
-            image=container.image,
-            pattern=WorkloadPattern.parse(pattern, where, f"{PREFIX}{TAG}{container.name}"),
-            moves=parse_move_rules(moves, where),
-            pull_secrets=workload.pull_secrets,
-            service_account=workload.service_account,
-        )
+    def _namespace(self, path: str) -> str:
+        """Of the workloads in a file that name none."""
+        return min(self._namespaces.get(path, ()), default=self._automation.id.namespace)
 
     @cached_property
     def _namespaces(self) -> Mapping[str, frozenset[str]]:
