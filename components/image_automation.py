@@ -21,6 +21,7 @@ class ImageUpdateAutomation(pulumi.ComponentResource):
     """An automation. Its commit was built ahead; the provider pushes it."""
 
     revision: pulumi.Output[str]
+    pull_request: pulumi.Output[str]
     error: pulumi.Output[str]
 
     def __init__(
@@ -34,8 +35,9 @@ class ImageUpdateAutomation(pulumi.ComponentResource):
             name, str(spec.id), str(spec.source), suspended, child
         )
         self.revision = automation.revision
+        self.pull_request = automation.pull_request
         self.error = automation.error
-        self.register_outputs({"revision": self.revision})
+        self.register_outputs({"revision": self.revision, "pull_request": self.pull_request})
 
     async def pushed(self) -> tuple[str, str]:
         """What is in Git after the push, and what went wrong; waits for it."""

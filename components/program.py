@@ -65,6 +65,8 @@ def _produce(session: Session, registry: Registry) -> asyncio.Queue[Outcome | No
     def work() -> None:
         try:
             for outcome in session.ahead.outcomes(pushed):
+                if isinstance(outcome, AutomationOutcome) and outcome.commit and outcome.proposal:
+                    _plan_proposal(session, outcome)
                 loop.call_soon_threadsafe(queue.put_nowait, outcome)
         except Exception as err:  # noqa: BLE001 - a tree that looks complete and is not would delete units
             pulumi.log.debug(traceback.format_exc())
@@ -78,6 +80,20 @@ def _produce(session: Session, registry: Registry) -> asyncio.Queue[Outcome | No
 
     threading.Thread(target=work, name="ahead", daemon=True).start()
     return queue
+
+
+def _plan_proposal(session: Session, outcome: AutomationOutcome) -> None:
+    """What a proposed commit would change in the cluster: into the run's folder, for the pull request, and shown."""
+    from weir.cli.format import format_diff
+    from weir.flow.image_push import plan_file
+    from weir.flow.preview import plan_commit
+
+    plans = plan_commit(session, outcome)
+    text = format_diff(plans, "markdown", stack=session.config.name)
+    session.run.write(plan_file(outcome.id), text.encode())
+    pulumi.log.info(
+        f"once {outcome.branch} is merged:\n{format_diff(plans, 'table', stack=session.config.name)}"
+    )
 
 
 class StackOutputs:

@@ -37,7 +37,7 @@ class Registry:
         self._cluster = cluster
         self._clusters = clusters
         self._sources: dict[UnitId, Source] = {}
-        self._automations: dict[UnitId, asyncio.Future[ImageUpdateAutomation]] = {}
+        self._automations: dict[UnitId, asyncio.Future[asyncio.Task[bool]]] = {}
         self._writers: dict[UnitId, list[pulumi.Resource]] = {}
         self._units: dict[UnitId, asyncio.Task[Kustomization | None]] = {}
         self._problems: list[str] = []
@@ -74,31 +74,30 @@ class Registry:
     def _add_automation(self, outcome: AutomationOutcome) -> None:
         automation = ImageUpdateAutomation(name_of(outcome.id), {"spec": outcome.spec})
         self._writers.setdefault(outcome.spec.source, []).append(automation)
-        self._automation(outcome.id).set_result(automation)
         _tell(automation, outcome.error, outcome.warnings)
         if outcome.changes:
-            more = [outcome.diff] if outcome.diff else []
-            title = f"commit {outcome.commit[:8]} on {outcome.branch}:" if outcome.commit else "would commit:"
-            pulumi.log.info("\n".join([title, *outcome.changes, *more]), automation)
+            title = f"commit {outcome.commit[:8]} on {outcome.branch}:"
+            pulumi.log.info("\n".join(filter(None, [title, *outcome.changes, outcome.diff])), automation)
+        self._automation(outcome.id).set_result(asyncio.create_task(self._as_announced(automation, outcome)))
 
-    def _automation(self, unit: UnitId) -> asyncio.Future[ImageUpdateAutomation]:
+    def _automation(self, unit: UnitId) -> asyncio.Future[asyncio.Task[bool]]:
         return self._automations.setdefault(unit, asyncio.get_running_loop().create_future())
 
     async def pushed(self, outcome: AutomationOutcome) -> bool:
         """Whether an automation's commit is in Git as announced; waits for the push. A preview pushes nothing: yes."""
-        automation = await self._automation(outcome.id)
-        if pulumi.runtime.is_dry_run():
+        return await (await self._automation(outcome.id))
+
+    async def _as_announced(self, automation: ImageUpdateAutomation, outcome: AutomationOutcome) -> bool:
+        if pulumi.runtime.is_dry_run() or outcome.error:
             return True
         revision, error = await automation.pushed()
-        if revision == announced(outcome) and not error:
-            return True
         if error:
             self._problems.append(f"{outcome.id}: {error}")
             pulumi.log.error(error, automation)
-        else:
+        elif outcome.commit and revision != announced(outcome):
             others = f"somebody else pushed to {outcome.branch} meanwhile; units follow with the next run"
             pulumi.log.warn(f"{outcome.id}: {others}", automation)
-        return False
+        return not error and revision == announced(outcome)
 
     async def _add_unit(self, outcome: UnitOutcome) -> Kustomization | None:
         """The unit once it is ready, None when it failed or was not started."""
@@ -129,6 +128,7 @@ class Registry:
     async def finish(self, unsupported: Mapping[UnitId, str]) -> None:
         """Wait for all units; say what is left out and what will be removed. Raises RunError when a unit is missing."""
         await asyncio.gather(*self._units.values())
+        await asyncio.gather(*[await automation for automation in self._automations.values()])
         for unit, where in sorted(unsupported.items()):
             pulumi.log.warn(
                 f"{where}: {unit} is not acted on: this version knows GitRepository, Kustomization, ImageRepository, "

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from weir.spec.record import UnitRecord
 
 _COMPARED: Final = ("unit", "stack", "source", "suspended", "error")
-TRACKED: Final = (*_COMPARED, "revision")
+TRACKED: Final = (*_COMPARED, "revision", "proposed", "pull_request")
 
 
 class ImageAutomationProvider(ConfirmedProvider):
@@ -26,35 +26,44 @@ class ImageAutomationProvider(ConfirmedProvider):
     TRACKED = TRACKED
 
     def confirmed(self, outcome: Outcome) -> Props:
-        """The commit that waits to be pushed, as `branch@sha1:commit`; empty when there is none."""
+        """What waits to be done: a commit to push, as `branch@sha1:commit`, and a commit to propose."""
         if not isinstance(outcome, AutomationOutcome):
             return {}
-        return {"commit": announced(outcome), "error": outcome.error}
+        return {"commit": announced(outcome), "proposal": outcome.proposal, "error": outcome.error}
 
     def diff(self, _id: str, olds: Props, news: Props) -> DiffResult:
-        """Changed when a commit waits, or when what is known about the automation moved."""
+        """Changed when something waits to be done, or when what is known about the automation moved."""
+        waits = bool(news.get("commit")) or news.get("proposal", "") not in ("", olds.get("proposed", ""))
         moved = any(olds.get(key, "") != news.get(key, "") for key in _COMPARED)
-        return DiffResult(changes=bool(news.get("commit")) or moved, replaces=[])
+        return DiffResult(changes=waits or moved, replaces=[])
 
-    def work(self, _olds: Props, news: Props) -> Props:
-        """Push. The output `revision` is what is in Git now."""
-        before = {"revision": _olds.get("revision", "")}
-        if not news.get("commit"):
-            return {**news, **before}
-        found = Run.current().read_json(unit_file(UnitId.parse(news["unit"])))
-        outcome = decode(found) if isinstance(found, dict) else None
-        if not isinstance(outcome, AutomationOutcome) or not outcome.pending:
-            return {**news, "revision": news["commit"]}
-        from weir.flow.image_work import push_commit
+    def work(self, olds: Props, news: Props) -> Props:
+        """Push, then open or update the pull request. The outputs say what is there now."""
+        done = {**news, **{key: olds.get(key, "") for key in ("revision", "proposed", "pull_request")}}
+        if not news.get("commit") and not news.get("proposal"):
+            return done
+        from weir.flow.image_push import propose_commit, push_commit
 
+        outcome = self._outcome(news)
         try:
-            settings = self.settings(news)
-            pushed = push_commit(outcome, settings, self.clusters(news))
+            if news.get("commit"):
+                done["revision"] = push_commit(outcome, self.settings(news), self.clusters(news))
+            if news.get("proposal"):
+                done["pull_request"] = propose_commit(outcome, self.clusters(news), Run.current())
+                done["proposed"] = news["proposal"]
         except WeirError as err:
-            return {**news, **before, "error": str(err)}
+            done["error"] = str(err)
         except Exception as err:  # noqa: BLE001 - a dynamic provider that fails prints a traceback
-            return {**news, **before, "error": f"{news['unit']}: unexpected {type(err).__name__}"}
-        return {**news, "revision": pushed or before["revision"]}
+            done["error"] = f"{news['unit']}: unexpected {type(err).__name__}"
+        return done
+
+    def _outcome(self, props: Props) -> AutomationOutcome:
+        """What this run found out. Nobody else writes that file."""
+        found = Run.current().read_json(unit_file(UnitId.parse(props["unit"])))
+        outcome = decode(found) if isinstance(found, dict) else None
+        if not isinstance(outcome, AutomationOutcome):
+            raise TypeError(props["unit"])
+        return outcome
 
     def record(self, props: Props) -> UnitRecord:
         """In Flux's words."""
@@ -79,11 +88,12 @@ class ImageUpdateAutomation(Resource, module="weir", name="ImageUpdateAutomation
     """One automation: which source it writes to, and what it pushed."""
 
     revision: pulumi.Output[str]
+    pull_request: pulumi.Output[str]
     error: pulumi.Output[str]
 
     def __init__(
         self, name: str, unit: str, source: str, suspended: str, opts: pulumi.ResourceOptions
     ) -> None:
         given = {"unit": unit, "stack": pulumi.get_stack(), "source": source, "suspended": suspended}
-        props = dict.fromkeys((*TRACKED, "commit"), "") | given
+        props = dict.fromkeys((*TRACKED, "commit", "proposal"), "") | given
         super().__init__(ImageAutomationProvider(), name, props, opts)

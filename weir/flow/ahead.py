@@ -45,7 +45,10 @@ Pushed = Callable[[AutomationOutcome], bool]
 class Ahead:
     """One run's look ahead. Iterating yields each outcome once, dependencies before their dependents."""
 
-    def __init__(self, worker: Worker, run: Run, load: Callable[[], Loaded]) -> None:
+    def __init__(
+        self, worker: Worker, run: Run, load: Callable[[], Loaded], *, automate: bool = True
+    ) -> None:
+        """Without `automate`, policies and automations are left out: everything is as Git has it."""
         self._worker = worker
         self._run = run
         self._load = load
@@ -59,7 +62,7 @@ class Ahead:
         self._automated: list[Automated] = []
         self._chosen: list[PolicyOutcome] = []
         self._images = ImageSide(self._tree, worker)
-        self._sealed = False
+        self._sealed = not automate
 
     @property
     def unsupported(self) -> dict[UnitId, str]:
@@ -269,8 +272,9 @@ class Ahead:
 
     def _never_started(self) -> Iterator[Outcome]:
         """Units that waited for something that never came: a source nobody declared, or each other."""
+        silent = (REPOSITORY, POLICY, AUTOMATION) if self._sealed else (REPOSITORY,)
         for declared in list(self._tree.units.values()):
-            if declared.spec.id not in self._yielded and declared.spec.id.kind != REPOSITORY:
+            if declared.spec.id not in self._yielded and declared.spec.id.kind not in silent:
                 yield self._emit(_stuck(declared, why_stuck(self._tree, declared)))
 
     def _emit(self, outcome: Certain) -> Outcome:

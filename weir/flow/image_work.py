@@ -14,15 +14,15 @@ from typing import TYPE_CHECKING, Any
 from weir.edges.store import Store
 from weir.edit.image import Image
 from weir.flow.image_edits import ImageEdits, edit_images
-from weir.flow.image_side import AUTOMATION, POLICY, REPOSITORY, Automated, Chosen
+from weir.flow.image_side import POLICY, Automated, Chosen
 from weir.flow.images import Candidates, Registries
 from weir.flow.outcome import AutomationOutcome, PolicyOutcome, SourceOutcome, encode
-from weir.flow.tree import Declared, UnitTree
+from weir.flow.tree import Declared
 from weir.spec.documents import Document
 from weir.spec.errors import SourceError, StopRequested, WeirError
-from weir.spec.git_repository import GitRepositorySpec, parse_git_repository
+from weir.spec.git_repository import GitRepositorySpec
 from weir.spec.identity import UnitId
-from weir.spec.image_automation import ImageAutomationSpec
+from weir.spec.image_automation import ImageAutomationSpec, check_branches
 from weir.spec.image_policy import ImagePolicySpec
 from weir.spec.image_repository import ImageRepositorySpec
 from weir.spec.stack import StackConfig
@@ -99,10 +99,10 @@ class ImageWorker:
         try:
             if job.active:
                 prepared = self._prepare(job, source)
-                if prepared and not prepared.published:
-                    after = _after(source, prepared)
+                if prepared:
+                    after = None if prepared.published else _after(source, prepared)
                     given = [source.document, *(declared.document for declared in group), *documents]
-                    self._announce(outcomes, job, prepared, source, given)
+                    _announce(outcomes, job, prepared, source, given)
             for id_, edits in job.edits.items():
                 told = (*map(str, edits.problems), *edits.notes)
                 outcomes[id_] = replace(outcomes[id_], warnings=told)
@@ -128,33 +128,6 @@ class ImageWorker:
             includes={},
             access=access(self._clusters, allow_file_urls=self._options.allow_file_urls),
             now=int(time.time()),
-        )
-
-    def _announce(
-        self,
-        outcomes: dict[UnitId, AutomationOutcome],
-        job: Commit,
-        prepared: Prepared,
-        source: SourceOutcome,
-        documents: Sequence[Document],
-    ) -> None:
-        """Put the commit into the outcomes; the first automation that changes something carries it."""
-        carrying = next(id_ for id_, edits in job.edits.items() if edits.files)
-        branch = job.branch
-        for id_, edits in job.edits.items():
-            if edits.files:
-                lines = tuple(
-                    f"{change.file}:{change.line}  {change.old} -> {change.new}" for change in edits.changes
-                )
-                outcomes[id_] = replace(outcomes[id_], commit=prepared.commit, branch=branch, changes=lines)
-        outcomes[carrying] = replace(
-            outcomes[carrying],
-            diff=prepared.diff,
-            pending={
-                "prepared": prepared.as_json(),
-                "documents": [[item.file, item.index, item.data] for item in documents],
-            },
-            before=encode(source) if prepared.same_branch else {},
         )
 
 
@@ -190,6 +163,7 @@ class Commit:
         from weir.flow.write_back import Target
 
         spec = self.active[0]
+        check_branches(spec, spec.checkout or self.source.ref)
         return Target(
             where=spec.where,
             spec=self.source,
@@ -232,20 +206,35 @@ class Layered:
         return self.edited[path] if path in self.edited else self.base.read(path)
 
 
-def push_commit(outcome: AutomationOutcome, config: StackConfig, clusters: Clusters) -> str:
-    """Push the commit of an outcome; the revision that is in Git then. Raises WeirError."""
-    from weir.flow.write_back import push, read_prepared
-
-    job = _again(outcome, config, clusters)
-    allowed = access(clusters, allow_file_urls=config.options.allow_file_urls)
-    done = push(
-        read_prepared(outcome.pending["prepared"]),
-        job.target(clusters),
-        job.edit,
-        access=allowed,
-        now=int(time.time()),
+def _announce(
+    outcomes: dict[UnitId, AutomationOutcome],
+    job: Commit,
+    prepared: Prepared,
+    source: SourceOutcome,
+    documents: Sequence[Document],
+) -> None:
+    """Put the commit into the outcomes; the first automation that changes something carries it."""
+    writing = [id_ for id_, edits in job.edits.items() if edits.files]
+    commit = "" if prepared.published else prepared.commit
+    for id_ in writing if commit else ():
+        lines = tuple(
+            f"{change.file}:{change.line}  {change.old} -> {change.new}" for change in job.edits[id_].changes
+        )
+        outcomes[id_] = replace(outcomes[id_], commit=commit, branch=job.branch, changes=lines)
+    proposes = any(spec.pull_request for spec in job.active)
+    if not commit and not proposes:
+        return
+    outcomes[writing[0]] = replace(
+        outcomes[writing[0]],
+        branch=job.branch,
+        diff=prepared.diff,
+        pending={
+            "prepared": prepared.as_json(),
+            "documents": [[item.file, item.index, item.data] for item in documents],
+        },
+        proposal=prepared.commit if proposes else "",
+        before=encode(source) if commit and prepared.same_branch else {},
     )
-    return f"{outcome.branch}@sha1:{done.commit}"
 
 
 def access(clusters: Clusters, *, allow_file_urls: bool) -> Access:
@@ -253,44 +242,6 @@ def access(clusters: Clusters, *, allow_file_urls: bool) -> Access:
     from weir.flow.write_back import Access
 
     return Access(secrets=clusters.secret, allow_file_urls=allow_file_urls)
-
-
-def _again(outcome: AutomationOutcome, config: StackConfig, clusters: Clusters) -> Commit:
-    """The job of an outcome in another process. Policies ask their registries only when the edit is done again."""
-    source, *rest = (Document(*given) for given in outcome.pending["documents"])
-    tree = UnitTree()
-    tree.declare(rest)
-    worker = ImageWorker(config, clusters, Store.default())
-    group = [one for one in tree.units.values() if one.spec.id.kind == AUTOMATION]
-    return Commit(group, parse_git_repository(source), LatePolicies(tree, worker), worker.registries)
-
-
-class LatePolicies(Mapping[UnitId, Candidates]):
-    """The policies of a tree, each resolved when it is first asked for."""
-
-    def __init__(self, tree: UnitTree, worker: ImageWorker) -> None:
-        self._tree = tree
-        self._worker = worker
-
-    @cached_property
-    def _found(self) -> Policies:
-        units = self._tree.units
-        repositories: dict[UnitId, Any] = {
-            unit: one.spec for unit, one in units.items() if unit.kind == REPOSITORY
-        }
-        chosen = [
-            self._worker.policy(one, repositories) for unit, one in units.items() if unit.kind == POLICY
-        ]
-        return {one.outcome.id: one.candidates for one in chosen if one.candidates}
-
-    def __getitem__(self, unit: UnitId) -> Candidates:
-        return self._found[unit]
-
-    def __iter__(self) -> Any:
-        return iter(self._found)
-
-    def __len__(self) -> int:
-        return len(self._found)
 
 
 def _after(source: SourceOutcome, prepared: Prepared) -> SourceOutcome | None:

@@ -98,6 +98,8 @@ class AutomationOutcome:
     """The commit as a unified diff, values of Secrets masked."""
     pending: dict[str, Any] = field(default_factory=dict)
     """What the push needs to know, in JSON; empty when another automation's push carries the commit."""
+    proposal: str = ""
+    """The commit that a pull request is to be open for, pushed already or not; empty when none is asked for."""
     before: dict[str, Any] = field(default_factory=dict)
     """The source as it is without the commit, encoded; empty when the source does not follow the branch."""
     error: str = ""
@@ -149,7 +151,7 @@ def encode(outcome: Outcome) -> dict[str, Any]:
             }
 
 
-_PUSHED: Final = ("commit", "branch", "changes", "diff", "pending", "before")
+_PUSHED: Final = ("commit", "branch", "changes", "diff", "pending", "proposal", "before")
 
 
 def decode(value: dict[str, Any]) -> Outcome:

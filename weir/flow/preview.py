@@ -9,13 +9,14 @@ from functools import partial
 
 import orjson
 
-from weir.edges.runs import objects_file
+from weir.edges.runs import objects_file, unit_file
 from weir.flow.conflicts import refuse_other_stack
 from weir.flow.moves import wanted_elsewhere
-from weir.flow.outcome import Problem, SourceOutcome, UnitOutcome
+from weir.flow.outcome import AutomationOutcome, PolicyOutcome, Problem, SourceOutcome, UnitOutcome, decode
 from weir.flow.plan import Request, plan_unit
 from weir.flow.remove import plan_removal
 from weir.flow.session import Session
+from weir.spec.artifact import Artifact
 from weir.spec.changes import ChangeSet
 from weir.spec.errors import WeirError
 from weir.spec.identity import UnitId
@@ -29,8 +30,9 @@ def plan_stack(session: Session) -> Iterator[UnitPlan]:
     outcomes = list(session.ahead)
     units = [outcome for outcome in outcomes if isinstance(outcome, UnitOutcome)]
     problems = [outcome for outcome in outcomes if isinstance(outcome, Problem)]
-    sources = [outcome for outcome in outcomes if isinstance(outcome, SourceOutcome) and outcome.error]
-    yield from (UnitPlan(id=source.id, error=source.error) for source in sources)
+    resolved = SourceOutcome | PolicyOutcome | AutomationOutcome
+    failed = [outcome for outcome in outcomes if isinstance(outcome, resolved) and outcome.error]
+    yield from (UnitPlan(id=unit.id, error=unit.error) for unit in failed)
     with ThreadPoolExecutor(4) as pool:
         yield from pool.map(lambda unit: _plan(session, unit, records.get(unit.id)), units)
     for problem in problems:
@@ -44,6 +46,24 @@ def plan_stack(session: Session) -> Iterator[UnitPlan]:
                 and record.id not in declared
             ):
                 yield _removal(session, record)
+
+
+def plan_commit(session: Session, outcome: AutomationOutcome) -> list[UnitPlan]:
+    """What an automation's commit would change in the cluster once it is merged: the units that it renders anew.
+
+    `session` is the run that built the commit.
+    """
+    artifact = Artifact(**outcome.pending["prepared"]["artifact"])
+    merged = session.at(outcome.spec.source, artifact)
+    records = _records(session)
+    units = [one for one in merged.ahead if isinstance(one, UnitOutcome) and _differs(session, one)]
+    return [_plan(merged, unit, records.get(unit.id)) for unit in units]
+
+
+def _differs(session: Session, unit: UnitOutcome) -> bool:
+    found = session.run.read_json(unit_file(unit.id))
+    known = decode(found) if isinstance(found, dict) else None
+    return not isinstance(known, UnitOutcome) or known.digest != unit.digest
 
 
 def _records(session: Session) -> Mapping[UnitId, UnitRecord]:

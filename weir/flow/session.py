@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from weir.edges.local_folder import import_folder
@@ -14,8 +15,10 @@ from weir.flow.load import Loaded, bootstrap_document, load_folder, load_tree
 from weir.flow.outcome import Problem
 from weir.flow.resolve import sync
 from weir.flow.work import Overrides, StackOutputs, Worker
+from weir.spec.artifact import Artifact
 from weir.spec.errors import WeirError
 from weir.spec.git_repository import parse_git_repository
+from weir.spec.identity import UnitId
 from weir.spec.stack import StackConfig
 
 
@@ -28,6 +31,17 @@ class Session:
     clusters: Clusters
     ahead: Ahead
     store: Store
+    load: Callable[[], Loaded]
+    stack_outputs: StackOutputs
+
+    def at(self, source: UnitId, artifact: Artifact) -> Session:
+        """A run in a folder of its own in which a source has another artifact, and nothing is automated."""
+        run = Run(self.run.scratch(), self.run.pid)
+        overrides = Overrides(artifacts={str(source): artifact})
+        worker = Worker(
+            self.config, self.clusters, self.store, run, stack_outputs=self.stack_outputs, overrides=overrides
+        )
+        return replace(self, run=run, ahead=Ahead(worker, run, self.load, automate=False))
 
 
 def open_session(
@@ -50,7 +64,15 @@ def open_session(
             return load_folder(folder / config.objects)
         return _load_source(config, clusters, store, overrides or Overrides())
 
-    return Session(config=config, run=run, clusters=clusters, store=store, ahead=Ahead(worker, run, load))
+    return Session(
+        config=config,
+        run=run,
+        clusters=clusters,
+        store=store,
+        ahead=Ahead(worker, run, load, automate=not overrides),
+        load=load,
+        stack_outputs=stack_outputs,
+    )
 
 
 def _load_source(config: StackConfig, clusters: Clusters, store: Store, overrides: Overrides) -> Loaded:

@@ -63,6 +63,16 @@ class Overrides:
     """Branch, tag, commit or full ref."""
     folders: Mapping[str, Path] = field(default_factory=dict)
     """A local folder."""
+    artifacts: Mapping[str, Artifact] = field(default_factory=dict)
+    """What is in the store already."""
+
+    def __bool__(self) -> bool:
+        """Whether anything is looked at instead."""
+        return bool(self.refs or self.folders or self.artifacts)
+
+    def artifact(self, source: UnitId) -> Artifact | None:
+        """The artifact to take, None for the source's own."""
+        return self.artifacts.get(str(source))
 
     def ref(self, source: UnitId) -> str:
         """The ref to look at, empty for the source's own."""
@@ -113,8 +123,9 @@ class Worker:
             raise TypeError(spec)
         started = time.monotonic()
         outcome = SourceOutcome(spec=spec, document=declared.document, artifact=None)
-        folder = self._overrides.folder(spec.id)
-        if folder:
+        if given := self._overrides.artifact(spec.id):
+            return replace(outcome, artifact=given)
+        if folder := self._overrides.folder(spec.id):
             return replace(outcome, artifact=import_folder(self._store, folder))
         last = self._previous.read(spec)
         try:
