@@ -152,6 +152,7 @@ def test_a_policy_that_is_suspended_keeps_what_is_in_use_and_asks_nothing(place:
     assert place.version(choice) == "1.0.0"
     assert choice.decision.reason == "ImagePolicy/apps/web is suspended"
     assert place.choose(policy=place.policy(suspend=True)).image is None
+    assert place.candidates(place.policy(suspend=True)).name == str(place.image())
     assert place.requests() == []
 
 

@@ -15,7 +15,7 @@ from tests.support.image_place import Place
 from tests.support.registry import Registry, running_registry
 from weir.edges.kept import Kept
 from weir.spec.errors import SourceError, StopRequested
-from weir.spec.image_policy import MINIMUM_AGE
+from weir.spec.image_policy import ALLOW_DOWNGRADE, MINIMUM_AGE
 
 LIST, MANIFEST = "/team/app/tags/list", "/team/app/manifests/"
 OLD = "2024-01-02T03:04:05Z"
@@ -142,6 +142,15 @@ def test_a_tag_that_cannot_be_read_is_passed_over(
     choice = place.candidates(place.policy(**fields), place.repository("team/broken")).choose(None)
     assert place.version(choice) == ("1.0.0" if "annotations" in fields else f"1.0.0@{good}")
     assert any("9.9.9" in warning for warning in choice.warnings)
+
+
+def test_the_tag_in_use_stays_when_it_cannot_be_read(place: Place, registry: Registry) -> None:
+    registry.push("team/half", "1.0.0", OLD)
+    registry.tag_many("team/half", "sha256:" + "d" * 64, ["2.0.0"])
+    policy = place.policy(annotations={ALLOW_DOWNGRADE: "true"}, **KEEP)
+    in_use = place.image("team/half", ":2.0.0")
+    held = place.candidates(policy, place.repository("team/half")).choose(in_use)
+    assert (held.image, held.decision.verdict) == (in_use, "hold")
 
 
 def test_a_registry_full_of_tags_that_cannot_be_read_is_given_up(place: Place, registry: Registry) -> None:

@@ -12,6 +12,7 @@ from tests.support.fault_proxy import Fault, FaultProxy
 from tests.support.image_place import DAY, Place
 from tests.support.registry import Registry, running_registry
 from weir.edges.kept import Kept
+from weir.flow import image_scans
 from weir.flow.image_choice import Choice
 from weir.spec.errors import SourceError
 from weir.spec.image_policy import MINIMUM_AGE, MISSING_TAG
@@ -143,3 +144,31 @@ def test_a_registry_that_is_down_is_reported_for_the_container(place: Place) -> 
     choice = choose(place, ":1.2", "semver:~1")
     assert place.version(choice) == "v1.10"
     assert "these are the tags of 20" in choice.warnings[0]
+
+
+def test_of_many_known_tags_a_run_looks_at_a_few_again_each_in_its_turn(
+    place: Place, registry: Registry, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(image_scans, "LOOKED_AT_AGAIN", 2)
+    digest = registry.push("team/many", "b-0", FIRST)
+    registry.tag("team/many", digest, *(f"b-{n}" for n in range(1, 6)))
+    seen = []
+    for _ in range(4):
+        choose(place, ":b-5", "glob:b-*", repository="team/many")
+        seen.append({name for name in manifests(place) if name.startswith("b-")})
+        place.now += 60
+    assert seen[0] == set.union(*seen[1:])
+    assert [len(tags) for tags in seen] == [6, 2, 2, 2]
+    registry.push("team/many", "b-new", SECOND)
+    assert place.version(choose(place, ":b-5", "glob:b-*", repository="team/many")) == "b-new"
+
+
+def test_a_tag_is_looked_at_again_before_it_is_chosen(
+    place: Place, registry: Registry, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(image_scans, "LOOKED_AT_AGAIN", 0)
+    for tag, created in (("c-1", FIRST), ("c-2", SECOND), ("c-3", THIRD)):
+        registry.push("team/again", tag, created)
+    assert place.version(choose(place, ":c-1", "glob:c-*", repository="team/again")) == "c-3"
+    registry.push("team/again", "c-3", "2023-01-01T00:00:00Z")
+    assert place.version(choose(place, ":c-1", "glob:c-*", repository="team/again")) == "c-2"

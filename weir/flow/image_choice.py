@@ -71,7 +71,7 @@ class BuildDates(Mapping[str, float]):
 
     def __getitem__(self, tag: str) -> float:
         try:
-            return self.repository.born(self.repository.digest(tag))
+            return self.repository.built(tag)
         except _BROKEN as err:
             self.broken[tag] = str(err)
             raise KeyError(tag) from err
@@ -127,10 +127,12 @@ def _choose_readable(line: Line, current: Image | None, dates: BuildDates) -> Ch
         if not decision.tag or decision.verdict == "hold":
             return Choice(image=current, decision=decision, warnings=tuple(broken))
         try:
+            if decision.moves and not line.repository.confirm(decision.tag):
+                continue
             choice = _with_digest(line, current, decision)
             return replace(choice, warnings=(*broken, *choice.warnings))
         except _BROKEN as err:
-            if len(broken) == _MOST_BROKEN:
+            if decision.tag == tag or len(broken) == _MOST_BROKEN:
                 raise
             broken.append(f"{decision.tag} is passed over: {err}")
             tags = tuple(other for other in tags if other != decision.tag)

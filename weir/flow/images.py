@@ -84,7 +84,7 @@ class Candidates:
 
     spec: ImagePolicySpec
     name: str
-    """The name of the image as its ImageRepository writes it; empty when the policy is suspended."""
+    """The name of the image as its ImageRepository writes it."""
     line: Line | None
     """None when the policy is suspended."""
     choices: Once[Image | None, Choice]
@@ -147,9 +147,11 @@ class Registries:
             SourceError: no tags; names the policy and the ImageRepository.
             StopRequested: the run was cancelled.
         """
+        declared = repositories.get(policy.repository)
         if policy.suspend:
-            return Candidates(spec=policy, name="", line=None, choices=Once())
-        repository = self._allowed(policy, repositories.get(policy.repository))
+            name = declared.image if declared else policy.repository.name
+            return Candidates(spec=policy, name=name, line=None, choices=Once())
+        repository = self._allowed(policy, declared)
         parsed = TagPolicy.parse(policy)
         scan = _about(policy.where, lambda: self.scan(repository))
         line = Line(

@@ -30,3 +30,8 @@ class Once(Generic[K, V]):
                 answer.set_exception(err)
                 raise
         return answer.result()
+
+    def known(self, key: K) -> V | None:
+        """The value of a key that is worked out already, None for one that is not or that ended with an error."""
+        answer = self._answers.get(key)
+        return answer.result() if answer and answer.done() and answer.exception() is None else None
