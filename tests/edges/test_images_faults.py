@@ -122,6 +122,14 @@ def test_one_repository_that_fails_leaves_the_other_alone(place: Place) -> None:
     assert time.monotonic() - began < 5
 
 
+@pytest.mark.parametrize("host", ["0x7f.1", "127.0.0.2"])
+def test_a_name_that_turns_out_to_be_this_machine_is_not_asked(place: Place, host: str) -> None:
+    sneaky = place.repository(image=f"{host}:{place.proxy.port}/team/app", timeout="2s")
+    with pytest.raises(SourceError, match=r"ImagePolicy/apps/web: .*ImageRepository/apps/app: "):
+        place.candidates(place.policy(), sneaky)
+    assert place.requests() == []
+
+
 def test_names_that_are_no_tags_are_never_chosen(place: Place, registry: Registry) -> None:
     digest = registry.push("team/hostile", "1.0.0", OLD)
     registry.tag_many("team/hostile", digest, HOSTILE)
