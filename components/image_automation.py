@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TypedDict
+from typing import TYPE_CHECKING, TypedDict
 
 import pulumi
 
 from components.dynamic import image_automation
-from weir.spec.image_automation import ImageAutomationSpec
+
+if TYPE_CHECKING:
+    from weir.spec.image_automation import ImageAutomationSpec
 
 
 class ImageUpdateAutomationArgs(TypedDict):

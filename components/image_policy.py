@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TypedDict
+from typing import TYPE_CHECKING, TypedDict
 
 import pulumi
 
 from components.dynamic import image_policy
-from weir.spec.image_policy import ImagePolicySpec
+
+if TYPE_CHECKING:
+    from weir.spec.image_policy import ImagePolicySpec
 
 
 class ImagePolicyArgs(TypedDict):

@@ -14,6 +14,7 @@ from components.image_automation import ImageUpdateAutomation
 from components.image_policy import ImagePolicy
 from components.kustomization import Kustomization, KustomizationArgs
 from components.source import Source
+from components.sync_marks import SyncMarks
 from weir.flow.clusters import Clusters
 from weir.flow.outcome import (
     AutomationOutcome,
@@ -40,6 +41,7 @@ class Registry:
         self._automations: dict[UnitId, asyncio.Future[asyncio.Task[bool]]] = {}
         self._writers: dict[UnitId, list[pulumi.Resource]] = {}
         self._units: dict[UnitId, asyncio.Task[Kustomization | None]] = {}
+        self._marks = SyncMarks(clusters)
         self._problems: list[str] = []
 
     def add(self, outcome: Outcome) -> None:
@@ -64,6 +66,8 @@ class Registry:
         after = pulumi.ResourceOptions(depends_on=self._writers.get(outcome.id, []))
         source = Source(name_of(outcome.id), {"spec": outcome.spec}, after)
         self._sources[outcome.id] = source
+        if outcome.id in self._writers:
+            self._marks.source(outcome)
         _tell(source, outcome.error, outcome.warnings)
 
     def _add_policy(self, outcome: PolicyOutcome) -> None:
@@ -118,7 +122,9 @@ class Registry:
         pulumi.export(
             str(outcome.id), {"revision": unit.revision, "ready": unit.ready, "objects": unit.objects}
         )
-        return unit if await unit.succeeded() else None
+        succeeded = await unit.succeeded()
+        self._marks.unit(outcome.spec.source, succeeded=succeeded)
+        return unit if succeeded else None
 
     def add_orphan(self, unit: UnitId) -> None:
         """Register a unit that only the cluster remembers, to be removed with its objects."""
@@ -129,6 +135,7 @@ class Registry:
         """Wait for all units; say what is left out and what will be removed. Raises RunError when a unit is missing."""
         await asyncio.gather(*self._units.values())
         await asyncio.gather(*[await automation for automation in self._automations.values()])
+        await self._marks.move()
         for unit, where in sorted(unsupported.items()):
             pulumi.log.warn(
                 f"{where}: {unit} is not acted on: this version knows GitRepository, Kustomization, ImageRepository, "

@@ -110,6 +110,7 @@ def test_a_pushed_tag_is_previewed_committed_and_rolled_out(world: World, regist
     )
     assert world.repo.files()["web/web.yaml"] == manifest(world, registry, "6.5.1")
     assert image_of(world) == f"{name}:6.5.1"
+    assert world.repo.git("rev-parse", f"refs/tags/weir-sync/{world.stack.name}") == commit
     world.stack.expect_clean()
     world.stack.up().must()
     assert world.repo.head() == commit, "it does not follow its own commit"

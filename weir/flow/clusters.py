@@ -28,7 +28,7 @@ class Clusters:
 
     def __init__(self, config: ClusterConfig, options: OptionsConfig, stack: str) -> None:
         self._config = config
-        self._options = options
+        self.options = options
         self._stack = stack
         self._lock = threading.Lock()
         self._targets: dict[tuple[str, ...], tuple[Kube, Discovery]] = {}
@@ -51,7 +51,7 @@ class Clusters:
 
     def target(self, spec: KustomizationSpec) -> tuple[Kube, Discovery]:
         """The cluster and identity a unit applies with (kubeConfig, serviceAccountName)."""
-        account = spec.service_account or self._options.default_service_account
+        account = spec.service_account or self.options.default_service_account
         user = f"system:serviceaccount:{spec.id.namespace}:{account}" if account else ""
         key = (
             spec.kube_config_secret and spec.id.namespace,
