@@ -161,7 +161,7 @@ def test_nothing_to_propose() -> None:
 
 
 SAID: list[tuple[object, str]] = [
-    ({"message": "a\r\nb\x1b[31m\u202ec"}, "(a b [31m c)"),
+    ({"message": "a\r\nb\x1b[31m\u202ec\u061c\u200bd é“中”"}, "(a b [31m c d é“中”)"),
     ({"message": f"token {TOKEN} is bad"}, "(token *** is bad)"),
     ({"message": "x" * 1000}, f"({'x' * 297}...)"),
     ({"message": {"title": ["is blank", "is bad"], "labels": ["no"]}}, "(title: is blank; title: is bad; labels: no)"),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import threading
 import time
 from collections.abc import Callable, Mapping
@@ -32,7 +31,6 @@ MOST_PAGES: Final = 100
 
 _SHOWN: Final = 300
 _TEXTS: Final = ("message", "error", "error_description", "errors", "detail")
-_HIDDEN: Final = re.compile(r"[^\x20-\x7e\xa1-\u02ff\u0370-\u1fff\u3040-\ud7ff]+")
 _HEADERS: Final[dict[ForgeKind, dict[str, str]]] = {
     "github": {"Accept": "application/vnd.github+json", "X-GitHub-Api-Version": "2022-11-28"},
     "gitlab": {"Accept": "application/json"},
@@ -41,7 +39,7 @@ _HEADERS: Final[dict[ForgeKind, dict[str, str]]] = {
 _SCHEMES: Final[dict[ForgeKind, str]] = {"github": "Bearer", "gitlab": "Bearer", "gitea": "token"}
 _RIGHTS: Final[dict[ForgeKind, str]] = {
     "github": "give it `Pull requests: write` (and `Issues: write` for new labels), or the scope `repo`",
-    "gitlab": "give it the scope `api` and the role Developer, for labels Planner or more",
+    "gitlab": "give it the scope `api` and at least the role Developer",
     "gitea": "give it the scopes `write:repository` and `write:issue`, and its account write access",
 }
 _NO_API: Final = f"check that {PULL_REQUEST_API} names the API of that kind of forge"
@@ -190,7 +188,7 @@ class Api:
         except ValueError:
             return ""
         text = "; ".join(_texts(document)).replace(self._access.token, "***")
-        text = " ".join(_HIDDEN.sub(" ", text).split())
+        text = " ".join("".join(one if one.isprintable() else " " for one in text).split())
         return text if len(text) <= _SHOWN else f"{text[: _SHOWN - 3]}..."
 
 
