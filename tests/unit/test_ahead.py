@@ -52,6 +52,7 @@ class Scripted:
         self.children: dict[str, tuple[Document, ...]] = {}
         self.hanging: dict[str, threading.Event] = {}
         self.calls: list[str] = []
+        self.automates = False
 
     def source(self, declared: Declared, _sources: Mapping[UnitId, SourceOutcome]) -> SourceOutcome:
         """Resolve, perhaps after somebody lets go."""
@@ -60,7 +61,9 @@ class Scripted:
             waiting.wait(30)
         spec = cast("GitRepositorySpec", declared.spec)
         artifact = Artifact(revision="main@sha1:1", digest="sha256:1")
-        return SourceOutcome(spec=spec, document=declared.document, artifact=artifact)
+        return SourceOutcome(
+            spec=spec, document=declared.document, artifact=artifact, automates=self.automates
+        )
 
     def finish(self) -> None:
         """Nothing waits for the end."""
