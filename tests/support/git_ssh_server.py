@@ -19,8 +19,17 @@ _SERVICES = ("git-upload-pack", "git-receive-pack")
 class GitSshServer:
     """Bare repositories under `root`, served to one user key. Use as a context manager."""
 
-    def __init__(self, root: Path, *, passphrase: str | None = None, key_type: str = "ssh-ed25519") -> None:
+    def __init__(
+        self,
+        root: Path,
+        *,
+        passphrase: str | None = None,
+        key_type: str = "ssh-ed25519",
+        read_only: bool = False,
+    ) -> None:
         self.root = root
+        self.read_only = read_only
+        """Whether pushes are refused, in the words of a host of deploy keys."""
         self.host_key = asyncssh.generate_private_key("ssh-ed25519")
         self.user_key = asyncssh.generate_private_key(key_type)
         self.identity: bytes = self.user_key.export_private_key("openssh", passphrase)
@@ -101,6 +110,12 @@ class GitSshServer:
         if len(words) != 2 or words[0] not in _SERVICES:
             process.stderr.write(b"only git is served here\n")
             process.exit(128)
+            return
+        if self.read_only and words[0] == "git-receive-pack":
+            process.stderr.write(
+                b"ERROR: The key you are authenticating with has been marked as read only.\n"
+            )
+            process.exit(1)
             return
         environment = {"PATH": "/usr/bin:/bin", "GIT_CONFIG_NOSYSTEM": "1", "HOME": "/nonexistent"}
         environment["GIT_PROTOCOL"] = process.env.get("GIT_PROTOCOL", "")

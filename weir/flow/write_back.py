@@ -13,7 +13,6 @@ that cache is gone, the commit is made again, with the same id.
 from __future__ import annotations
 
 import contextlib
-import difflib
 import random
 import time
 from collections.abc import Iterator, Mapping
@@ -23,10 +22,11 @@ from typing import Any, Final
 from weir.edges.git.refusals import RejectedError
 from weir.edges.git.writing import Base, Update
 from weir.edges.store import Store
+from weir.edit.summary import format_diff
 from weir.flow import push_rules
 from weir.flow.push_rules import Target
 from weir.flow.resolve import sync
-from weir.flow.write_work import Access, Edit, Edits, Proposal, open_work
+from weir.flow.write_work import Access, Edit, Edits, open_work
 from weir.spec.artifact import Artifact
 from weir.spec.errors import StopRequested, WeirError
 
@@ -49,7 +49,7 @@ class Prepared:
     raw: str
     """The commit itself as Git keeps it, signature and all: it names its files and does not hold them."""
     diff: str
-    """The change of the files as unified diffs."""
+    """The change of the files as unified diffs, without secret values."""
     artifact: Artifact
     """What the GitRepository would yield at this commit."""
     same_branch: bool
@@ -113,7 +113,7 @@ def prepare(
         commit=proposal.commit,
         base=proposal.base,
         raw=proposal.raw.decode("utf-8", "replace"),
-        diff=_diff(proposal),
+        diff=format_diff(proposal.before, proposal.after),
         artifact=artifact,
         same_branch=push_rules.follows(target),
         published=proposal.published,
@@ -207,16 +207,3 @@ def _naming(where: str) -> Iterator[None]:
         if not err.message.startswith(where):
             err.message = f"{where}: {err.message}"
         raise
-
-
-def _diff(proposal: Proposal) -> str:
-    """Unified diffs of the files, in the order of their paths."""
-    lines: list[str] = []
-    for path, old in proposal.before.items():
-        was, now = (_lines(content) for content in (old, proposal.after[path]))
-        lines += difflib.unified_diff(was, now, f"a/{path}", f"b/{path}", n=1, lineterm="")
-    return "".join(f"{line}\n" for line in lines)
-
-
-def _lines(content: bytes) -> list[str]:
-    return content.decode("utf-8", "replace").splitlines()

@@ -12,6 +12,7 @@ from typing import Final
 from weir.edges.folders import cache_root
 from weir.edges.git import failures, history, objects, writing
 from weir.edges.git.cache import CacheRepository, DamagedCacheError, open_cache
+from weir.edges.git.grafting import Graft, graft_changes
 from weir.edges.git.refusals import RejectedError
 from weir.edges.git.remote import list_refs, moved
 from weir.edges.git.session import Session
@@ -34,6 +35,8 @@ class Edits:
     files: Mapping[str, bytes]
     """New content of files that are there, by path."""
     message: str
+    graft: Graft | None = None
+    """A folder to take from another commit, instead of files."""
 
 
 Edit = Callable[[Base], Edits | None]
@@ -47,13 +50,18 @@ class Access:
     secrets: Secrets
     allow_file_urls: bool = False
     cache_dir: Path | None = None
-    """Where the caches of sources are, None for this user's own."""
+    """None for this user's own."""
     stop: threading.Event | None = None
+
+    @property
+    def sources(self) -> Path:
+        """Where the caches of sources are."""
+        return self.cache_dir or cache_root() / "git"
 
     @property
     def outbox(self) -> Path:
         """Where commits wait that were not pushed yet, apart from the caches of sources."""
-        return (self.cache_dir or cache_root() / "git") / "outbox"
+        return self.sources / "outbox"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -159,9 +167,7 @@ class Work:
             self._verify(cache, found)
         base = Base(self._root, self._session, found.commit)
         edits = edit(base) or Edits(files={}, message="")
-        before = {path: base.read(path) for path in sorted(edits.files)}
-        after = {path: edits.files[path] for path, content in before.items() if content != edits.files[path]}
-        before = {path: before[path] for path in after}
+        before, after = self._contents(base, edits)
         new = NewCommit(
             base=base.commit,
             files=after,
@@ -169,6 +175,7 @@ class Work:
             author=target.author,
             at=now,
             sign=target.signer,
+            graft=edits.graft,
         )
         with self._open() as cache:
             commit = writing.commit_files(cache, new)
@@ -177,7 +184,18 @@ class Work:
                 base=base.commit, commit=commit, raw=raw, updates=(), before=before, after=after
             )
             name = "" if target.ref.commit else found.name
-            return self._placed(cache, proposal, name) if after else proposal
+            return self._placed(cache, proposal, name) if commit != base.commit else proposal
+
+    def _contents(self, base: Base, edits: Edits) -> tuple[Mapping[str, bytes], Mapping[str, bytes]]:
+        """The files that edits change, before and after."""
+        if edits.graft:
+            with self._open() as cache:
+                if not cache.has(edits.graft.commit):
+                    cache.fetch(self._session.url, edits.graft.commit)
+                return graft_changes(cache, base.commit, edits.graft)
+        before = {path: base.read(path) for path in sorted(edits.files)}
+        after = {path: edits.files[path] for path, content in before.items() if content != edits.files[path]}
+        return {path: before[path] for path in after}, after
 
     def _verify(self, cache: CacheRepository, found: git_ref.Target) -> None:
         """Sign nothing that the source would refuse."""

@@ -125,12 +125,12 @@ def _read_ssh(data: Mapping[str, bytes]) -> tuple[bytes, bytes]:
             f"Secret: found no {found}, expected identity and known_hosts for an ssh:// URL", hint=hint
         )
     identity = data["identity"].replace(b"\r\n", b"\n").strip() + b"\n"
-    return _unlocked(identity, data.get("password", b"")), data["known_hosts"].replace(
+    return unlocked(identity, data.get("password", b"")), data["known_hosts"].replace(
         b"\r\n", b"\n"
     ).strip() + b"\n"
 
 
-def _unlocked(identity: bytes, password: bytes) -> bytes:
+def unlocked(identity: bytes, password: bytes) -> bytes:
     """The private key without its passphrase: ssh would ask for it on a terminal or through a program."""
     from cryptography.exceptions import UnsupportedAlgorithm
     from cryptography.hazmat.primitives import serialization as form
