@@ -69,6 +69,11 @@ class Ahead:
         """Units of Flux kinds that this version does not act on."""
         return self._tree.unsupported
 
+    @property
+    def units(self) -> Mapping[UnitId, Declared]:
+        """Everything that is declared; complete when the outcomes are out."""
+        return self._tree.units
+
     def __iter__(self) -> Iterator[Outcome]:
         """Yield outcomes as they become certain, as if every commit of an automation were pushed."""
         return self.outcomes(lambda _: True)

@@ -9,7 +9,7 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from weir.edges.store import Store
 from weir.edit.image import Image
@@ -28,7 +28,7 @@ from weir.spec.image_repository import ImageRepositorySpec
 from weir.spec.stack import StackConfig
 
 if TYPE_CHECKING:
-    from weir.edges.git.writing import Base
+    from weir.edges.git.writing import Base, Signer
     from weir.flow.clusters import Clusters
     from weir.flow.write_back import Access, Edits, Prepared, Target
 
@@ -170,7 +170,7 @@ class Commit:
             checkout=spec.checkout,
             push=spec.push,
             author=spec.author,
-            signer=_signer(spec, clusters),
+            signer=signer_of(spec, clusters),
         )
 
     def edit(self, base: Base) -> Edits | None:
@@ -255,7 +255,8 @@ def _automation(declared: Declared) -> ImageAutomationSpec:
     return declared.spec
 
 
-def _signer(spec: ImageAutomationSpec, clusters: Clusters) -> Any:
+def signer_of(spec: ImageAutomationSpec, clusters: Clusters) -> Signer | None:
+    """What signs the commits of an automation, None for nothing. Raises WeirError when the key cannot be read."""
     if spec.signing is None:
         return None
     from weir.edges.git.signing import read_signer

@@ -14,6 +14,7 @@ from typing import Final
 
 from weir.edges.git import objects
 from weir.edges.git.cache import CacheRepository, DamagedCacheError, Entry, open_cache
+from weir.edges.git.grafting import Graft, graft_tree
 from weir.edges.git.importing import LINK, list_commit
 from weir.edges.git.refusals import explain_push
 from weir.edges.git.session import Session
@@ -41,6 +42,8 @@ class NewCommit:
     at: int
     """Seconds since the epoch, as author's and committer's time."""
     sign: Signer | None = None
+    graft: Graft | None = None
+    """A folder that is taken from another commit; then there are no files."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -102,9 +105,9 @@ def commit_files(cache: CacheRepository, new: NewCommit) -> str:
     """Make a commit in the cache and return its id: the base's own id when no file differs.
 
     Raises:
-        SourceError: a path that is no regular file of the base.
+        SourceError: a path that is no regular file of the base, or a folder that is not in the other commit.
     """
-    tree = _write_tree(cache, new.base, new.files)
+    tree = graft_tree(cache, new.base, new.graft) if new.graft else _write_tree(cache, new.base, new.files)
     if not tree:
         return new.base
     return write_commit(cache, _format_commit(new, tree))
