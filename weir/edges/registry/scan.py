@@ -12,8 +12,8 @@ import orjson
 from weir.edges.kept import Kept, key_of
 from weir.edges.registry.client import Client
 from weir.edges.registry.errors import RegistryError
-from weir.edges.registry.names import ImageName
 from weir.edges.registry.tags import Page, join, list_pages
+from weir.spec.image_name import ImageName
 
 _FORM: Final = "tags 1"
 
