@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from tests.support.forge import TOKEN, running_forge
 from tests.support.registry import Registry, running_registry
 from tests.support.world import Obj, World
 
@@ -28,8 +29,8 @@ def image_object(world: World, kind: str, name: str, spec: dict[str, Any], **ann
     return {"apiVersion": API, "kind": kind, "metadata": meta, "spec": spec}
 
 
-def automation(world: World, registry: Registry, **policy: Any) -> list[Obj]:
-    """A repository, a policy of patch versions, and an automation that commits to main."""
+def automation(world: World, registry: Registry, branch: str = "main", **annotations: str) -> list[Obj]:
+    """A repository, a policy of patch versions, and an automation that commits to a branch."""
     return [
         image_object(
             world,
@@ -41,7 +42,7 @@ def automation(world: World, registry: Registry, **policy: Any) -> list[Obj]:
             world,
             "ImagePolicy",
             "podinfo",
-            {"imageRepositoryRef": {"name": "podinfo"}, "policy": {"semver": {"range": "6.x"}}, **policy},
+            {"imageRepositoryRef": {"name": "podinfo"}, "policy": {"semver": {"range": "6.x"}}},
         ),
         image_object(
             world,
@@ -55,10 +56,11 @@ def automation(world: World, registry: Registry, **policy: Any) -> list[Obj]:
                         "author": {"name": "Weir", "email": "weir@example.com"},
                         "messageTemplate": "Images:{{range .Changed.Changes}} {{.OldValue}} to {{.NewValue}}{{end}}",
                     },
-                    "push": {"branch": "main"},
+                    "push": {"branch": branch},
                 },
                 "update": {"path": "./web", "strategy": "Setters"},
             },
+            **annotations,
         ),
     ]
 
@@ -102,7 +104,7 @@ def test_a_pushed_tag_is_previewed_committed_and_rolled_out(world: World, regist
     assert f"spec.template.spec.containers[web].image: {name}:6.5.0 -> {name}:6.5.1" in shown
     assert world.repo.head() == first, "a preview writes nothing"
 
-    done = world.stack.up().must()
+    world.stack.up().must()
     commit = world.repo.head()
     assert commit != first
     assert world.repo.git("log", "-1", "--format=%an <%ae>%n%B").strip() == (
@@ -114,3 +116,46 @@ def test_a_pushed_tag_is_previewed_committed_and_rolled_out(world: World, regist
     world.stack.expect_clean()
     world.stack.up().must()
     assert world.repo.head() == commit, "it does not follow its own commit"
+
+
+def test_an_automation_opens_one_pull_request_and_its_merge_rolls_out(
+    world: World, registry: Registry
+) -> None:
+    name = f"{registry.host}/{IMAGE}"
+    world.repo = world.server.repo(f"team/{world.namespace}")
+    registry.push(IMAGE, "6.5.0")
+    first = world.commit({"web/web.yaml": manifest(world, registry, "6.5.0")})
+    with running_forge("gitea") as forge:
+        repository = forge.repository(f"team/{world.namespace}", "main", "images")
+        world.rest.apply({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": world.flux}})
+        secret = {"metadata": {"name": "forge", "namespace": world.flux}, "stringData": {"token": TOKEN}}
+        world.rest.apply({"apiVersion": "v1", "kind": "Secret", **secret})
+        pull_request = {
+            "weir.dev/pull-request": "gitea",
+            "weir.dev/pull-request-api": forge.access().api,
+            "weir.dev/pull-request-secret": "forge",
+            "weir.dev/pull-request-labels": "images",
+        }
+        documents = automation(world, registry, "images", **pull_request)
+        world.units(*documents, world.unit("web", "./web", wait=True, timeout="1m"))
+        world.stack.up().must()
+        registry.push(IMAGE, "6.5.1")
+        world.stack.up().must()
+        assert world.repo.head() == first
+        proposed = world.repo.head("images")
+        assert world.repo.files("images")["web/web.yaml"] == manifest(world, registry, "6.5.1")
+        (pull,) = repository.pulls
+        assert (pull.head, pull.base, pull.labels) == ("images", "main", ["images"])
+        assert pull.title == f"Images: {name}:6.5.0 to {name}:6.5.1"
+        assert f'+          image: "{name}:6.5.1"' in pull.body
+        assert f"Deployment/{world.namespace}/web" in pull.body, "what would change in the cluster"
+        assert image_of(world) == f"{name}:6.5.0"
+        world.stack.expect_clean()
+        world.stack.up().must()
+        assert world.repo.head("images") == proposed
+        assert len(repository.pulls) == 1
+
+        world.repo.git("update-ref", "refs/heads/main", proposed)
+        world.stack.up().must()
+        assert image_of(world) == f"{name}:6.5.1"
+        assert not forge.misuse

@@ -44,7 +44,9 @@ _PERSON: Final = re.compile(r"[^<>\x00-\x1f\x7f]*", re.ASCII)
 _EMAIL: Final = re.compile(r"[^<>\x00-\x20\x7f]+", re.ASCII)
 _OPTION: Final = re.compile(r"[^=\x00-\x1f\x7f]+", re.ASCII)
 _LINE: Final = re.compile(r"[^\x00-\x1f\x7f]*", re.ASCII)
-_API: Final = re.compile(r"https://[^\s/@?#]+(/[^\s@?#]*)?", re.ASCII)
+_API: Final = re.compile(
+    r"(https://[^\s/@?#]+|http://(localhost|127\.0\.0\.1|\[::1\])(:[0-9]+)?)(/[^\s@?#]*)?", re.ASCII
+)
 _ANNOTATIONS: Final = "metadata.annotations"
 
 
@@ -256,9 +258,8 @@ def _parse_update(fields: Fields | None) -> str:
 
 def _parse_pull_request(own: Fields) -> PullRequestSpec | None:
     forge = own.text(PULL_REQUEST, "", one_of=("github", "gitlab", "gitea"))
-    api = own.text(
-        PULL_REQUEST_API, "", form=_API, expected="an https:// URL without user, query and fragment"
-    )
+    expected = "an https:// URL without user, query and fragment (http:// only for this machine itself)"
+    api = own.text(PULL_REQUEST_API, "", form=_API, expected=expected)
     title = own.text(PULL_REQUEST_TITLE, "", form=_LINE, expected="a text of one line")
     labels = own.text(PULL_REQUEST_LABELS, "", form=_LINE, expected="labels with ',' between")
     secret = own.name(PULL_REQUEST_SECRET, "")
