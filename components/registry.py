@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Final
 
 import pulumi
@@ -29,6 +29,8 @@ from weir.spec.identity import UnitId
 
 NAMED: Final = 20
 """Objects named in one message."""
+DIFF_LINES: Final = 200
+"""Lines of a commit's diff in one message."""
 
 
 class Registry:
@@ -81,7 +83,8 @@ class Registry:
         _tell(automation, outcome.error, outcome.warnings)
         if outcome.changes:
             title = f"commit {outcome.commit[:8]} on {outcome.branch}:"
-            pulumi.log.info("\n".join(filter(None, [title, *outcome.changes, outcome.diff])), automation)
+            diff = _some(outcome.diff.splitlines(), DIFF_LINES)
+            pulumi.log.info("\n".join([title, *_some(outcome.changes, NAMED), *diff]), automation)
         self._automation(outcome.id).set_result(asyncio.create_task(self._as_announced(automation, outcome)))
 
     def _automation(self, unit: UnitId) -> asyncio.Future[asyncio.Task[bool]]:
@@ -99,8 +102,8 @@ class Registry:
             self._problems.append(f"{outcome.id}: {error}")
             pulumi.log.error(error, automation)
         elif outcome.commit and revision != announced(outcome):
-            others = f"somebody else pushed to {outcome.branch} meanwhile; units follow with the next run"
-            pulumi.log.warn(f"{outcome.id}: {others}", automation)
+            text = f"{announced(outcome)} is not in Git: somebody else pushed meanwhile, or this run leaves it out"
+            pulumi.log.warn(f"{outcome.id}: {text}; units follow with the next run", automation)
         return not error and revision == announced(outcome)
 
     async def _add_unit(self, outcome: UnitOutcome) -> Kustomization | None:
@@ -155,14 +158,18 @@ class Registry:
             return
         for record in records:
             if record.id.kind == "Kustomization" and record.id not in self._units:
-                names = [f"delete  {item}" for item, _ in record.inventory]
-                more = [f"... and {len(names) - NAMED} more"] if len(names) > NAMED else []
-                pulumi.log.info("\n".join([f"{record.id} is no longer declared:", *names[:NAMED], *more]))
+                names = _some([f"delete  {item}" for item, _ in record.inventory], NAMED)
+                pulumi.log.info("\n".join([f"{record.id} is no longer declared:", *names]))
 
 
 async def _add_orphan(unit: UnitId) -> Kustomization | None:
     orphan = Kustomization(name_of(unit), {"unit": unit, "source": "", "orphan": True})
     return orphan if await orphan.succeeded() else None
+
+
+def _some(lines: Sequence[str], most: int) -> list[str]:
+    """The first lines, and how many are left out."""
+    return [*lines[:most], *([f"... and {len(lines) - most} more"] if len(lines) > most else [])]
 
 
 def _tell(resource: pulumi.Resource, error: str, warnings: Iterable[str]) -> None:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from weir.edges.store import Store
 from weir.edit.image import Image
+from weir.edit.summary import format_moves, moves
 from weir.flow.image_edits import ImageEdits, edit_images
 from weir.flow.image_side import POLICY, Automated, Chosen
 from weir.flow.images import Candidates, Registries
@@ -217,9 +218,7 @@ def _announce(
     writing = [id_ for id_, edits in job.edits.items() if edits.files]
     commit = "" if prepared.published else prepared.commit
     for id_ in writing if commit else ():
-        lines = tuple(
-            f"{change.file}:{change.line}  {change.old} -> {change.new}" for change in job.edits[id_].changes
-        )
+        lines = tuple(format_moves(moves(job.edits[id_].changes)).splitlines())
         outcomes[id_] = replace(outcomes[id_], commit=commit, branch=job.branch, changes=lines)
     proposes = any(spec.pull_request for spec in job.active)
     if not commit and not proposes:

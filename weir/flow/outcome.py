@@ -93,7 +93,7 @@ class AutomationOutcome:
     branch: str = ""
     """Where it goes."""
     changes: tuple[str, ...] = ()
-    """One line for each value that changes: `apps/web.yaml:12  podinfo:6.5.0 -> podinfo:6.5.1`."""
+    """One line for each move: `flux-system:podinfo  podinfo:6.5.0 -> podinfo:6.5.1  (2 places)`."""
     diff: str = ""
     """The commit as a unified diff, values of Secrets masked."""
     pending: dict[str, Any] = field(default_factory=dict)
