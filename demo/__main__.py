@@ -17,10 +17,11 @@ from typing import Final
 
 import yaml
 
+from demo.registry import Registry, running_registry
 from demo.rest import Rest
 from demo.server import GitServer, Repository
 from demo.stack import PROJECT, StackRun
-from demo.story import ENVIRONMENTS, RECORDS, Story
+from demo.story import ENVIRONMENTS, OWN, Story
 from weir.edges.local_cluster import running_cluster
 
 CONTENT: Final = PROJECT / "demo" / "repository"
@@ -29,19 +30,19 @@ CONTENT: Final = PROJECT / "demo" / "repository"
 def main() -> int:
     """Play the story; 0 when every step showed what it promises, 1 when one did not."""
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
-    with tempfile.TemporaryDirectory(prefix="weir-demo-") as scratch, GitServer(Path(scratch)) as server:
-        folder = Path(scratch)
-        repository = server.repository("shop")
-        shutil.copytree(CONTENT, repository.work, dirs_exist_ok=True)
-        with _cluster(folder) as kubeconfig:
-            story = _story(folder, kubeconfig, repository, f"{server.url}/shop.git")
-            try:
-                story.play()
-            except AssertionError as err:
-                print(f"\n✗ {err}", file=sys.stderr)
-                return 1
-            finally:
-                story.leave_nothing()
+    with contextlib.ExitStack() as stack:
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="weir-demo-")))
+        server = stack.enter_context(GitServer(folder))
+        images = stack.enter_context(running_registry(folder / "registry"))
+        kubeconfig = stack.enter_context(_cluster(folder))
+        story = _story(folder, kubeconfig, server, images)
+        try:
+            story.play()
+        except AssertionError as err:
+            print(f"\n✗ {err}", file=sys.stderr)
+            return 1
+        finally:
+            story.leave_nothing()
     story.print_times()
     return 0
 
@@ -52,7 +53,8 @@ def _cluster(folder: Path) -> Iterator[Path]:
     if os.environ.get("KUBECONFIG"):
         kubeconfig = Path(os.environ["KUBECONFIG"]).expanduser().absolute()
         print(
-            f"Cluster: yours, from {kubeconfig}. The demo makes namespaces {_names()}, and removes them again."
+            f"Cluster: yours, from {kubeconfig}. The demo makes namespaces {_names()}, and removes them again.\n"
+            "Deployment offers has no replicas there: your nodes cannot pull from a registry on this machine."
         )
         yield kubeconfig
         return
@@ -64,13 +66,13 @@ def _cluster(folder: Path) -> Iterator[Path]:
 
 
 def _names() -> str:
-    return ", ".join([*(f"weir-demo-{name}" for name in ENVIRONMENTS), RECORDS])
+    return ", ".join([*(f"weir-demo-{name}" for name in ENVIRONMENTS), OWN])
 
 
-def _story(folder: Path, kubeconfig: Path, repository: Repository, url: str) -> Story:
-    """The stack `demo` as it is in stacks/, with the address of the Git server that was just started."""
+def _story(folder: Path, kubeconfig: Path, server: GitServer, images: Registry) -> Story:
+    """The stack `demo` as it is in stacks/, with the addresses of what was just started."""
     settings = yaml.safe_load((PROJECT / "stacks" / "Pulumi.demo.yaml").read_text())["config"]
-    stack = StackRun(
+    run = StackRun(
         folder=folder / "stack",
         kubeconfig=kubeconfig,
         name="demo",
@@ -78,11 +80,22 @@ def _story(folder: Path, kubeconfig: Path, repository: Repository, url: str) -> 
         echo=True,
     )
     documents = list(yaml.safe_load_all((PROJECT / "stacks" / "demo" / "shop.yaml").read_text()))
+    url = f"{server.url}/shop.git"
     documents[0]["spec"]["url"] = url
-    documents[1]["spec"]["postBuild"]["substitute"]["repository_url"] = url
-    stack.write_objects("shop.yaml", documents)
-    stack.init()
-    return Story(stack, repository, Rest.load(kubeconfig))
+    documents[1]["spec"]["postBuild"]["substitute"] |= {"repository_url": url, "registry": images.host}
+    run.write_objects("shop.yaml", documents)
+    run.init()
+    return Story(run, Rest.load(kubeconfig), _repository(server), images, server.login)
+
+
+def _repository(server: GitServer) -> Repository:
+    """The shop's repository, not committed yet."""
+    repository = server.repository("shop")
+    shutil.copytree(CONTENT, repository.work, dirs_exist_ok=True)
+    if os.environ.get("KUBECONFIG"):
+        offers = repository.work / "apps/dev/offers.yaml"
+        offers.write_text(offers.read_text().replace("replicas: 1", "replicas: 0"))
+    return repository
 
 
 if __name__ == "__main__":

@@ -8,7 +8,8 @@ from typing import Final
 _NOISE: Final = re.compile(
     r"^@ |\[(?:urn|id)=|using pulumi-\S+ from \$PATH|weir:index:|pulumi:pulumi:Stack|^\s*$"
     r"|(?:creating|updating|deleting|refreshing) \(\d|The resources in the stack have been|If you want to remove"
-    r"|^ [-+~ ]  (?:weir|pulumi-python):|pulumi-python:dynamic|^\s+[~+ ]? ?(?:digest|stack|unit|url) *: "
+    r"|^ [-+~ ]  (?:weir|pulumi-python):|pulumi-python:dynamic|credentials travel unencrypted over http"
+    r"|^\s+[~+ ]? ?(?:digest|stack|unit|url|source|repository) *: "
 )
 _OUTPUTS: Final = re.compile(r"^Outputs:|^\s+--outputs:--")
 _RESUME: Final = re.compile(r"^(?:Resources|Diagnostics):")

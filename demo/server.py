@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import base64
+import hmac
 import os
+import secrets
 import subprocess
 import threading
+from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Final, Self
@@ -42,6 +46,15 @@ def git(*arguments: str, cwd: Path, timeout: float = 120.0) -> str:
     return done.stdout.strip()
 
 
+@dataclass(frozen=True, slots=True)
+class Last:
+    """The last commit of branch main, and a file in it."""
+
+    author: str
+    subject: str
+    content: str
+
+
 class Repository:
     """A working copy whose commits are pushed at once to a bare repository, as a person's would be."""
 
@@ -59,6 +72,11 @@ class Repository:
         git("push", "--quiet", str(self.bare), "HEAD:main", cwd=self.work)
         return git("rev-parse", "HEAD", cwd=self.work)
 
+    def last(self, path: str) -> Last:
+        """What the server has now, whoever pushed it."""
+        author, subject = git("log", "-1", "--format=%an%n%s", "main", cwd=self.bare).splitlines()
+        return Last(author, subject, git("show", f"main:{path}", cwd=self.bare))
+
     def tag(self, name: str) -> None:
         """Tag the present commit and push the tag."""
         git("tag", "--annotate", name, "-m", name, cwd=self.work)
@@ -66,11 +84,17 @@ class Repository:
 
 
 class GitServer:
-    """Serves every bare repository of a folder at `url/<name>.git`, read-only, on a free port of loopback."""
+    """Serves every bare repository of a folder at `url/<name>.git` on a free port of loopback.
+
+    Everybody on this machine may read; who may push shows a password that is made anew for each server.
+    """
 
     def __init__(self, root: Path) -> None:
         self.root = root
-        handler = type("Handler", (_Backend,), {"root": root})
+        self.login = {"username": "weir", "password": secrets.token_urlsafe(24)}
+        """With Flux's keys for a Secret."""
+        shown = base64.b64encode(":".join(self.login.values()).encode()).decode()
+        handler = type("Handler", (_Backend,), {"root": root, "writer": f"Basic {shown}"})
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
         self._thread = threading.Thread(target=self._server.serve_forever, daemon=True)
 
@@ -100,17 +124,23 @@ class _Backend(BaseHTTPRequestHandler):
 
     protocol_version = "HTTP/1.0"
     root: Path
+    writer: str
+    """The Authorization header of who may push."""
 
     def do_GET(self) -> None:
         """Advertise references, or serve a file."""
         self._serve(b"")
 
     def do_POST(self) -> None:
-        """Send a pack."""
+        """Send a pack, or take one."""
         self._serve(self.rfile.read(int(self.headers.get("Content-Length") or 0)))
 
     def _serve(self, body: bytes) -> None:
         parts = urlsplit(self.path)
+        known = hmac.compare_digest(self.headers.get("Authorization", ""), self.writer)
+        if "git-receive-pack" in self.path and not known:
+            self._refuse()
+            return
         environment = {
             "PATH": os.environ["PATH"],
             **_QUIET,
@@ -124,6 +154,7 @@ class _Backend(BaseHTTPRequestHandler):
             "CONTENT_LENGTH": str(len(body)),
             "HTTP_CONTENT_ENCODING": self.headers.get("Content-Encoding", ""),
             "REMOTE_ADDR": "127.0.0.1",
+            **({"REMOTE_USER": "weir"} if known else {}),
         }
         done = subprocess.run(
             ["git", "http-backend"],
@@ -134,6 +165,12 @@ class _Backend(BaseHTTPRequestHandler):
             check=False,
         )
         self._answer(done.stdout)
+
+    def _refuse(self) -> None:
+        self.send_response(401)
+        self.send_header("WWW-Authenticate", 'Basic realm="git"')
+        self.send_header("Content-Length", "0")
+        self.end_headers()
 
     def _answer(self, output: bytes) -> None:
         head, _, content = output.partition(b"\r\n\r\n")

@@ -4,28 +4,40 @@ from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Final
 
 from urllib3.exceptions import HTTPError
 
+from demo.registry import Registry
 from demo.rest import Rest, RestError
 from demo.server import Repository
 from demo.stack import Outcome, StackRun
 
 ENVIRONMENTS: Final = ("dev", "staging", "production")
-RECORDS: Final = "weir-demo-records"
+OWN: Final = "weir-demo"
+"""The namespace of the Flux objects, their Secret and Weir's records."""
 _IMAGE: Final = ("registry.k8s.io/pause:3.10", "registry.k8s.io/pause:3.10.1")
+_OFFERS: Final = ("1.0.0", "1.0.1")
 _GREETING: Final = ("Welcome to the shop", "Welcome back to the shop")
 
 
 class Story:
     """The steps of the demo. Every step raises AssertionError when the cluster does not show what it promises."""
 
-    def __init__(self, stack: StackRun, repository: Repository, rest: Rest) -> None:
+    def __init__(
+        self,
+        stack: StackRun,
+        rest: Rest,
+        repository: Repository,
+        images: Registry,
+        login: Mapping[str, str],
+    ) -> None:
         self.stack = stack
-        self.repository = repository
         self.rest = rest
+        self.repository = repository
+        self.images = images
+        self.login = login
         self.times: list[tuple[str, float]] = []
         self._begun = False
 
@@ -33,13 +45,16 @@ class Story:
         """All steps in order."""
         self.refuse_foreign()
         print(
-            "State: a file in a temporary folder, encrypted with an empty passphrase. Fine for a demo, nowhere else."
+            "State: a file in a temporary folder, encrypted with an empty passphrase. Git server and registry: on\n"
+            "loopback, over plain http. Fine for a demo, nowhere else."
         )
         self.install()
         self.change()
         self.repair()
         self.prune()
         self.release()
+        self.follow_image()
+        self.take_image_back()
         self.remove()
 
     def refuse_foreign(self) -> None:
@@ -53,9 +68,13 @@ class Story:
 
     def install(self) -> None:
         """First commit, first preview, first up: infrastructure before apps, in three environments."""
-        with self._step("commit three environments, tag v1.0.0"):
+        with self._step("commit three environments, tag v1.0.0; push the image offers:1.0.0"):
             self.repository.commit("Open the shop")
             self.repository.tag("v1.0.0")
+            self.images.push("offers", _OFFERS[0])
+            self.rest.apply({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": OWN}})
+            login = {"metadata": {"name": "git-login", "namespace": OWN}, "stringData": dict(self.login)}
+            self.rest.apply({"apiVersion": "v1", "kind": "Secret", **login})
         self._weir("preview everything that will be made", "preview")
         self._weir("install", "up")
         for environment in ENVIRONMENTS:
@@ -114,12 +133,28 @@ class Story:
         self._expect_gone("batch/v1", "CronJob", "weir-demo-production", "expired-carts")
         self._expect_ready("production", "storefront")
 
+    def follow_image(self) -> None:
+        """A newer image in the registry becomes a commit, and the commit is rolled out, in one run."""
+        with self._step(f"push the image offers:{_OFFERS[1]}"):
+            self.images.push("offers", _OFFERS[1])
+        shown = self._weir("preview: the image, the commit and what it changes", "preview", "--diff")
+        assert f"offers:{_OFFERS[0]} -> " in shown.out, "the preview does not show the image's change"
+        self._weir("commit it and roll it out", "up")
+        self._expect_offers(_OFFERS[1])
+
+    def take_image_back(self) -> None:
+        """The image in use disappears from the registry: its policy says to go back."""
+        with self._step(f"delete offers:{_OFFERS[1]} from the registry"):
+            self.images.untag("offers", _OFFERS[1])
+        self._weir(f"go back to {_OFFERS[0]}, by a commit", "up")
+        self._expect_offers(_OFFERS[0])
+
     def remove(self) -> None:
         """Destroy the stack: nothing of it is left in the cluster."""
         self._weir("remove everything", "destroy", "--yes")
         with self._step("wait until the namespaces are gone"):
-            self.rest.delete("v1", "Namespace", "", RECORDS)
-            for name in (*(f"weir-demo-{environment}" for environment in ENVIRONMENTS), RECORDS):
+            self.rest.delete("v1", "Namespace", "", OWN)
+            for name in (*(f"weir-demo-{environment}" for environment in ENVIRONMENTS), OWN):
                 self._expect_gone("v1", "Namespace", "", name)
 
     def leave_nothing(self) -> None:
@@ -141,7 +176,7 @@ class Story:
 
     def _own(self) -> list[tuple[str, str, str]]:
         """The cluster-scoped objects that the demo makes."""
-        names = [*(f"weir-demo-{name}" for name in ENVIRONMENTS), RECORDS]
+        names = [*(f"weir-demo-{name}" for name in ENVIRONMENTS), OWN]
         return [
             *(("v1", "Namespace", name) for name in names),
             ("apiextensions.k8s.io/v1", "CustomResourceDefinition", "storefronts.demo.weir.example"),
@@ -172,6 +207,14 @@ class Story:
         live = self.rest.get(api_version, kind, f"weir-demo-{environment}", name)
         assert live is not None, f"{kind}/weir-demo-{environment}/{name} is not in the cluster"
         return live
+
+    def _expect_offers(self, tag: str) -> None:
+        image = f"{self.images.host}/offers:{tag}"
+        spec = self._live("apps/v1", "Deployment", "dev", "offers")["spec"]["template"]["spec"]
+        assert spec["containers"][0]["image"] == image, f"offers runs {spec['containers'][0]['image']}"
+        last = self.repository.last("apps/dev/kustomization.yaml")
+        assert f"newTag: {tag} #" in last.content, f"Git does not say {tag}:\n{last.content}"
+        print(f"   Git: {last.author} committed {last.subject!r}")
 
     def _expect_ready(self, environment: str, name: str) -> None:
         status = self._live("apps/v1", "Deployment", environment, name).get("status", {})

@@ -10,49 +10,57 @@ from pathlib import Path
 import pytest
 
 from demo.rest import Rest
+from demo.server import GitServer, git
 from demo.stack import PROJECT
 from tests.support.checker import Checker
+from tests.support.processes import members
 from tests.support.world import config_map
 
-pytestmark = [pytest.mark.e2e, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(900)]
 
 
-def play(kubeconfig: Path) -> subprocess.CompletedProcess[str]:
+def play(kubeconfig: Path, scratch: Path) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [sys.executable, "-m", "demo"],
         cwd=PROJECT,
-        env={**os.environ, "KUBECONFIG": str(kubeconfig)},
+        env={**os.environ, "KUBECONFIG": str(kubeconfig), "TMPDIR": str(scratch)},
         capture_output=True,
         text=True,
-        timeout=280,
+        timeout=400,
         check=False,
     )
 
 
 def demo_objects(rest: Rest) -> set[str]:
-    checker = Checker(rest, "weir-demo-records", "flux-system")
+    checker = Checker(rest, "weir-demo", "weir-demo")
     return {"/".join(key) for key in checker.owned()}
 
 
 @pytest.mark.parametrize("times", [1, pytest.param(2, marks=pytest.mark.slow)])
-def test_the_demo_works_on_the_readers_cluster_and_leaves_nothing(kubeconfig: Path, times: int) -> None:
+def test_the_demo_works_on_the_readers_cluster_and_leaves_nothing(
+    kubeconfig: Path, tmp_path: Path, times: int
+) -> None:
     rest = Rest.load(kubeconfig)
     rest.apply(config_map("default", "of-the-reader", A="1"))
     for _ in range(times):
-        done = play(kubeconfig)
+        done = play(kubeconfig, tmp_path)
         assert done.returncode == 0, done.stdout[-6000:] + done.stderr[-2000:]
         assert "empty" in done.stdout
+        for old, new in (("1.0.0", "1.0.1"), ("1.0.1", "1.0.0")):
+            assert f"Weir committed 'Offers in development: {old} to {new}'" in done.stdout
+        assert not list(tmp_path.glob("weir-demo-*"))
+        assert not members(tmp_path), "the Git server, the registry and the engine have ended"
         assert demo_objects(rest) == set()
         spaces = {item["metadata"]["name"] for item in rest.list(rest.kind("v1", "Namespace"))}
         assert not {name for name in spaces if name.startswith("weir-demo")}
     assert rest.get("v1", "ConfigMap", "default", "of-the-reader") is not None
 
 
-def test_the_demo_refuses_a_cluster_where_its_names_are_taken(kubeconfig: Path) -> None:
+def test_the_demo_refuses_a_cluster_where_its_names_are_taken(kubeconfig: Path, tmp_path: Path) -> None:
     rest = Rest.load(kubeconfig)
     rest.apply({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "weir-demo-dev"}})
     try:
-        done = play(kubeconfig)
+        done = play(kubeconfig, tmp_path)
         assert done.returncode == 1
         assert "weir-demo-dev" in done.stderr
         live = rest.get("v1", "Namespace", "", "weir-demo-dev")
@@ -60,3 +68,21 @@ def test_the_demo_refuses_a_cluster_where_its_names_are_taken(kubeconfig: Path) 
         assert not live["metadata"].get("deletionTimestamp")
     finally:
         rest.delete("v1", "Namespace", "", "weir-demo-dev")
+
+
+def test_only_who_knows_the_password_pushes_to_the_demo(tmp_path: Path) -> None:
+    with GitServer(tmp_path) as server:
+        repository = server.repository("shop")
+        (repository.work / "a").write_text("1")
+        first = repository.commit("First")
+        assert git("ls-remote", f"{server.url}/shop.git", "main", cwd=tmp_path).split()[0] == first
+        (repository.work / "a").write_text("2")
+        git("commit", "--quiet", "-am", "Second", cwd=repository.work)
+        for login in ("", "weir:guessed@"):
+            place = server.url.replace("://", f"://{login}")
+            with pytest.raises(RuntimeError):
+                git("push", "--quiet", f"{place}/shop.git", "HEAD:main", cwd=repository.work)
+        assert repository.last("a").subject == "First"
+        place = server.url.replace("://", f"://weir:{server.login['password']}@")
+        git("push", "--quiet", f"{place}/shop.git", "HEAD:main", cwd=repository.work)
+        assert repository.last("a").content == "2"
