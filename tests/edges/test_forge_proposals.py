@@ -127,11 +127,11 @@ def test_others_are_left_alone(forge: Forge, repository: Repository) -> None:
 
 def test_the_open_one_is_found_on_a_later_page(forge: Forge, repository: Repository) -> None:
     forge.page = 2
-    mine = repository.add("image-updates", "main", "New images", "")
-    for number in range(7):
-        repository.add("image-updates", "main", f"from fork {number}", "", source=900 + number)
-    assert propose(PROPOSAL, forge.access()).number == mine.number
-    assert len(repository.pulls) == 8
+    for number in range(9):
+        source = 0 if number == 4 else 900 + number
+        repository.add("image-updates", "main", f"number {number}", "", source)
+    assert propose(PROPOSAL, forge.access()).number == 5
+    assert len(repository.pulls) == 9
 
 
 NAMES = ["feature/a#b%20c", "ünï/x", "a&base=staging", "a+b", "über:x".replace(":", "")]
