@@ -11,9 +11,11 @@ import pytest
 from tests.support.git_server import GitServer, Link, Repo, Submodule, basic
 from tests.support.git_ssh_server import GitSshServer
 from tests.support.sources import git_spec
-from tests.support.writing import Writer, pushing, setting, target
+from tests.support.writing import BOT, NOW, Writer, pushing, setting, target
+from weir.edges.git.cache import open_cache
 from weir.edges.git.refusals import ReadOnlyError, RejectedError
-from weir.edges.git.writing import Base
+from weir.edges.git.writing import Base, NewCommit, commit_files
+from weir.flow.git_source import open_source
 from weir.flow.sync_mark import move_tag
 from weir.flow.write_back import Edits
 from weir.spec.errors import SourceError
@@ -101,6 +103,15 @@ class TestTrees:
         with pytest.raises(SourceError, match="is no regular file there"):
             writer.prepare(target(repo.url), lambda _: Edits(files={path: b"x"}, message="bot"))
         assert repo.head() == tip
+
+    def test_a_link_is_never_written_through(self, writer: Writer, repo: Repo) -> None:
+        tip = repo.commit({"link": Link(FILE)})
+        new = NewCommit(base=tip, files={"link": b"x"}, message="bot", author=BOT, at=NOW)
+        opened = open_source(git_spec(repo.url), writer.place.secret, writer.root, allow_file=False)
+        with opened as session, open_cache(writer.root / "repos", session) as cache:
+            cache.fetch(session.url, "refs/heads/main")
+            with pytest.raises(SourceError, match="is no regular file there"):
+                commit_files(cache, new)
 
     def test_a_base_lists_and_reads_what_the_commit_holds(self, writer: Writer, repo: Repo) -> None:
         many = {f"deploy/many/{number:03}.yaml": f"n: {number % 7}\n" for number in range(300)}

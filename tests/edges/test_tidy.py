@@ -7,10 +7,15 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.git_server import GitServer
+from tests.support.sources import git_spec
+from tests.support.writing import NOW, setting, target
 from weir.edges.store import Store
 from weir.flow import tidy as tidying
 from weir.flow.previous import Previous
+from weir.flow.resolve import sync
 from weir.flow.tidy import tidy
+from weir.flow.write_back import Access, prepare
 from weir.spec.artifact import Artifact
 from weir.spec.documents import Document
 from weir.spec.git_repository import parse_git_repository
@@ -48,3 +53,29 @@ def test_what_a_source_needs_stays_and_the_rest_goes_once_a_day(
     assert store.holds(needed)
     assert store.tree(needed).read("a") == b"needed"
     assert not store.holds(unused)
+
+
+def test_git_caches_that_nobody_used_for_a_month_go(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("WEIR_CACHE_DIR", str(tmp_path))
+    with GitServer(tmp_path / "server") as server:
+        repo = server.repo("apps")
+        repo.commit({"a.yaml": "v: 1\n"})
+        access = Access(secrets=lambda _, __: {})
+        store, edit = Store.default(), setting("a.yaml", "v: 2\n")
+        sync(
+            git_spec(repo.url),
+            store=store,
+            secrets=access.secrets,
+            includes={},
+            previous=None,
+            allow_file_urls=False,
+        )
+        assert prepare(target(repo.url), edit, store=store, includes={}, access=access, now=NOW)
+    caches = [path.parent for path in (tmp_path / "git").rglob("memo") if path.is_dir()]
+    assert len(caches) == 2, "one for the source, one for the commit that waits"
+    assert tidy(Store.default()) is False
+    now = (tmp_path / "tidied").stat().st_mtime
+    assert tidy(Store.default(), now + 2 * DAY) is True
+    assert all(cache.is_dir() for cache in caches)
+    assert tidy(Store.default(), now + 40 * DAY) is True
+    assert not any(cache.exists() for cache in caches)

@@ -21,6 +21,8 @@ MIN_AGE: Final = 3600.0
 """Seconds that fresh content is left alone: another process may be about to name it."""
 UNUSED: Final = 30 * 24 * 3600.0
 """Seconds after which an unused Git cache goes."""
+_GIT_CACHES: Final = ("git/repos", "git/outbox/repos")
+"""Of sources, and of commits that wait to be pushed."""
 
 
 def tidy(store: Store, now: float | None = None) -> bool:
@@ -32,7 +34,8 @@ def tidy(store: Store, now: float | None = None) -> bool:
     with contextlib.suppress(WeirError, OSError):
         mark.touch()
         store.collect_garbage(remembered_digests(), max_bytes=MOST, min_age=MIN_AGE, now=moment)
-        prune_caches(cache_root() / "git", older_than=moment - UNUSED)
+        for folder in _GIT_CACHES:
+            prune_caches(cache_root() / folder, older_than=moment - UNUSED)
         return True
     return False
 
