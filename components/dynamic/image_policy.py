@@ -26,7 +26,8 @@ class ImagePolicyProvider(ConfirmedProvider):
         """The image, and what is not as usual with it."""
         if not isinstance(outcome, PolicyOutcome):
             return {}
-        return {"image": outcome.image, "reason": outcome.reason, "error": outcome.error}
+        unusual = "; ".join(filter(None, [outcome.reason, *outcome.warnings]))
+        return {"image": outcome.image, "reason": unusual, "error": outcome.error}
 
     def record(self, props: Props) -> UnitRecord:
         """In Flux's words."""
