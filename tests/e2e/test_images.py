@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from tests.support.forge import TOKEN, running_forge
+from tests.support.forge import TOKEN, Forge, running_forge
 from tests.support.registry import Registry, running_registry
 from tests.support.world import Obj, World
 
@@ -118,44 +118,52 @@ def test_a_pushed_tag_is_previewed_committed_and_rolled_out(world: World, regist
     assert world.repo.head() == commit, "it does not follow its own commit"
 
 
+@pytest.fixture
+def forge() -> Iterator[Forge]:
+    with running_forge("gitea") as running:
+        yield running
+
+
+def proposing(world: World, registry: Registry, forge: Forge) -> list[Obj]:
+    """An automation that pushes to branch `images` and opens a pull request for it."""
+    world.rest.apply({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": world.flux}})
+    secret = {"metadata": {"name": "forge", "namespace": world.flux}, "stringData": {"token": TOKEN}}
+    world.rest.apply({"apiVersion": "v1", "kind": "Secret", **secret})
+    pull_request = {
+        "weir.dev/pull-request": "gitea",
+        "weir.dev/pull-request-api": forge.access().api,
+        "weir.dev/pull-request-secret": "forge",
+        "weir.dev/pull-request-labels": "images",
+    }
+    return automation(world, registry, "images", **pull_request)
+
+
 def test_an_automation_opens_one_pull_request_and_its_merge_rolls_out(
-    world: World, registry: Registry
+    world: World, registry: Registry, forge: Forge
 ) -> None:
     name = f"{registry.host}/{IMAGE}"
     world.repo = world.server.repo(f"team/{world.namespace}")
+    repository = forge.repository(f"team/{world.namespace}", "main", "images")
     registry.push(IMAGE, "6.5.0")
     first = world.commit({"web/web.yaml": manifest(world, registry, "6.5.0")})
-    with running_forge("gitea") as forge:
-        repository = forge.repository(f"team/{world.namespace}", "main", "images")
-        world.rest.apply({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": world.flux}})
-        secret = {"metadata": {"name": "forge", "namespace": world.flux}, "stringData": {"token": TOKEN}}
-        world.rest.apply({"apiVersion": "v1", "kind": "Secret", **secret})
-        pull_request = {
-            "weir.dev/pull-request": "gitea",
-            "weir.dev/pull-request-api": forge.access().api,
-            "weir.dev/pull-request-secret": "forge",
-            "weir.dev/pull-request-labels": "images",
-        }
-        documents = automation(world, registry, "images", **pull_request)
-        world.units(*documents, world.unit("web", "./web", wait=True, timeout="1m"))
-        world.stack.up().must()
-        registry.push(IMAGE, "6.5.1")
-        world.stack.up().must()
-        assert world.repo.head() == first
-        proposed = world.repo.head("images")
-        assert world.repo.files("images")["web/web.yaml"] == manifest(world, registry, "6.5.1")
-        (pull,) = repository.pulls
-        assert (pull.head, pull.base, pull.labels) == ("images", "main", ["images"])
-        assert pull.title == f"Images: {name}:6.5.0 to {name}:6.5.1"
-        assert f'+          image: "{name}:6.5.1"' in pull.body
-        assert f"Deployment/{world.namespace}/web" in pull.body, "what would change in the cluster"
-        assert image_of(world) == f"{name}:6.5.0"
-        world.stack.expect_clean()
-        world.stack.up().must()
-        assert world.repo.head("images") == proposed
-        assert len(repository.pulls) == 1
+    documents = proposing(world, registry, forge)
+    world.units(*documents, world.unit("web", "./web", wait=True, timeout="1m"))
+    world.stack.up().must()
+    registry.push(IMAGE, "6.5.1")
+    world.stack.up().must()
+    assert world.repo.head() == first
+    proposed = world.repo.head("images")
+    assert world.repo.files("images")["web/web.yaml"] == manifest(world, registry, "6.5.1")
+    (pull,) = repository.pulls
+    assert (pull.head, pull.base, pull.labels) == ("images", "main", ["images"])
+    assert pull.title == f"Images: {name}:6.5.0 to {name}:6.5.1"
+    assert f'+          image: "{name}:6.5.1"' in pull.body
+    assert f"Deployment/{world.namespace}/web" in pull.body, "what would change in the cluster"
+    assert image_of(world) == f"{name}:6.5.0"
+    world.stack.expect_clean()
 
-        world.repo.git("update-ref", "refs/heads/main", proposed)
-        world.stack.up().must()
-        assert image_of(world) == f"{name}:6.5.1"
-        assert not forge.misuse
+    world.repo.git("update-ref", "refs/heads/main", proposed)
+    world.stack.up().must()
+    assert image_of(world) == f"{name}:6.5.1"
+    assert len(repository.pulls) == 1
+    assert not forge.misuse
