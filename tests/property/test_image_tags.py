@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import random
 
 import pytest
@@ -10,7 +11,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from tests.support.image_policies import policy
-from weir.select.semver_range import SemverRange, parse_precedence, precedence
+from weir.select.semver_range import Precedence, SemverRange, parse_precedence, precedence
 from weir.select.tag_move import Ages, decide
 from weir.select.tags import TagPolicy
 from weir.select.workload_tags import WorkloadPattern
@@ -23,11 +24,54 @@ number = st.integers(0, 2)
 prerelease = st.none() | st.sampled_from(["alpha", "alpha.1", "alpha.beta", "rc.2", "rc.10", "1", "0"])
 versions = st.builds(semver.Version, number, number, number, prerelease)
 version_tags = st.builds("{}{}".format, st.sampled_from(["", "v"]), versions)
+odd_tags = st.sampled_from(
+    [
+        "1",
+        "v1",
+        "1.0",
+        "1-rc.2",
+        "1.2+b",
+        "01.0.0",
+        "1.00.1",
+        "1.2.3.4",
+        "1.x",
+        "2.0.0-01",
+        "1.0.0-",
+        "1.1.1+b",
+    ]
+) | st.sampled_from(
+    ["1.0.0\n2.0.0", "0.1.0\n", f"{10**19}.0.0", f"1.{10**19}.0", f"{0:030}.1.0", f"1.0.0-{'a' * 250}"]
+)
 number_tags = st.from_regex(r"-?[0-9]{1,3}(\.[0-9]{1,2})?", fullmatch=True)
 branch_tags = st.builds("{}-{}".format, st.sampled_from(["main", "dev"]), st.integers(0, 30))
 any_tags = st.from_regex(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,8}", fullmatch=True)
-tags = st.lists(version_tags | number_tags | branch_tags | any_tags, max_size=12)
+tags = st.lists(version_tags | odd_tags | number_tags | branch_tags | any_tags, max_size=12)
 ranges = st.sampled_from(["*", ">=1.0.0", "1.x", "~1.2", "^0.3.0 || >=2.0.0-0", "<=2.0.0-rc.5", "!=1.1.1"])
+limits = st.builds(
+    "{}{}".format,
+    st.sampled_from(["", "=", "!=", ">", ">=", "<", "<=", "~", "^"]),
+    st.sampled_from(
+        [
+            "*",
+            "0",
+            "1",
+            "0.0",
+            "0.1",
+            "1.x",
+            "1.1",
+            "0.0.0",
+            "0.0.1",
+            "0.1.0",
+            "1.0.0",
+            "1.1.1",
+            "2.0.0-rc.2",
+            "0.0.0-0",
+        ]
+    ),
+)
+any_ranges = st.lists(st.lists(limits, min_size=1, max_size=2).map(" ".join), min_size=1, max_size=2).map(
+    " || ".join
+)
 times = st.dictionaries(version_tags | branch_tags, st.integers(0, 5).map(float), max_size=12)
 policies = st.one_of(
     ranges.map(SemverRule).map(policy),
@@ -36,6 +80,7 @@ policies = st.one_of(
     st.builds(NumericalRule, st.booleans()).map(lambda rule: policy(rule, r"^main-(?P<n>\d+)$", "$n")),
     st.builds(AlphabeticalRule, st.booleans()).map(lambda rule: policy(rule, r"^(.).*", "$1")),
     times.map(lambda built: WorkloadPattern.parse("glob:*1*", "w", "f").policy(built)),
+    ranges.map(lambda text: WorkloadPattern.parse(f"semver:{text}", "w", "f").policy({})),
 )
 rules = st.builds(
     MoveRules,
@@ -166,3 +211,42 @@ class TestPatterns:
         assert matches(left + right)
         assert matches(f"{left}.{right}")
         assert WorkloadPattern.parse(left, "w", "f").matches(right) == (left == right)
+
+
+class TestNewest:
+    """The short way to the highest version in a range finds what looking at every tag finds."""
+
+    @given(any_ranges.map(SemverRange.parse), tags)
+    def test_portions_hold_all_that_is_admitted_from_the_highest(
+        self, wanted: SemverRange, names: list[str]
+    ) -> None:
+        portions = [portion for portion in wanted.newest(names, parse_precedence) if portion]
+        places = ((name, parse_precedence(name)) for name in names)
+        slowly = {name: place for name, place in places if place is not None and wanted.admits(place)}
+        assert {
+            name: place for portion in portions for name, place in portion.items() if name in names
+        } == slowly
+        assert all(min(one.values()) > max(two.values()) for one, two in itertools.pairwise(portions))
+
+    @pytest.mark.parametrize("text", [">1", ">=1.1.0", "!=1.0.0", "*", ">0.0.0 || <1", "~0.0.0", "^1 || ^2"])
+    def test_a_higher_major_release_is_not_passed_over(self, text: str) -> None:
+        (newest, *_) = SemverRange.parse(text).newest(["1.2.0", "2.0.0", "0.9.0"], parse_precedence)
+        assert newest.keys() == {"2.0.0"}
+
+    def test_a_number_that_is_not_written_is_zero(self) -> None:
+        chooser = WorkloadPattern.parse("semver:*", "w", "f").policy({})
+        assert [chooser.latest([tag, "1.0.1"]) for tag in ("v1", "v1.0", "1.0.2", "1.1")] == ["1.0.1"] * 2 + [
+            "1.0.2",
+            "1.1",
+        ]
+
+    def test_one_of_many_tags_is_found_without_reading_all_of_them(self) -> None:
+        read: list[str] = []
+
+        def place(text: str) -> Precedence | None:
+            read.append(text)
+            return parse_precedence(text)
+
+        names = [f"{major}.{minor}.0" for major in range(20) for minor in range(20)]
+        assert next(SemverRange.parse("^7.3.0").newest(names, place)).keys() == {"7.19.0"}
+        assert read == ["7.19.0"]

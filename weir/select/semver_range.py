@@ -7,8 +7,9 @@
 
 from __future__ import annotations
 
+import math
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Final, NamedTuple
@@ -27,6 +28,8 @@ _VERSION: Final = re.compile(
     r"v?([0-9]+)\.([0-9]+)\.([0-9]+)(?:-([0-9A-Za-z-]+(?:\.[0-9A-Za-z-]+)*))?(?:\+([0-9A-Za-z-]+(?:\.[0-9A-Za-z-]+)*))?",
     re.ASCII,
 )
+_MINOR: Final = re.compile(r"^(v?0*([0-9]{1,19})(?:\.0*([0-9]{1,19}))?(?![0-9]).*)$", re.ASCII | re.MULTILINE)
+"""The first two numbers of every line that may be a version."""
 _LONGEST: Final = 256
 _DIGITS: Final = 19
 _REMEMBERED: Final = 2**15
@@ -116,10 +119,16 @@ class _Alternative:
     prereleases: bool
     """Whether one of them names a pre-release."""
 
+    @property
+    def highest(self) -> float:
+        """No version of a higher major release is in it."""
+        limits = (limit for limit in self.constraints if limit.rule in _BOUNDED)
+        return min((limit.version.major for limit in limits if any(limit.version[:3])), default=math.inf)
+
 
 @dataclass(frozen=True, slots=True)
 class SemverRange:
-    """A parsed range. Whether a version is in it is the only question it answers."""
+    """A parsed range. It knows which versions are in it."""
 
     text: str
     alternatives: tuple[_Alternative, ...]
@@ -147,6 +156,24 @@ class SemverRange:
             else:
                 return True
         return False
+
+    def newest(
+        self, texts: Iterable[str], place: Callable[[str], Precedence | None]
+    ) -> Iterator[dict[str, Precedence]]:
+        """The versions in the range, one minor release after the other from the highest, with where they stand.
+
+        `place` says where a text stands; numbers that are not written count as 0. It is asked for few of many texts
+        by who wants only the first answer: one search finds the numbers that tell which release they belong to.
+        """
+        releases: dict[tuple[str, str], list[str]] = {}
+        for text, major, minor in _MINOR.findall("\n".join(texts)):
+            releases.setdefault((major, minor or "0"), []).append(text)
+        highest = max(alternative.highest for alternative in self.alternatives)
+        ordered = sorted(((int(key[0]), int(key[1])), found) for key, found in releases.items())
+        for (major, _), found in reversed(ordered):
+            if major <= highest:
+                places = ((text, place(text)) for text in found)
+                yield {text: at for text, at in places if at is not None and self.admits(at)}
 
 
 def _parse_alternative(part: str, text: str) -> _Alternative:
@@ -242,6 +269,9 @@ def _caret(version: Precedence, limit: _Constraint) -> bool:
         return version.minor == base.minor
     return version.patch == base.patch
 
+
+_BOUNDED: Final = frozenset((_equal, _less, _at_most, _tilde, _caret))
+"""Rules by which no higher major release fits than the one they name, unless that is 0.0.0."""
 
 _RULES: Final[Mapping[str, Callable[[Precedence, _Constraint], bool]]] = {
     "": _equal,

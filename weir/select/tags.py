@@ -42,6 +42,16 @@ class Order:
     """Whether the lowest place wins."""
     by_date: bool = False
     """Whether values stand where the registry says, whatever they are called."""
+    best_first: Callable[[Iterable[str]], Iterator[Mapping[str, Place]]] | None = None
+    """A short way to the values that may be chosen: in portions, of which the first that holds any has the best."""
+
+    def portions(self, values: Iterable[str]) -> Iterator[Mapping[str, Place]]:
+        """The values that may be chosen with where they stand, those in earlier portions before those in later ones."""
+        if self.best_first is not None:
+            yield from self.best_first(values)
+            return
+        places = ((value, self.place(value)) for value in values)
+        yield {value: place for value, place in places if place is not None and self.admits(place)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,14 +98,13 @@ class TagPolicy:
 
     def latest(self, tags: Iterable[str]) -> str | None:
         """The tag that the policy chooses, None when none fits; `nothing` is the error for that."""
-        place_of, admits = self.order.place, self.order.admits
-        wins = operator.lt if self.order.descending else operator.gt
-        best: tuple[Place, str] | None = None
-        for tag, value in self.sieve.values(tags):
-            place = place_of(value)
-            if place is not None and (best is None or wins((place, tag), best)) and admits(place):
-                best = (place, tag)
-        return None if best is None else best[1]
+        pairs = list(self.sieve.values(tags))
+        for portion in self.order.portions([value for _, value in pairs]):
+            fitting = [(portion[value], tag) for tag, value in pairs if value in portion]
+            if fitting:
+                _, best = min(fitting) if self.order.descending else max(fitting)
+                return best
+        return None
 
     def ranked(self, tags: Iterable[str]) -> tuple[str, ...]:
         """All tags that the policy may choose, the one it prefers first."""
@@ -145,7 +154,7 @@ def by_version(text: str, where: str, field: str, place: Callable[[str], Place |
     except SpecError as err:
         expected = "a semver range such as 1.2.x, ^1.2.0 or >=1.0.0 <2.0.0"
         raise SpecError.at(where, field, found=text, expected=expected) from err
-    return Order(place=place, admits=wanted.admits)
+    return Order(place=place, admits=wanted.admits, best_first=lambda texts: wanted.newest(texts, place))
 
 
 def number(text: str) -> Decimal | None:
