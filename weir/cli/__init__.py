@@ -28,6 +28,13 @@ VERBS: Final[dict[str, tuple[str, str]]] = {
     "destroy": ("weir.cli.destroy", "remove everything that a stack owns"),
     "diff": ("weir.cli.diff", "show what a commit, a branch or a folder would change, object by object"),
     "get": ("weir.cli.get", "list sources and kustomizations and how they are"),
+    "image": ("weir.cli.image", "list tags and policies, and write newer images to Git now"),
+    "release": ("weir.cli.release", "give workloads other images, by a commit"),
+    "automate": ("weir.cli.workload", "let newer images of a workload be released, by a commit"),
+    "deautomate": ("weir.cli.workload", "release newer images of a workload no more, by a commit"),
+    "lock": ("weir.cli.workload", "keep the images of a workload as they are, by a commit"),
+    "unlock": ("weir.cli.workload", "take a workload's lock away, by a commit"),
+    "rollback": ("weir.cli.rollback", "bring a unit's files back to an earlier revision, by a commit"),
     "cluster": ("weir.cli.cluster", "start, stop or look at a local Kubernetes control plane"),
 }
 """Verb -> (module, one line of help)."""

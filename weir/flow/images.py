@@ -22,7 +22,7 @@ from weir.edges.kept import Kept
 from weir.edges.registry.errors import DeniedError, MissingError
 from weir.edit.image import Image
 from weir.flow.clusters import Clusters
-from weir.flow.image_choice import Choice, Line, choose, hold
+from weir.flow.image_choice import BuildDates, Choice, Line, choose, hold
 from weir.flow.once import Once
 from weir.select.go_regexp import Pattern
 from weir.select.tags import TagPolicy, counted
@@ -182,7 +182,16 @@ class Registries:
             return hold(
                 container.image, "it names no tag, so its age is not known; write one to follow newer images"
             )
-        return _about(container.where, lambda: self._choose_for(container))
+        return _about(container.where, lambda: choose(self._line_of(container), container.image))
+
+    def line_of(self, container: Container) -> Line:
+        """The tags that a container follows. Raises as `choose_for`."""
+        return _about(container.where, lambda: self._line_of(container))
+
+    def dates_of(self, spec: ImageRepositorySpec) -> BuildDates:
+        """The tags of an ImageRepository, which know their build dates. Raises as `scan`."""
+        scan = self.scan(spec)
+        return BuildDates(self._repository(self._access(spec), scan.image), scan.tags)
 
     def _scan(self, spec: ImageRepositorySpec) -> Scan:
         image = parse_image_name(spec.image, "spec.image")
@@ -193,7 +202,7 @@ class Registries:
             raise SourceError("it is suspended and its tags were never read", hint=hint)
         return Scan(image=image, tags=counted(spec, found.tags), at=found.at, error=found.error)
 
-    def _choose_for(self, container: Container) -> Choice:
+    def _line_of(self, container: Container) -> Line:
         image, pattern = parse_image_name(container.image.name), container.pattern
         access, passed = self._pod_access(container, image)
         repository = self._repository(access, image)
@@ -203,7 +212,7 @@ class Registries:
             hint = "; ".join(passed) or "check the image, and the imagePullSecrets of the workload"
             raise SourceError(err.message, hint=hint) from err
         tags = tuple(tag for tag in found.tags if not any(one.matches(tag) for one in _NO_IMAGES))
-        line = Line(
+        return Line(
             where=container.where,
             name=container.image.name,
             tags=tags,
@@ -215,7 +224,6 @@ class Registries:
             now=self._now,
             warnings=_outage(image.canonical, found.at, found.error),
         )
-        return choose(line, container.image)
 
     def _allowed(self, policy: ImagePolicySpec, spec: ImageRepositorySpec | None) -> ImageRepositorySpec:
         """The ImageRepository of a policy, when there is one and it may be used. Raises SpecError or SourceError."""

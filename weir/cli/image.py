@@ -1,0 +1,179 @@
+"""`weir image list|policies|update`: which tags there are, what policies choose, and the edits of automations now."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+import time
+from collections.abc import Sequence
+from typing import Any
+
+from weir.cli._stack import add_stack_arguments, open_stack
+from weir.cli._workloads import FORM
+from weir.cli.format import format_diff
+from weir.cli.format_images import format_policies, format_trees, policy_as_json, tree_as_json
+from weir.edges.runs import Run
+from weir.edit.find_workload import WorkloadName
+from weir.flow.image_list import ImageTree, repository_trees, workload_trees
+from weir.flow.image_push import plan_file
+from weir.flow.image_status import policy_status
+from weir.flow.image_update import Found, find_updates, push_updates
+from weir.flow.images import Registries
+from weir.flow.look import look
+from weir.flow.outcome import AutomationOutcome
+from weir.flow.preview import plan_commit
+from weir.flow.session import Session
+from weir.spec.artifact import short_revision
+from weir.spec.errors import SpecError
+from weir.spec.identity import UnitId
+
+_LIMIT = 10
+_WORKLOADS = ("WORKLOAD", "CONTAINER")
+_REPOSITORIES = ("REPOSITORY", "POLICY")
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The verb's arguments."""
+    parser.add_argument("what", choices=["list", "policies", "update"])
+    add_stack_arguments(parser)
+    parser.add_argument(
+        "-w",
+        "--workload",
+        action="append",
+        default=[],
+        metavar="WORKLOAD",
+        help=f"list: only this one, {FORM}; may be repeated",
+    )
+    parser.add_argument(
+        "--repository",
+        metavar="NAMESPACE/NAME",
+        help="list: the tags of an ImageRepository as its policies see them, instead of what runs",
+    )
+    parser.add_argument(
+        "--limit", type=int, default=_LIMIT, help=f"list: how many tags, 0 for all (default: {_LIMIT})"
+    )
+    parser.add_argument(
+        "--dry-run", action="store_true", help="update: show the commits and do not make them"
+    )
+    parser.add_argument(
+        "-o",
+        "--output",
+        choices=["table", "json"],
+        default="table",
+        help="list, policies: form of the answer",
+    )
+
+
+def run(args: argparse.Namespace) -> int:
+    """Print the answer; the exit code is 1 when a part of it is an error."""
+    _check(args)
+    workloads = [WorkloadName.parse(text) for text in args.workload]
+    try:
+        session = open_stack(args)
+        match args.what:
+            case "list":
+                return _list(args, session, workloads)
+            case "policies":
+                return _policies(args, session)
+            case _:
+                return _update(args, session)
+    finally:
+        Run.current().remove()
+
+
+def _check(args: argparse.Namespace) -> None:
+    """Refuse what does not go together. Raises SpecError."""
+    where = f"weir image {args.what}"
+    of_lists = {"--workload": args.workload, "--repository": args.repository}
+    for flag, value in of_lists.items() if args.what != "list" else ():
+        if value:
+            raise SpecError.at(where, flag, found=value, expected="nothing: it is for weir image list")
+    if args.what != "update" and args.dry_run:
+        raise SpecError.at(where, "--dry-run", found="it", expected="nothing: only update writes")
+    if all(of_lists.values()):
+        raise SpecError.at(where, "", found="both", expected="either --workload or --repository")
+    if args.limit < 0:
+        raise SpecError.at(where, "--limit", found=args.limit, expected="0 or more")
+
+
+def _list(args: argparse.Namespace, session: Session, workloads: Sequence[WorkloadName]) -> int:
+    registries = Registries(session.clusters)
+    titles = _REPOSITORIES if args.repository else _WORKLOADS
+    trees: list[ImageTree]
+    if args.repository:
+        namespace, slash, name = args.repository.partition("/")
+        if not slash or not namespace or not name:
+            raise SpecError.at("--repository", "", found=args.repository, expected="namespace/name")
+        unit = UnitId("ImageRepository", namespace, name)
+        trees = repository_trees(look(session), registries, unit, args.limit)
+    else:
+        trees = workload_trees(session.clusters, registries, workloads, args.limit)
+    if args.output == "json":
+        _print_json([tree_as_json(tree, titles) for tree in trees])
+    else:
+        sys.stdout.write(format_trees(trees, titles, time.time()))
+        for warning in dict.fromkeys(text for tree in trees for text in tree.warnings):
+            print(f"⚠ {warning}", file=sys.stderr)
+    return int(any(tree.error for tree in trees))
+
+
+def _policies(args: argparse.Namespace, session: Session) -> int:
+    present = look(session)
+    found = policy_status(present)
+    for problem in present.problems:
+        print(f"⚠ {problem}", file=sys.stderr)
+    if args.output == "json":
+        _print_json([policy_as_json(status) for status in found])
+    elif found:
+        sys.stdout.write(format_policies(found))
+    else:
+        print(f"no ImagePolicy found in stack {args.stack}", file=sys.stderr)
+    return int(any(status.error for status in found))
+
+
+def _update(args: argparse.Namespace, session: Session) -> int:
+    found = find_updates(session)
+    if found.policies:
+        sys.stdout.write(format_policies(found.policies))
+    for outcome in found.automations:
+        _show(outcome)
+    errors = [*found.problems]
+    if args.dry_run:
+        errors += [f"{outcome.id}: {outcome.error}" for outcome in found.automations if outcome.error]
+    else:
+        errors += _push(session, found)
+    for error in errors:
+        print(f"✗ {error}", file=sys.stderr)
+    return int(bool(errors) or any(status.error for status in found.policies))
+
+
+def _show(outcome: AutomationOutcome) -> None:
+    for warning in outcome.warnings:
+        print(f"⚠ {outcome.id}: {warning}", file=sys.stderr)
+    if outcome.diff:
+        sys.stdout.write(f"► {outcome.id}: commit to {outcome.branch}\n{outcome.diff}")
+    elif not outcome.error:
+        print(f"{outcome.id}: nothing to commit")
+
+
+def _push(session: Session, found: Found) -> list[str]:
+    """Push and say so; what went wrong comes back."""
+    for outcome in found.automations:
+        if outcome.commit and outcome.proposal:
+            plan = format_diff(plan_commit(session, outcome), "markdown", stack=session.config.name)
+            session.run.write(plan_file(outcome.id), plan.encode())
+    errors = []
+    for done in push_updates(session, found):
+        unit = done.outcome.id
+        if done.error:
+            errors.append(f"{unit}: {done.error}")
+        if done.revision:
+            print(f"✔ {unit}: pushed {short_revision(done.revision)}")
+        if done.pull_request:
+            print(f"✔ {unit}: {done.pull_request}")
+    return errors
+
+
+def _print_json(value: Sequence[dict[str, Any]]) -> None:
+    sys.stdout.write(json.dumps(value, indent=2, ensure_ascii=False) + "\n")
