@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
-from benchmarks import bulk, monorepo, per_object, tags
+from benchmarks import bulk, images, monorepo, per_object, tags
 from benchmarks.session import Figure, Sample, Session, session
 from benchmarks.table import markdown
 from demo.stack import PROJECT
@@ -22,12 +22,16 @@ RUNS: Final[Mapping[tuple[str, ...], Run]] = {
     ("B1.install_deployments", "P1.up_noop_deployments"): bulk.deployments,
     ("B5.monorepo", "B5.monorepo_warm"): monorepo.live,
     ("B9.select_10k",): tags.select,
+    images.IDS: images.write_back,
     ("P1.per_object_create",): per_object.create,
 }
 """Which ids one run yields -> the run."""
 
 ONCE: Final = frozenset({"P1.per_object_create"})
 """Measured a single time: minutes long, and only for comparison."""
+
+UNITS: Final[Mapping[str, str]] = {"B9.requests": "requests"}
+"""What is counted where it is not seconds."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -65,7 +69,7 @@ def measure(wanted: frozenset[str], runs: int, objects: int, *, as_json: bool) -
                 continue
             results = [run(box) for _ in range(1 if ONCE.issuperset(ids) else runs)]
             for id_ in asked:
-                figures.append(Figure(id_, tuple(result[id_] for result in results)))
+                figures.append(Figure(id_, tuple(result[id_] for result in results), UNITS.get(id_, "s")))
                 _print(figures[-1], as_json=as_json)
     return figures
 
@@ -75,7 +79,10 @@ def _print(figure: Figure, *, as_json: bool) -> None:
     if as_json:
         print(json.dumps(found), flush=True)
         return
-    print(f"{found['id']:24} {found['value']:>8} s   floor {found['floor']:>7} s   ratio {found['ratio']}")
+    unit = found["unit"]
+    print(
+        f"{found['id']:24} {found['value']:>8} {unit}   floor {found['floor']:>7} {unit}   ratio {found['ratio']}"
+    )
     parts = found["parts"]
     assert isinstance(parts, dict)
     print("    " + "  ".join(f"{name} {value}" for name, value in parts.items()), flush=True)

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import threading
-import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Final, Self
+from typing import Final
 
 from benchmarks import content, floors
-from benchmarks.session import Sample, Session, cold_up, twin
+from benchmarks.session import Clock, Sample, Session, cold_up, twin
 from demo.server import Repository
 from tests.support.stack import StackRun
 
@@ -189,32 +187,15 @@ def deployments(box: Session) -> Mapping[str, Sample]:
     }
 
 
-class Live:
-    """Notes when an object first looks as wanted, asked every 20 ms from outside; the clock starts with the `with`."""
+class Live(Clock):
+    """Notes when an object first looks as wanted."""
 
     def __init__(self, box: Session, target: content.Obj, wanted: Callable[[content.Obj], bool]) -> None:
         meta = target["metadata"]
-        self._look = (target["apiVersion"], target["kind"], meta["namespace"], meta["name"])
-        self._box, self._wanted = box, wanted
-        self._end = threading.Event()
-        self._thread = threading.Thread(target=self._watch, daemon=True)
-        self.seconds = 0.0
+        place = (target["apiVersion"], target["kind"], meta["namespace"], meta["name"])
 
-    def __enter__(self) -> Self:
-        self._begin = time.monotonic()
-        self._thread.start()
-        return self
+        def look() -> bool:
+            live = box.rest.get(*place)
+            return live is not None and wanted(live)
 
-    def __exit__(self, *_: object) -> None:
-        self._end.wait(5.0)
-        self._end.set()
-        self._thread.join()
-        assert self.seconds, f"{'/'.join(self._look[1:])} never became live"
-
-    def _watch(self) -> None:
-        while not self._end.is_set():
-            live = self._box.rest.get(*self._look)
-            if live is not None and self._wanted(live):
-                self.seconds = time.monotonic() - self._begin
-                self._end.set()
-            self._end.wait(0.02)
+        super().__init__(look, "/".join(place[1:]))

@@ -7,11 +7,15 @@ import time
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
+from http import HTTPStatus
 from pathlib import Path
 from typing import Final
 
+import urllib3
+
 from benchmarks.content import Obj
 from demo.rest import Rest
+from demo.server import git
 from demo.stack import StackRun
 from weir.edges.tools import locate
 
@@ -53,6 +57,21 @@ def clone(url: str, folder: Path) -> float:
     return time.perf_counter() - begin
 
 
+def push(url: str, folder: Path) -> float:
+    """Seconds of a shallow clone of branch main, a commit, and its push to another branch."""
+    begin = time.perf_counter()
+    clone(url, folder)
+    git("commit", "--quiet", "--allow-empty", "--message=floor", cwd=folder)
+    git("push", "--quiet", "origin", "HEAD:refs/heads/floor", cwd=folder)
+    return time.perf_counter() - begin
+
+
+def tag_lists(urls: Sequence[str]) -> float:
+    """Seconds to read these pages by 8 threads on pooled connections."""
+    with urllib3.PoolManager(maxsize=_THREADS) as pool:
+        return _parallel([partial(_read, pool, url) for url in urls])
+
+
 def empty_pulumi_program(stack: StackRun) -> float:
     """Seconds of `pulumi up` for a Python program without a resource, in a project of its own."""
     project = stack.folder / "empty-program"
@@ -78,6 +97,11 @@ def empty_pulumi_program(stack: StackRun) -> float:
 def _build(folder: Path) -> None:
     words = [str(locate("kustomize")), "build", "--load-restrictor=LoadRestrictionsNone", "--", str(folder)]
     subprocess.run(words, check=True, timeout=300, stdout=subprocess.DEVNULL)
+
+
+def _read(pool: urllib3.PoolManager, url: str) -> None:
+    answer = pool.request("GET", url)
+    assert answer.status == HTTPStatus.OK, f"{url}: {answer.status}"
 
 
 def _delete(rest: Rest, obj: Obj) -> None:

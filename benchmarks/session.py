@@ -9,7 +9,7 @@ import statistics
 import tempfile
 import threading
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
@@ -168,6 +168,35 @@ def cold_up(stack: StackRun, *, cold: bool = True) -> tuple[Outcome, dict[str, f
     parts["engine_mb"] = memory.engine / _MEGABYTE
     parts["all_mb"] = memory.all / _MEGABYTE
     return outcome, parts
+
+
+class Clock:
+    """Notes when something can first be seen, asked every 20 ms from outside; it starts with the `with`."""
+
+    def __init__(self, look: Callable[[], bool], what: str) -> None:
+        self._look = look
+        self._what = what
+        self._end = threading.Event()
+        self._thread = threading.Thread(target=self._watch, daemon=True)
+        self.seconds = 0.0
+
+    def __enter__(self) -> Self:
+        self._begin = time.monotonic()
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._end.wait(5.0)
+        self._end.set()
+        self._thread.join()
+        assert self.seconds, f"{self._what} was never seen"
+
+    def _watch(self) -> None:
+        while not self._end.is_set():
+            if self._look():
+                self.seconds = time.monotonic() - self._begin
+                self._end.set()
+            self._end.wait(0.02)
 
 
 class _Memory:

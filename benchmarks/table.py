@@ -25,6 +25,8 @@ _WHAT: Final = {
     "B5.monorepo": "one line in a monorepo (10,000 files, 50 MB, 20 units) until live, caches cold",
     "B5.monorepo_warm": "the same with the caches of the run before",
     "B9.select_10k": "choose among 10,000 tags by semver range",
+    "B9.commit": "200 image policies over 20 repositories of 1,000 tags: a new tag until its commit is in Git",
+    "B9.requests": "the same without news: requests to a registry with ETags",
     "P1.per_object_create": "1,000 objects as plain pulumi-kubernetes resources",
 }
 _FLOOR: Final = {
@@ -42,6 +44,8 @@ _FLOOR: Final = {
     "B5.monorepo": "empty unit + clone + kustomize of 20 units",
     "B5.monorepo_warm": "empty unit + kustomize of one unit",
     "B9.select_10k": "sorting the tags as texts",
+    "B9.commit": "empty unit + tag lists + clone and push",
+    "B9.requests": "one for each repository",
     "P1.per_object_create": "raw apply",
 }
 
@@ -69,9 +73,9 @@ def markdown(figures: Sequence[Figure], runs: int, day: date) -> str:
         cells = (
             id_,
             _WHAT[id_],
-            f"{row['value']} s",
+            f"{row['value']} {row['unit']}",
             spread,
-            f"{row['floor']} s",
+            f"{row['floor']} {row['unit']}",
             f"{row['ratio']}",
             _FLOOR[id_],
         )

@@ -72,6 +72,10 @@ class Repository:
         git("push", "--quiet", str(self.bare), "HEAD:main", cwd=self.work)
         return git("rev-parse", "HEAD", cwd=self.work)
 
+    def head(self) -> str:
+        """The hash of branch main on the server."""
+        return (self.bare / "refs/heads/main").read_text().strip()
+
     def last(self, path: str) -> Last:
         """What the server has now, whoever pushed it."""
         author, subject = git("log", "-1", "--format=%an%n%s", "main", cwd=self.bare).splitlines()

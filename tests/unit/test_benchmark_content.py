@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
+from pathlib import Path
 
 import yaml
 
-from benchmarks import content
+from benchmarks import content, images
+from demo.registry import Registry
+from tests.support.fault_proxy import FaultProxy
+from weir.flow.tree import UnitTree
+from weir.spec.documents import Document
 
 
 def test_bulk_is_800_100_50_50() -> None:
@@ -38,3 +44,19 @@ def test_another_generation_changes_every_object() -> None:
 
 def test_the_same_number_gives_the_same_bytes() -> None:
     assert content.dump(content.bulk("x", 40)) == content.dump(content.bulk("x", 40))
+
+
+def test_200_policies_follow_20_repositories_one_marker_each() -> None:
+    shop = images.Shop(Registry("http://127.0.0.1:5000", Path()), FaultProxy("http://127.0.0.1:5000"), 20)
+    documents = [Document("a.yaml", number, item) for number, item in enumerate(shop.documents())]
+    tree = UnitTree()
+    tree.declare(documents)
+    assert not tree.problems
+    assert Counter(unit.kind for unit in tree.units) == {
+        "ImageRepository": 20,
+        "ImagePolicy": 200,
+        "ImageUpdateAutomation": 1,
+    }
+    text = "".join(shop.manifests("x").values())
+    assert len(set(re.findall(r'"flux-system:([a-z0-9-]+)"', text))) == 200
+    assert len([item for item in yaml.safe_load_all(text) if item]) == 200
