@@ -102,6 +102,10 @@ def test_a_pushed_tag_is_previewed_committed_and_rolled_out(world: World, regist
     shown = world.stack.preview("--diff").must().out
     assert f'+          image: "{name}:6.5.1"' in shown
     assert f"spec.template.spec.containers[web].image: {name}:6.5.0 -> {name}:6.5.1" in shown
+    planned = world.stack.weir("diff")
+    assert planned.code == 1
+    assert f"{world.flux}:podinfo  {name}:6.5.0 -> {name}:6.5.1" in planned.out
+    assert f"spec.template.spec.containers[web].image: {name}:6.5.0 -> {name}:6.5.1" in planned.out
     assert world.repo.head() == first, "a preview writes nothing"
 
     world.stack.up().must()

@@ -33,6 +33,7 @@ def plan_stack(session: Session) -> Iterator[UnitPlan]:
     resolved = SourceOutcome | PolicyOutcome | AutomationOutcome
     failed = [outcome for outcome in outcomes if isinstance(outcome, resolved) and outcome.error]
     yield from (UnitPlan(id=unit.id, error=unit.error) for unit in failed)
+    yield from (_commit(unit) for unit in outcomes if isinstance(unit, AutomationOutcome) and unit.commit)
     with ThreadPoolExecutor(4) as pool:
         yield from pool.map(lambda unit: _plan(session, unit, records.get(unit.id)), units)
     for problem in problems:
@@ -58,6 +59,12 @@ def plan_commit(session: Session, outcome: AutomationOutcome) -> list[UnitPlan]:
     records = _records(session)
     units = [one for one in merged.ahead if isinstance(one, UnitOutcome) and _differs(session, one)]
     return [_plan(merged, unit, records.get(unit.id)) for unit in units]
+
+
+def _commit(outcome: AutomationOutcome) -> UnitPlan:
+    """What an automation would write to Git. It changes no object itself."""
+    revision = f"{outcome.branch}@sha1:{outcome.commit}"
+    return UnitPlan(id=outcome.id, revision_new=revision, changes=ChangeSet((), 0, outcome.changes))
 
 
 def _differs(session: Session, unit: UnitOutcome) -> bool:
