@@ -47,7 +47,8 @@ def test_the_same_number_gives_the_same_bytes() -> None:
 
 
 def test_200_policies_follow_20_repositories_one_marker_each() -> None:
-    shop = images.Shop(Registry("http://127.0.0.1:5000", Path()), FaultProxy("http://127.0.0.1:5000"), 20)
+    registry = Registry("http://127.0.0.1:5000", Path())
+    shop = images.Shop(registry, FaultProxy(registry.url, port=5001), 20)
     documents = [Document("a.yaml", number, item) for number, item in enumerate(shop.documents())]
     tree = UnitTree()
     tree.declare(documents)
