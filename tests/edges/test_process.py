@@ -28,6 +28,13 @@ def test_the_environment_is_only_what_was_given(monkeypatch: pytest.MonkeyPatch)
     assert names <= {"PATH", "ONLY", "PWD", "SHLVL", "_"}
 
 
+def test_the_mark_of_the_run_goes_along_so_that_killing_the_run_finds_the_program(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv(process.MARK, "abc")
+    assert f"{process.MARK}=abc\n".encode() in process.run(["env"], env=ENV, timeout=10).stdout
+
+
 def test_a_missing_program_is_named() -> None:
     with pytest.raises(process.ProgramMissingError, match="no-such-program"):
         process.run(["no-such-program"], env=ENV, timeout=10)

@@ -1,7 +1,8 @@
 """The one runner of subprocesses: fixed argv, own environment and process group, a deadline, caps on output.
 
 A program never sees this process's environment, terminal or standard input, and whatever it started dies with it:
-at the deadline, on a stop request, when it says too much, and when the caller leaves early.
+at the deadline, on a stop request, when it says too much, and when the caller leaves early. It carries the mark of
+the run, so that it dies too when the whole run is killed: a push that goes on then would write behind the next run.
 """
 
 from __future__ import annotations
@@ -25,6 +26,9 @@ from weir.spec.errors import StopRequested, WeirError
 
 DEFAULT_MAX_STDOUT: Final = 64 * 1024 * 1024
 """Bytes of standard output that `run` accepts unless told otherwise."""
+
+MARK: Final = "WEIR_RUN_MARK"
+"""Variable whose value is the run's own, in the environment of every process of a run."""
 
 _STDERR_TAIL: Final = 64 * 1024
 _GRACE: Final = 0.3
@@ -250,7 +254,7 @@ def _spawn(argv: Sequence[str], env: Mapping[str, str], cwd: Path | None, timeou
     try:
         child = subprocess.Popen(
             [program, *argv[1:]],
-            env=dict(env),
+            env={**env, **{name: os.environ[name] for name in (MARK,) if name in os.environ}},
             cwd=cwd or "/",
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,

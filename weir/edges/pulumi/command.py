@@ -3,8 +3,8 @@
 The child is the head of a process group of its own, so that Ctrl-C on a terminal reaches it once, through us. The
 first SIGINT, SIGTERM or SIGHUP is passed on and lets it finish what it writes; the second kills the whole group. When
 this process is gone, whatever killed it, a guardian of a few lines of sh ends the child: SIGTERM, then SIGKILL after
-a second. The engine starts its plugins in process groups of their own, and they outlive it when it is killed; so all
-of a run carry a mark in their environment, by which what is left of it is found and killed.
+a second. The engine starts its plugins in process groups of their own, as these start programs, and they outlive it
+when it is killed; so all of a run carry a mark in their environment, by which what is left of it is found and killed.
 """
 
 from __future__ import annotations
@@ -26,6 +26,7 @@ from typing import Any, Final, Self
 
 import psutil
 
+from weir.edges.process import MARK
 from weir.edges.pulumi.passphrase import handed_over
 from weir.edges.pulumi.project import EngineError
 from weir.edges.tools import PROGRAMS, ToolError, bin_dirs, link_plugins, locate
@@ -42,8 +43,6 @@ SHORT: Final = 120.0
 """Seconds that a command which only reads or creates a stack may take."""
 GRACE: Final = 1
 """Seconds between the guardian's SIGTERM and its SIGKILL."""
-MARK: Final = "WEIR_RUN_MARK"
-"""Variable whose value is the run's own, in the environment of the engine and its plugins."""
 _SIGNALS: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 _GUARDIAN: Final = f"""
 read -r _
