@@ -10,6 +10,7 @@ from weir.cli._stack import settings_path
 from weir.cli.format_status import format_units
 from weir.flow.by_hand import Committed
 from weir.flow.clusters import Clusters
+from weir.flow.look import Present
 from weir.flow.settings import read_settings_file
 from weir.spec.artifact import short_revision
 from weir.spec.identity import UnitId
@@ -27,6 +28,12 @@ def add_commit_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--dry-run", action="store_true", help="show the commit and do not make it")
     parser.add_argument("--wait", action="store_true", help="then run `weir up` and show how the units are")
+
+
+def print_problems(present: Present) -> None:
+    """What the stack declares and could not be read or rendered: the rest goes on."""
+    for problem in present.problems:
+        print(f"⚠ {problem}", file=sys.stderr)
 
 
 def print_commits(commits: Sequence[Committed], *, dry_run: bool) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 
-from weir.cli._commits import add_commit_arguments, after, print_commits
+from weir.cli._commits import add_commit_arguments, after, print_commits, print_problems
 from weir.cli._stack import add_stack_arguments
 from weir.cli.format_images import format_results
 from weir.edit.find_workload import WorkloadName
@@ -49,8 +49,7 @@ def source_of(args: argparse.Namespace) -> UnitId | None:
 def do(args: argparse.Namespace, present: Present, workloads: list[WorkloadName], request: Request) -> int:
     """Do it, say what came of it for each workload, and give the exit code."""
     source = source_of(args)
-    for problem in present.problems:
-        print(f"⚠ {problem}", file=sys.stderr)
+    print_problems(present)
     report = run_request(present, [find_place(present, workload, source) for workload in workloads], request)
     sys.stdout.write(format_results(report.results))
     print_commits(report.commits, dry_run=args.dry_run)

@@ -9,6 +9,7 @@ import time
 from collections.abc import Sequence
 from typing import Any
 
+from weir.cli._commits import print_problems
 from weir.cli._stack import add_stack_arguments, open_stack
 from weir.cli._workloads import FORM
 from weir.cli.format import format_diff
@@ -121,8 +122,7 @@ def _list(args: argparse.Namespace, session: Session, workloads: Sequence[Worklo
 def _policies(args: argparse.Namespace, session: Session) -> int:
     present = look(session)
     found = policy_status(present)
-    for problem in present.problems:
-        print(f"⚠ {problem}", file=sys.stderr)
+    print_problems(present)
     if args.output == "json":
         _print_json([policy_as_json(status) for status in found])
     elif found:

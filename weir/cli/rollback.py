@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 
-from weir.cli._commits import add_commit_arguments, after, print_commits
+from weir.cli._commits import add_commit_arguments, after, print_commits, print_problems
 from weir.cli._stack import add_stack_arguments, open_stack
 from weir.edges.runs import Run
 from weir.flow.look import look
@@ -31,6 +31,7 @@ def run(args: argparse.Namespace) -> int:
     """Commit, unless nothing differs or it is a dry run."""
     try:
         present = look(open_stack(args))
+        print_problems(present)
         done = roll_back(
             present,
             UnitId.parse(args.unit),

@@ -1,7 +1,8 @@
 """The tags there are for what runs, as `fluxctl list-images` listed them: newest first, with the one in use marked.
 
-"Newest" is what the tag pattern or the policy says: by version, by build date, by letters or by numbers. The build
-dates are read of the tags that are shown, and of others only where the order needs them.
+"Newest" is what the tag pattern or the policy says: by version, by build date, by letters or by numbers; without
+either, versions come first. The build dates are read of the tags that are shown, and of others only where such an order
+needs them.
 """
 
 from __future__ import annotations
@@ -9,7 +10,6 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
-from functools import partial
 from typing import Any, Final
 
 import orjson
@@ -34,6 +34,8 @@ from weir.spec.image_repository import ImageRepositorySpec
 from weir.spec.record import UnitRecord
 
 _AT_ONCE: Final = 8
+_NO_TAG: Final = "latest"
+"""What a reference without tag and digest stands for."""
 _KEPT: Final = ("apiVersion", "kind", "spec")
 
 
@@ -60,7 +62,7 @@ class ImageTree:
     image: str
     """Without tag."""
     running: str = ""
-    """The tag in use, empty when none is."""
+    """The tag in use, or the digest where there is no tag; empty when nothing is in use."""
     tags: tuple[TagLine, ...] = ()
     """Newest first; the one in use as the last where it has no place among the others."""
     omitted: int = 0
@@ -81,6 +83,20 @@ def list_line(tree: ImageTree, line: Line, limit: int) -> ImageTree:
     line.repository.read_ahead(line.dated, dates.get)
     ranked = line.policy(dates).ranked(line.tags)
     return _with_tags(replace(tree, warnings=line.warnings), dates, ranked, limit)
+
+
+def list_versions(tree: ImageTree, dates: BuildDates, limit: int) -> ImageTree:
+    """All tags, versions before what is none, which goes by its letters: no build date is read for the order.
+
+    Raises:
+        WeirError: the registry gives no answer.
+    """
+
+    def place(tag: str) -> tuple[bool, tuple[object, ...], str]:
+        version = parse_precedence(tag)
+        return version is not None, version or (), tag
+
+    return _with_tags(tree, dates, sorted(dates.tags, key=place, reverse=True), limit)
 
 
 def workload_trees(
@@ -131,10 +147,19 @@ def chosen_images(clusters: Clusters) -> Mapping[UnitId, str]:
 def _container_tree(
     registries: Registries, name: WorkloadName, workload: Workload, container: Container, *, limit: int
 ) -> ImageTree:
-    image = container.image
-    tree = ImageTree(owner=str(name), part=container.name, image=image.name, running=image.tag)
-    given = partial(container_of, "cluster", name.namespace, workload, container)
-    return _tried(tree, lambda: list_line(tree, registries.line_of(given()), limit))
+    image, policy = container.image, workload.policy
+    running = image.tag or image.digest or _NO_TAG
+    tree = ImageTree(owner=str(name), part=container.name, image=image.name, running=running)
+
+    def listed() -> ImageTree:
+        line = registries.line_of(container_of("cluster", name.namespace, workload, container))
+        if policy.automated or container.name in policy.tags:
+            return list_line(tree, line, limit)
+        return list_versions(
+            replace(tree, warnings=line.warnings), BuildDates(line.repository, line.tags), limit
+        )
+
+    return _tried(tree, listed)
 
 
 def _policy_tree(
@@ -179,8 +204,7 @@ def _whole_tree(registries: Registries, spec: ImageRepositorySpec, limit: int) -
 
     def listed() -> ImageTree:
         dates, outage = registries.dates_of(spec), registries.scan(spec).error
-        ranked = sorted(dates.tags, key=_version_first, reverse=True)
-        return _with_tags(replace(tree, warnings=(str(outage),) if outage else ()), dates, ranked, limit)
+        return list_versions(replace(tree, warnings=(str(outage),) if outage else ()), dates, limit)
 
     return _tried(tree, listed)
 
@@ -192,12 +216,6 @@ def _tried(tree: ImageTree, make: Callable[[], ImageTree]) -> ImageTree:
         raise
     except WeirError as err:
         return replace(tree, error=str(err))
-
-
-def _version_first(tag: str) -> tuple[bool, tuple[object, ...], str]:
-    """Versions before what is none, which goes by its letters."""
-    version = parse_precedence(tag)
-    return version is not None, version or (), tag
 
 
 def _date(dates: BuildDates, tag: str) -> float | None:
