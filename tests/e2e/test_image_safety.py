@@ -51,7 +51,7 @@ def go_wrong(registry: Registry, digest: str) -> None:
     registry.push("team/young", "6.6.0", created=datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"))
     again = registry.push("team/moved", "6.5.0", created=OLD)
     assert again != digest
-    registry.tag_many("team/odd", again, HOSTILE)
+    registry.tag_many("team/odd", registry.push("team/odd", "ab"), HOSTILE)
 
 
 def declare(world: World, registry: Registry, *more: Obj) -> None:
@@ -142,7 +142,7 @@ def test_nothing_moves_back_or_too_early_and_a_refused_push_stops_no_unit(
     world.repo.git("config", "http.receivepack", "true")
     told = world.stack.up().must_fail().out
     assert REFUSED not in told
-    wanted = {**versions, "back": "6.5.0", "late": "6.5.1"}
+    wanted = {**versions, "back": "6.5.0", "late": "6.5.1", "odd": "ab"}
     assert in_cluster(world, registry, versions) == wanted
     files = manifests(world, registry, wanted)
     assert in_git(world) == files | {"web/b.yaml": world.files["web/b.yaml"]}
