@@ -25,7 +25,7 @@ _WHAT: Final = {
     "B5.monorepo": "one line in a monorepo (10,000 files, 50 MB, 20 units) until live, caches cold",
     "B5.monorepo_warm": "the same with the caches of the run before",
     "B9.select_10k": "choose among 10,000 tags by semver range",
-    "B9.commit": "200 image policies over 20 repositories of 1,000 tags: a new tag until its commit is in Git",
+    "B9.commit": "200 image policies over 20 repositories of 1,000 tags, caches warm: a new tag until it is committed",
     "B9.requests": "the same without news: requests to a registry with ETags",
     "P1.per_object_create": "1,000 objects as plain pulumi-kubernetes resources",
 }

@@ -53,6 +53,8 @@ class Last:
     author: str
     subject: str
     content: str
+    tags: frozenset[str]
+    """Those that stand for this commit."""
 
 
 class Repository:
@@ -79,7 +81,9 @@ class Repository:
     def last(self, path: str) -> Last:
         """What the server has now, whoever pushed it."""
         author, subject = git("log", "-1", "--format=%an%n%s", "main", cwd=self.bare).splitlines()
-        return Last(author, subject, git("show", f"main:{path}", cwd=self.bare))
+        content = git("show", f"main:{path}", cwd=self.bare)
+        tags = git("tag", "--points-at", "main", cwd=self.bare).splitlines()
+        return Last(author, subject, content, frozenset(tags))
 
     def tag(self, name: str) -> None:
         """Tag the present commit and push the tag."""

@@ -19,6 +19,8 @@ OWN: Final = "weir-demo"
 """The namespace of the Flux objects, their Secret and Weir's records."""
 _IMAGE: Final = ("registry.k8s.io/pause:3.10", "registry.k8s.io/pause:3.10.1")
 _OFFERS: Final = ("1.0.0", "1.0.1")
+_MARK: Final = "weir-sync/demo"
+"""The tag that Weir keeps at the last applied commit."""
 _GREETING: Final = ("Welcome to the shop", "Welcome back to the shop")
 
 
@@ -214,7 +216,8 @@ class Story:
         assert spec["containers"][0]["image"] == image, f"offers runs {spec['containers'][0]['image']}"
         last = self.repository.last("apps/dev/kustomization.yaml")
         assert f"newTag: {tag} #" in last.content, f"Git does not say {tag}:\n{last.content}"
-        print(f"   Git: {last.author} committed {last.subject!r}")
+        assert _MARK in last.tags, f"the tag {_MARK} is not at the commit that was applied"
+        print(f"   Git: {last.author} committed {last.subject!r}; tag {_MARK} is there")
 
     def _expect_ready(self, environment: str, name: str) -> None:
         status = self._live("apps/v1", "Deployment", environment, name).get("status", {})
