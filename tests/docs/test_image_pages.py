@@ -11,8 +11,9 @@ import pytest
 from demo.stack import PROJECT
 from tests.support.image_policies import policy
 from weir.edit.image import Image
+from weir.edit.summary import format_diff, format_moves, moves
 from weir.flow.image_choice import Choice
-from weir.flow.image_edits import edit_images
+from weir.flow.image_edits import ImageEdits, edit_images
 from weir.flow.images import Container
 from weir.flow.load import load_folder
 from weir.flow.tree import UnitTree
@@ -27,7 +28,7 @@ PROMOTION: Final = DOCS / "examples" / "promotion"
 IMAGES: Final = (DOCS / "image-automation.md").read_text()
 PULL_REQUESTS: Final = (DOCS / "pull-requests.md").read_text()
 PAGES: Final = (IMAGES, PULL_REQUESTS, (DOCS / "promotion.md").read_text())
-NEW: Final = "6.5.9"
+NEW: Final = "6.5.1"
 _BLOCK: Final = re.compile(r"^```yaml\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 _OWN: Final = re.compile(r"`(weir\.dev/[a-z-]+)[`:]")
 
@@ -71,8 +72,8 @@ def declared(folder: Path) -> UnitTree:
     return tree
 
 
-def edited(tree: UnitTree, files: dict[str, bytes]) -> dict[str, bytes]:
-    """What the one automation of a tree makes of files."""
+def edited(tree: UnitTree, files: dict[str, bytes]) -> ImageEdits:
+    """What the one automation of a tree does to files."""
     specs: list[Any] = [one.spec for one in tree.units.values()]
     found = {
         f"{spec.id.namespace}:{spec.id.name}": spec for spec in specs if isinstance(spec, ImagePolicySpec)
@@ -83,7 +84,7 @@ def edited(tree: UnitTree, files: dict[str, bytes]) -> dict[str, bytes]:
     done = edit_images(Files(files), automation, policies, always_for)
     assert not done.problems
     assert not done.notes
-    return dict(done.files)
+    return done
 
 
 def page_tree(page: str, folder: Path) -> UnitTree:
@@ -113,7 +114,14 @@ def test_both_dialects_follow_an_image(tmp_path: Path) -> None:
     files = {"apps/marked.yaml": marked.encode(), "apps/annotated.yaml": workload.encode()}
     wanted = {name: text.replace(b"podinfo:6.5.0", f"podinfo:{NEW}".encode()) for name, text in files.items()}
     assert wanted != files
-    assert edited(tree, files) == wanted
+    assert edited(tree, files).files == wanted
+
+
+def test_the_preview_on_the_page_is_what_is_shown(tmp_path: Path) -> None:
+    marked = next(block for block in _BLOCK.findall(IMAGES) if block.lstrip().startswith("containers:"))
+    files = {"apps/web.yaml": marked.encode()}
+    done = edited(page_tree(IMAGES, tmp_path), files)
+    assert format_moves(moves(done.changes)) + format_diff(files, done.files) in IMAGES
 
 
 def test_the_automation_of_the_page_on_pull_requests_opens_one(tmp_path: Path) -> None:
@@ -132,7 +140,7 @@ def test_each_environment_of_the_example_writes_to_its_own_folder(environment: s
     name = f"apps/{environment}/kustomization.yaml"
     wanted = files[name].replace(b"newTag: 6.5.0 #", f"newTag: {NEW} #".encode())
     assert wanted != files[name]
-    assert edited(declared(PROMOTION / "clusters" / environment), files) == {name: wanted}
+    assert edited(declared(PROMOTION / "clusters" / environment), files).files == {name: wanted}
 
 
 def test_only_production_asks_first() -> None:
