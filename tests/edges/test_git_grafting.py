@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.git_repo import Link
+from tests.support.git_repo import Link, Submodule
 from tests.support.git_server import GitServer, Repo
 from tests.support.writing import Writer, setting, target
 from weir.edges.git.grafting import Graft
@@ -78,6 +78,14 @@ def test_nothing_is_committed_when_the_folder_is_the_same(writer: Writer, repo: 
     old = repo.commit(OLD)
     repo.commit({"README.md": "new\n"})
     assert writer.prepare(target(repo.url), restoring("app", old)) is None
+
+
+def test_a_submodule_goes_back_too(writer: Writer, repo: Repo) -> None:
+    old = repo.commit({**OLD, "app/module": Submodule("1" * 40)})
+    before = entries(repo, "app")
+    repo.commit({"app/module": Submodule("2" * 40)})
+    assert writer.write(target(repo.url), restoring("app", old))
+    assert entries(repo, "app") == before
 
 
 @pytest.mark.parametrize("path", ["nowhere", "README.md"])
