@@ -79,8 +79,9 @@ def test_several_repositories_are_named(
     with pytest.raises(SpecError) as err:
         find_place(stack, WEB)
     assert f"--source namespace/name: {APPS} or {INFRA}" in str(err.value)
-    place = find_place(stack, WEB, INFRA)
-    assert (place.source, place.unit) == (INFRA, OTHER if owners else None)
+    for source, unit in ((APPS, UNIT), (INFRA, OTHER)):
+        place = find_place(stack, WEB, source)
+        assert (place.source, place.unit) == (source, unit if owners else None)
 
 
 def test_a_stack_without_repositories_says_so(tmp_path: Path) -> None:
