@@ -147,7 +147,8 @@ def test_tags_are_listed_with_the_one_in_use_marked() -> None:
 
 
 @pytest.mark.parametrize(
-    ("seconds", "text"), [(-3, "0s"), (59, "59s"), (60, "1m"), (7200, "2h"), (DAY, "1d"), (400 * DAY, "400d")]
+    ("seconds", "text"),
+    [(-3, "0s"), (59, "59s"), (60, "1m"), (7200, "2h"), (DAY, "1d"), (729 * DAY, "729d"), (730 * DAY, "2y")],
 )
 def test_ages_are_short(seconds: float, text: str) -> None:
     assert age(seconds) == text

@@ -18,6 +18,7 @@ from weir.spec.identity import UnitId
 from weir.spec.record import UnitRecord
 
 _RUNNING, _NEWER, _OLDER = "'->", "|  ", "   "
+_YEAR: Final = 365 * 86_400
 _UNITS: Final = (("d", 86_400), ("h", 3_600), ("m", 60))
 
 
@@ -155,7 +156,9 @@ def format_repositories(
 
 
 def age(seconds: float) -> str:
-    """A time as people say it, in its largest unit: `3d`, `5h`, `17m`, `42s`."""
+    """A time as people say it, in its largest unit: `6y` (from two on), `400d`, `5h`, `17m`, `42s`."""
+    if seconds >= 2 * _YEAR:
+        return f"{int(seconds // _YEAR)}y"
     for letter, size in _UNITS:
         if seconds >= size:
             return f"{int(seconds // size)}{letter}"
