@@ -274,7 +274,20 @@ def test_a_server_that_rejects_for_ever_is_not_asked_for_ever(
     server.requests.clear()
     with pytest.raises(RejectedError):
         writer.push(prepared, wanted, edit)
-    assert sum("git-receive-pack" in request.path for request in server.requests) < 10
+    assert sum("git-receive-pack" in request.path for request in server.requests) < 14
+
+
+def test_a_push_waits_for_a_lock_that_somebody_holds(writer: Writer, repo: Repo) -> None:
+    count = "n=$(cat count 2>/dev/null || echo 0); echo $((n + 1)) > count; test $n -ge 4 && exit 0"
+    hook(
+        repo,
+        "update",
+        f'{count}\necho "cannot lock ref: Unable to create main.lock: File exists" >&2; exit 1',
+    )
+    before = repo.head()
+    wanted, edit = target(repo.url), setting(FILE, "v: 2\n")
+    done = writer.push(writer.prepared(wanted, edit), wanted, edit)
+    assert repo.git("log", "--format=%H %P", f"{before}..main") == f"{done.commit} {before}"
 
 
 class TestVerification:

@@ -34,6 +34,9 @@ __all__ = ["Access", "Base", "Edit", "Edits", "Prepared", "Pushed", "Target", "p
 
 MOST_ATTEMPTS: Final = 10
 """How often an edit is done again when somebody else was faster."""
+_MOST_IN_VAIN: Final = 4
+"""How often in a row, when nobody is seen to be faster: others may hold a lock for a moment, or the server may refuse
+for ever."""
 _SHORTEST_WAIT: Final = 0.02
 _LONGEST_WAIT: Final = 0.5
 _RANDOM: Final = random.SystemRandom()
@@ -163,8 +166,9 @@ def _artifact(
 def _push_again(prepared: Prepared, target: Target, edit: Edit, access: Access, now: int) -> Pushed:
     """Do the edit on what is there now until a push gets through."""
     seen: tuple[object, ...] = ()
+    in_vain = 0
     for attempt in range(MOST_ATTEMPTS):
-        _wait(attempt, access)
+        _wait(attempt + in_vain, access)
         with open_work(target, access) as work:
             proposal = work.propose(edit, now)
             if proposal.commit == proposal.base or proposal.published:
@@ -174,7 +178,8 @@ def _push_again(prepared: Prepared, target: Target, edit: Edit, access: Access, 
                 return _pushed(target, prepared, proposal.commit)
             except RejectedError:
                 found = (proposal.base, *((update.ref, update.old) for update in proposal.updates))
-                if found == seen or attempt + 1 == MOST_ATTEMPTS:
+                in_vain = in_vain + 1 if found == seen else 1
+                if in_vain == _MOST_IN_VAIN or attempt + 1 == MOST_ATTEMPTS:
                     raise
                 seen = found
     raise RejectedError(f"{target.spec.url}: others were faster every time", hint="run it again")
