@@ -64,6 +64,7 @@ def test_release_and_lock_are_commits(world: World) -> None:
     assert world.repo.head() == locked
 
 
+@pytest.mark.slow
 def test_a_rollback_is_a_commit_on_top(world: World) -> None:
     more = [config_map(world.namespace, "more", A="1")]
     first = world.commit({"web/web.yaml": app(world, "1.0.0"), "web/run.sh": "one\n", "README.md": "old\n"})

@@ -51,7 +51,8 @@ def test_a_server_that_is_down_is_named_soon_and_nothing_is_lost(behind: World, 
     expect_whole(world, web="web")
 
 
-@pytest.mark.parametrize("after", [7, pytest.param(1, marks=pytest.mark.faults)])
+@pytest.mark.faults
+@pytest.mark.parametrize("after", [7, 1])
 def test_a_server_that_restarts_during_the_apply_is_waited_for(
     behind: World, proxy: FaultProxy, after: int
 ) -> None:
@@ -161,6 +162,7 @@ def broken_service(group: str) -> Obj:
     return {"apiVersion": "apiregistration.k8s.io/v1", "kind": "APIService", "metadata": meta, "spec": spec}
 
 
+@pytest.mark.faults
 def test_one_broken_aggregated_api_harms_no_other_group(world: World) -> None:
     installed(world)
     group = f"{world.namespace}.broken.test"

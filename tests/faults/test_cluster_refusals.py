@@ -21,6 +21,7 @@ def second_namespace(world: World) -> Obj:
     return world.rest.apply(made)
 
 
+@pytest.mark.faults
 def test_a_namespace_that_is_being_deleted_fails_its_unit_only(world: World) -> None:
     ns = world.namespace
     other = second_namespace(world)["metadata"]["name"]
@@ -103,6 +104,7 @@ def webhook(ns: str, policy: str) -> Obj:
     }
 
 
+@pytest.mark.faults
 def test_a_webhook_that_is_down_fails_its_unit_only(world: World) -> None:
     ns = world.namespace
     other = second_namespace(world)["metadata"]["name"]

@@ -86,6 +86,7 @@ def test_definition_and_objects_arrive_in_one_run_and_get_a_new_version(world: W
     world.stack.expect_clean()
 
 
+@pytest.mark.faults
 def test_a_definition_deleted_under_its_objects_is_made_again_with_them(world: World) -> None:
     files = {"web/a.yaml": [gadget(world, "one"), definition(world), config_map(world.namespace, "c", A="1")]}
     world.commit(files)
@@ -96,6 +97,7 @@ def test_a_definition_deleted_under_its_objects_is_made_again_with_them(world: W
     expect_whole(world, web="web")
 
 
+@pytest.mark.faults
 def test_objects_whose_definition_is_gone_are_forgotten_when_git_drops_them(world: World) -> None:
     ns = world.namespace
     keep = [config_map(ns, f"keep-{n}", A="1") for n in range(4)]

@@ -96,6 +96,7 @@ def test_every_immutable_change_is_told_and_nothing_of_the_stage_is_applied(worl
     expect_whole(world, web="web")
 
 
+@pytest.mark.faults
 def test_force_recreates_only_the_object_that_asks_for_it(world: World) -> None:
     ns = world.namespace
     kinds = ("Deployment", "Job", "Secret")
@@ -125,6 +126,7 @@ def test_force_recreates_only_the_object_that_asks_for_it(world: World) -> None:
     assert deploy["metadata"]["uid"] != uid["Deployment"]
 
 
+@pytest.mark.faults
 def test_force_does_not_recreate_a_claim_that_nobody_named(world: World) -> None:
     """Recreating a PersistentVolumeClaim destroys data as deleting it does."""
     ns = world.namespace

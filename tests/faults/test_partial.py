@@ -41,6 +41,7 @@ def test_what_a_failed_apply_made_is_pruned_when_the_commit_is_reverted(world: W
     expect_whole(world, web="web")
 
 
+@pytest.mark.faults
 def test_what_was_applied_beside_a_refused_write_is_pruned_when_the_commit_is_reverted(world: World) -> None:
     """The policy lets dry-runs pass and refuses the real write, so half of the stage is in the cluster."""
     ns = world.namespace
@@ -81,6 +82,7 @@ def test_a_refused_deletion_is_told_and_done_later_without_a_new_commit(world: W
     expect_whole(world, web="web")
 
 
+@pytest.mark.faults
 def test_an_object_held_by_a_finalizer_is_told_and_not_forgotten(world: World) -> None:
     ns = world.namespace
     held = config_map(ns, "held", A="1")
@@ -105,6 +107,7 @@ def test_an_object_held_by_a_finalizer_is_told_and_not_forgotten(world: World) -
     expect_whole(world, web="web")
 
 
+@pytest.mark.faults
 def test_destroy_finishes_later_what_a_policy_refused(world: World) -> None:
     ns = world.namespace
     world.commit({"web/a.yaml": [config_map(ns, name, A="1") for name in ("one", "stuck", "two")]})

@@ -102,7 +102,7 @@ DAMAGES = {
 }
 
 
-OFTEN = {"deleted", "cut at 99 percent", "deleted with all copies"}
+OFTEN = {"deleted", "cut at 99 percent"}
 """Those that every `make test` does; `make faults` does the others."""
 ALL = [pytest.param(how, marks=() if how in OFTEN else pytest.mark.faults) for how in DAMAGES]
 
