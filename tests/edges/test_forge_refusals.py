@@ -200,7 +200,7 @@ LIMITED = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize(("headers", "shown"), LIMITED, ids=str)
+@pytest.mark.parametrize(("headers", "shown"), LIMITED, ids=("pause", "reset", "none left"))
 def test_a_rate_limit_is_no_missing_right(headers: dict[str, str], shown: str) -> None:
     with speaking(Speaker(403, b'{"message": "API rate limit exceeded"}', headers)) as speaker:
         error = refusal(speaker.access())
