@@ -160,7 +160,9 @@ class _Run:
         if edited:
             data, followed = edited.data, edited.followed
             for line, policy in edited.unknown:
-                self.notes[f"{path}: line {line}: {policy} is not followed: {self._why_not(policy)}"] = None
+                if self._is_ours(policy):
+                    note = f"{path}: line {line}: {policy} is not followed: no such policy can choose"
+                    self.notes[note] = None
         if self._automation.workloads:
             edited = self._tried(lambda: edit_automated(data, path, self._chooser(path), followed))
             data = edited.data if edited else data
@@ -183,11 +185,9 @@ class _Run:
         own = spec.id.namespace == automation.id.namespace
         return own and automation.policy_selector.matches(spec.labels)
 
-    def _why_not(self, policy: str) -> str:
-        namespace = self._automation.id.namespace
-        if policy.partition(":")[0] != namespace:
-            return f"only policies of namespace {namespace} are, where {self._automation.id.name} is"
-        return "spec.policySelector leaves it out" if policy in self._all else "no such policy can choose"
+    def _is_ours(self, policy: str) -> bool:
+        """Whether nobody but this automation could follow a policy that is not there."""
+        return policy.partition(":")[0] == self._automation.id.namespace and policy not in self._all
 
     def _choose(self, policy: str, current: Image | None) -> Image | None:
         found = self._policies[policy]
