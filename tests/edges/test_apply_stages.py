@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.kube import Kube
+from tests.support.kube import Kube, wait_for
 from tests.support.units import Obj, Unit, config_map, deployment
 from weir.spec.changes import Action
 
@@ -123,6 +123,7 @@ def test_objects_of_a_definition_that_somebody_deleted_leave_the_inventory(
     allowed = {"weir.dev/allow-delete": "*"}
     unit.must_apply([definition(group), gadget(group, namespace), config_map(namespace, "a")])
     kube.delete("apiextensions.k8s.io/v1", "CustomResourceDefinition", f"gadgets.{group}")
+    wait_for(lambda: group not in {item["name"] for item in kube.request("GET", "/apis")["groups"]})
     unit.must_apply([config_map(namespace, "a")], annotations=allowed)
     assert unit.owned() == {f"ConfigMap/{namespace}/a"}
 
