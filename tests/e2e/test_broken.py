@@ -34,7 +34,9 @@ def breaking(world: World, how: str) -> tuple[dict[str, str | list[dict[str, Any
     return {"bad/a.yaml": [config_map(ns, "bad", A="${UNDEFINED_THING}")]}, ["UNDEFINED_THING"]
 
 
-@pytest.mark.parametrize("how", ["bad YAML", "unknown field", "undefined variable"])
+@pytest.mark.parametrize(
+    "how", ["bad YAML", "unknown field", pytest.param("undefined variable", marks=pytest.mark.slow)]
+)
 def test_a_broken_unit_leaves_the_others_converging_and_its_fix_goes_live(world: World, how: str) -> None:
     pair(world)
     substitution = {"substitute": {"known": "x"}}

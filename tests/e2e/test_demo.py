@@ -36,13 +36,11 @@ def demo_objects(rest: Rest) -> set[str]:
     return {"/".join(key) for key in checker.owned()}
 
 
-@pytest.mark.parametrize("times", [1, pytest.param(2, marks=pytest.mark.slow)])
-def test_the_demo_works_on_the_readers_cluster_and_leaves_nothing(
-    kubeconfig: Path, tmp_path: Path, times: int
-) -> None:
+@pytest.mark.slow
+def test_the_demo_works_on_the_readers_cluster_and_leaves_nothing(kubeconfig: Path, tmp_path: Path) -> None:
     rest = Rest.load(kubeconfig)
     rest.apply(config_map("default", "of-the-reader", A="1"))
-    for _ in range(times):
+    for _ in range(2):
         done = play(kubeconfig, tmp_path)
         assert done.returncode == 0, done.stdout[-6000:] + done.stderr[-2000:]
         assert "empty" in done.stdout

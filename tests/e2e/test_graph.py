@@ -59,6 +59,7 @@ def run_infrastructure(stack: StackRun) -> None:
     stack.run("pulumi", "up", "--yes", "--skip-preview", "--stack", "prod", *where).must()
 
 
+@pytest.mark.slow
 def test_variables_come_from_another_stacks_outputs_and_from_the_stacks_settings(world: World) -> None:
     world.commit({"two/b.yaml": [config_map(world.namespace, "two", HOST="${db_host}", REGION="${region}")]})
     outputs = {"kind": "StackOutput", "name": infrastructure(world.stack)}
@@ -114,6 +115,7 @@ def test_a_unit_with_a_kubeconfig_goes_there_and_its_record_stays_here(world: Wo
     world.rest.delete("v1", "Namespace", "", world.flux)
 
 
+@pytest.mark.slow
 def test_the_cluster_component_makes_namespaces_and_tenants_who_then_apply(world: World) -> None:
     team = f"team-{world.namespace}"
     world.stack.settings["cluster"] |= {"namespaces": [team], "serviceAccounts": [f"{team}/deployer"]}

@@ -35,6 +35,7 @@ def test_moving_an_object_between_two_units_keeps_its_uid(world: World) -> None:
     world.stack.expect_clean()
 
 
+@pytest.mark.slow
 def test_moving_back_keeps_the_uid_whichever_unit_goes_first(world: World) -> None:
     ns = world.namespace
     moved = [config_map(ns, "moved", A="1")]

@@ -66,6 +66,7 @@ def quickest(world: World, repos: list[Repo], *words: str, goal: float) -> float
     return min(found)
 
 
+@pytest.mark.slow
 def test_one_hanging_source_of_twenty_delays_nobody(world: World, tmp_path: Path) -> None:
     repos = [world.server.repo(f"app-{number:02}") for number in range(HEALTHY)]
     with GitServer(tmp_path / "slow") as slow:

@@ -214,6 +214,7 @@ def everything(vault: Vault, failing: Sequence[str]) -> list[Obj]:
     ]
 
 
+@pytest.mark.faults
 def test_nothing_shows_when_everything_fails(vault: Vault) -> None:
     """Refused, invalid, mistyped and immutable Secrets, wrong passwords, broken keys, a policy that repeats them."""
     world, hidden = vault.world, vault.canaries

@@ -67,6 +67,7 @@ def repaired(world: World, head: str) -> None:
     world.repo.git("update-ref", "refs/heads/main", head)
 
 
+@pytest.mark.faults
 def test_drift_is_still_corrected_from_the_last_artifact(world: World) -> None:
     installed(world)
     head = world.repo.head()

@@ -69,6 +69,7 @@ def test_the_locks_of_dead_processes_are_broken_and_named_whatever_the_clock_was
     world.judge(web="web")
 
 
+@pytest.mark.faults
 def test_a_lock_whose_number_another_program_has_now_is_broken(world: World) -> None:
     small(world)
     with subprocess.Popen(["sleep", "100"]) as other:
@@ -115,6 +116,7 @@ def test_a_running_update_is_never_broken(behind: World, proxy: FaultProxy) -> N
     assert not lock_files(world.stack)
 
 
+@pytest.mark.faults
 def test_unreadable_locks_are_removed_once_they_are_old(world: World) -> None:
     """They name no owner; only a file that has been there for a while, with no engine running here, is nobody's."""
     small(world)

@@ -122,6 +122,7 @@ def test_ignored_fields_are_left_to_whoever_sets_them(world: World) -> None:
     assert (live["replicas"], live["minReadySeconds"]) == (4, 1)
 
 
+@pytest.mark.faults
 def test_objects_say_how_they_want_to_be_applied(world: World) -> None:
     ns = world.namespace
     objects = [

@@ -62,6 +62,7 @@ def test_what_was_applied_beside_a_refused_write_is_pruned_when_the_commit_is_re
     expect_whole(world, web="web")
 
 
+@pytest.mark.faults
 def test_a_refused_deletion_is_told_and_done_later_without_a_new_commit(world: World) -> None:
     ns = world.namespace
     keep = [config_map(ns, f"keep-{n}", A="1") for n in range(3)]

@@ -137,6 +137,7 @@ def test_a_dependency_that_does_not_exist_is_told_before_anything_is_touched(wor
     assert world.gone("v1", "ConfigMap", "app")
 
 
+@pytest.mark.faults
 def test_a_condition_on_a_dependency_holds_its_dependent(world: World) -> None:
     ns = world.namespace
     world.commit(
