@@ -14,27 +14,27 @@ from weir.edges.runs import Run
 from weir.flow.clusters import Clusters
 from weir.flow.settings import read_settings_file
 from weir.spec.errors import SpecError
+from weir.spec.kinds import IMAGE_AUTOMATION, IMAGE_POLICY, IMAGE_REPOSITORY
 from weir.spec.record import UnitRecord
 
 if TYPE_CHECKING:
     from weir.flow.image_status import RepositoryStatus
 
-_POLICY, _AUTOMATION, _REPOSITORY = "ImagePolicy", "ImageUpdateAutomation", "ImageRepository"
 _UNITS: Final = frozenset({"GitRepository", "Kustomization"})
 _KINDS: Final = {
     "sources": ("GitRepository",),
     "kustomizations": ("Kustomization",),
     "ks": ("Kustomization",),
-    "images": (_REPOSITORY, _POLICY, _AUTOMATION),
-    "all": (*_UNITS, _POLICY, _AUTOMATION),
+    "images": (IMAGE_REPOSITORY, IMAGE_POLICY, IMAGE_AUTOMATION),
+    "all": (*_UNITS, IMAGE_POLICY, IMAGE_AUTOMATION),
 }
 _ONLY: Final[dict[str, dict[str, tuple[str, ...]]]] = {
     "sources": {"git": ("GitRepository",), "all": ("GitRepository",)},
     "images": {
         "all": _KINDS["images"],
-        "repository": (_REPOSITORY,),
-        "policy": (_POLICY,),
-        "update": (_AUTOMATION,),
+        "repository": (IMAGE_REPOSITORY,),
+        "policy": (IMAGE_POLICY,),
+        "update": (IMAGE_AUTOMATION,),
     },
 }
 """What may stand behind a word, and the kinds it leaves."""
@@ -71,7 +71,7 @@ def run(args: argparse.Namespace) -> int:
         for record in clusters.records.read_all()
         if record.id.kind in kinds and args.namespace in (None, record.id.namespace)
     ]
-    repositories = _repositories(args) if _REPOSITORY in kinds else []
+    repositories = _repositories(args) if IMAGE_REPOSITORY in kinds else []
     if args.output == "json":
         found = [*map(_repository_as_json, repositories), *map(_as_json, records)]
         sys.stdout.write(json.dumps(found, indent=2) + "\n")
@@ -108,14 +108,14 @@ def _tables(
         units = [record for record in records if record.id.kind in _UNITS]
         everything = args.what == "all"
         tables.append(format_units(units, with_kind=everything, show_source=args.show_source, **shown))
-    if repositories or found.get(_POLICY) or found.get(_AUTOMATION):
+    if repositories or found.get(IMAGE_POLICY) or found.get(IMAGE_AUTOMATION):
         # imported late: most stacks have none
         from weir.cli import format_images
 
         named = {"with_kind": len(kinds) > 1, **shown}
         tables.append(format_images.format_repositories(repositories, **named))
-        tables.append(format_images.format_policy_records(found.get(_POLICY, ()), **named))
-        tables.append(format_images.format_automation_records(found.get(_AUTOMATION, ()), **named))
+        tables.append(format_images.format_policy_records(found.get(IMAGE_POLICY, ()), **named))
+        tables.append(format_images.format_automation_records(found.get(IMAGE_AUTOMATION, ()), **named))
     return [table for table in tables if table]
 
 

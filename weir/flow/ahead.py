@@ -12,7 +12,7 @@ from dataclasses import replace
 from typing import Any, Final, cast
 
 from weir.edges.runs import Run, unit_file
-from weir.flow.image_side import AUTOMATION, POLICY, REPOSITORY, Automated, Chosen, ImageSide
+from weir.flow.image_side import Automated, Chosen, ImageSide
 from weir.flow.load import Loaded
 from weir.flow.outcome import (
     AutomationOutcome,
@@ -28,6 +28,7 @@ from weir.flow.ownership import Claims
 from weir.flow.stuck import dependency_error, why_stuck
 from weir.flow.tree import Declared, UnitTree
 from weir.flow.work import RenderedUnit, Worker
+from weir.spec import kinds
 from weir.spec.git_repository import GitRepositorySpec
 from weir.spec.identity import UnitId
 from weir.spec.kustomization import KustomizationSpec
@@ -36,6 +37,7 @@ Certain = SourceOutcome | UnitOutcome | PolicyOutcome | AutomationOutcome
 GRACE: Final = 0.2
 """Seconds without news after which units of finished sources go on without those of hanging ones."""
 _RESULTS: Final = "ahead.json"
+_IMAGES: Final = (kinds.IMAGE_POLICY, kinds.IMAGE_AUTOMATION)
 
 Job = Future[Any]
 Pushed = Callable[[AutomationOutcome], bool]
@@ -153,7 +155,7 @@ class Ahead:
         return jobs | (set(self._images.policies(pool)) if self._has_images() else set())
 
     def _has_images(self) -> bool:
-        return not self._sealed and any(unit.kind in (POLICY, AUTOMATION) for unit in self._tree.units)
+        return not self._sealed and any(unit.kind in _IMAGES for unit in self._tree.units)
 
     def _automate(self, pool: ThreadPoolExecutor, *, last: bool) -> set[Job]:
         return set(self._images.automations(pool, self._sources, last=last)) if self._has_images() else set()
@@ -192,6 +194,7 @@ class Ahead:
 
     def _write_back(self, pool: ThreadPoolExecutor, pushed: Pushed) -> Generator[Outcome, None, set[Job]]:
         """Yield policies and finished automations; what rests on a source that their commit changes starts anew."""
+        jobs: set[Job] = set()
         for chosen in self._chosen:
             yield self._emit(chosen)
         self._chosen.clear()
@@ -202,8 +205,9 @@ class Ahead:
             pushing = [outcome for outcome in automated.outcomes if outcome.pending]
             if automated.source and all(pushed(outcome) for outcome in pushing):
                 self._replace(automated.source)
+                jobs |= self._start(pool, ())
             self._images.settle(automated)
-        return self._start(pool, ())
+        return jobs
 
     def _replace(self, source: SourceOutcome) -> None:
         """Let a source have another artifact: its units, what they declare and what takes variables from them."""
@@ -277,7 +281,7 @@ class Ahead:
 
     def _never_started(self) -> Iterator[Outcome]:
         """Units that waited for something that never came: a source nobody declared, or each other."""
-        silent = (REPOSITORY, POLICY, AUTOMATION) if self._sealed else (REPOSITORY,)
+        silent = (kinds.IMAGE_REPOSITORY, *(_IMAGES if self._sealed else ()))
         for declared in list(self._tree.units.values()):
             if declared.spec.id not in self._yielded and declared.spec.id.kind not in silent:
                 yield self._emit(_stuck(declared, why_stuck(self._tree, declared)))
@@ -293,9 +297,9 @@ def _stuck(declared: Declared, error: str) -> Certain:
     match declared.spec.id.kind:
         case "GitRepository":
             return SourceOutcome(artifact=None, **given)
-        case "ImagePolicy":
+        case kinds.IMAGE_POLICY:
             return PolicyOutcome(**given)
-        case "ImageUpdateAutomation":
+        case kinds.IMAGE_AUTOMATION:
             return AutomationOutcome(**given)
         case _:
             return UnitOutcome(parent=declared.parent, **given)

@@ -11,7 +11,6 @@ from typing import Any, Final
 from weir.edges.runs import Run
 from weir.edges.store import Store
 from weir.flow.clusters import Clusters
-from weir.flow.image_side import AUTOMATION, POLICY, REPOSITORY
 from weir.flow.image_work import Commit, ImageWorker, Policies, access
 from weir.flow.images import Candidates
 from weir.flow.outcome import AutomationOutcome
@@ -20,6 +19,7 @@ from weir.flow.write_back import push, read_prepared
 from weir.spec.documents import Document
 from weir.spec.git_repository import parse_git_repository
 from weir.spec.identity import UnitId
+from weir.spec.kinds import IMAGE_AUTOMATION, IMAGE_POLICY, IMAGE_REPOSITORY
 from weir.spec.stack import StackConfig
 
 PLAN: Final = ".plan.md"
@@ -46,7 +46,7 @@ def _again(outcome: AutomationOutcome, config: StackConfig, clusters: Clusters) 
     tree = UnitTree()
     tree.declare(rest)
     worker = ImageWorker(config, clusters, Store.default())
-    group = [one for one in tree.units.values() if one.spec.id.kind == AUTOMATION]
+    group = [one for one in tree.units.values() if one.spec.id.kind == IMAGE_AUTOMATION]
     return Commit(group, parse_git_repository(source), LatePolicies(tree, worker), worker.registries)
 
 
@@ -61,10 +61,10 @@ class LatePolicies(Mapping[UnitId, Candidates]):
     def _found(self) -> Policies:
         units = self._tree.units
         repositories: dict[UnitId, Any] = {
-            unit: one.spec for unit, one in units.items() if unit.kind == REPOSITORY
+            unit: one.spec for unit, one in units.items() if unit.kind == IMAGE_REPOSITORY
         }
         chosen = [
-            self._worker.policy(one, repositories) for unit, one in units.items() if unit.kind == POLICY
+            self._worker.policy(one, repositories) for unit, one in units.items() if unit.kind == IMAGE_POLICY
         ]
         return {one.outcome.id: one.candidates for one in chosen if one.candidates}
 

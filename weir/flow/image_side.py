@@ -9,11 +9,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final, cast
+from typing import TYPE_CHECKING, cast
 
 from weir.flow.outcome import AutomationOutcome, PolicyOutcome, SourceOutcome
 from weir.flow.tree import Declared, UnitTree
 from weir.spec.identity import UnitId
+from weir.spec.kinds import IMAGE_AUTOMATION, IMAGE_POLICY, IMAGE_REPOSITORY
 
 if TYPE_CHECKING:
     from weir.flow.images import Candidates
@@ -22,10 +23,6 @@ if TYPE_CHECKING:
     from weir.spec.image_automation import ImageAutomationSpec
     from weir.spec.image_policy import ImagePolicySpec
     from weir.spec.image_repository import ImageRepositorySpec
-
-POLICY: Final = "ImagePolicy"
-AUTOMATION: Final = "ImageUpdateAutomation"
-REPOSITORY: Final = "ImageRepository"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,10 +60,10 @@ class ImageSide:
     def policies(self, pool: ThreadPoolExecutor) -> Iterator[Future[Chosen]]:
         """Begin to resolve every policy whose repository is declared."""
         units = self._tree.units
-        found = {unit: one.spec for unit, one in units.items() if unit.kind == REPOSITORY}
+        found = {unit: one.spec for unit, one in units.items() if unit.kind == IMAGE_REPOSITORY}
         repositories = cast("dict[UnitId, ImageRepositorySpec]", found)
         for unit, declared in list(units.items()):
-            if unit.kind != POLICY or unit in self._started:
+            if unit.kind != IMAGE_POLICY or unit in self._started:
                 continue
             if cast("ImagePolicySpec", declared.spec).repository in repositories:
                 self._started.add(unit)
@@ -96,17 +93,23 @@ class ImageSide:
         self._settled |= {outcome.id for outcome in automated.outcomes}
 
     def _automations(self) -> list[tuple[Declared, ImageAutomationSpec]]:
-        found = (one for unit, one in self._tree.units.items() if unit.kind == AUTOMATION)
+        found = (one for unit, one in self._tree.units.items() if unit.kind == IMAGE_AUTOMATION)
         ordered = sorted(found, key=lambda declared: declared.spec.id)
         return [(declared, cast("ImageAutomationSpec", declared.spec)) for declared in ordered]
 
     def _ready(self, namespace: str) -> bool:
         """Whether every policy declared in a namespace so far is resolved."""
-        policies = (unit for unit in self._tree.units if unit.kind == POLICY and unit.namespace == namespace)
+        policies = (
+            unit for unit in self._tree.units if unit.kind == IMAGE_POLICY and unit.namespace == namespace
+        )
         return all(unit in self._chosen for unit in policies)
 
     def _policy_documents(self) -> list[Document]:
-        return [one.document for unit, one in self._tree.units.items() if unit.kind in (POLICY, REPOSITORY)]
+        return [
+            one.document
+            for unit, one in self._tree.units.items()
+            if unit.kind in (IMAGE_POLICY, IMAGE_REPOSITORY)
+        ]
 
     def _candidates(self) -> dict[UnitId, Candidates]:
         return {unit: chosen.candidates for unit, chosen in self._chosen.items() if chosen.candidates}

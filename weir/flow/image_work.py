@@ -15,7 +15,7 @@ from weir.edges.store import Store
 from weir.edit.image import Image
 from weir.edit.summary import format_moves, moves
 from weir.flow.image_edits import ImageEdits, edit_images
-from weir.flow.image_side import POLICY, Automated, Chosen
+from weir.flow.image_side import Automated, Chosen
 from weir.flow.images import Candidates, Registries
 from weir.flow.outcome import AutomationOutcome, PolicyOutcome, SourceOutcome, encode
 from weir.flow.tree import Declared
@@ -26,6 +26,7 @@ from weir.spec.identity import UnitId
 from weir.spec.image_automation import ImageAutomationSpec, check_branches
 from weir.spec.image_policy import ImagePolicySpec
 from weir.spec.image_repository import ImageRepositorySpec
+from weir.spec.kinds import IMAGE_POLICY
 from weir.spec.stack import StackConfig
 
 if TYPE_CHECKING:
@@ -52,7 +53,7 @@ class ImageWorker:
             records = self._clusters.records.read_all("")
         except WeirError:
             return {}
-        return {record.id: record.revision for record in records if record.id.kind == POLICY}
+        return {record.id: record.revision for record in records if record.id.kind == IMAGE_POLICY}
 
     def policy(self, declared: Declared, repositories: Mapping[UnitId, ImageRepositorySpec]) -> Chosen:
         """The image that a policy chooses now."""

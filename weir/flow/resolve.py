@@ -26,10 +26,10 @@ from weir.edges.store import MissingBlobError, Store
 from weir.flow import git_content, git_source
 from weir.flow.git_source import Secrets
 from weir.select import git_ref
-from weir.spec import image_automation
 from weir.spec.artifact import Artifact, short_revision
 from weir.spec.errors import ArtifactError, SourceError, SpecError, VerificationError, WeirError
 from weir.spec.git_repository import GitRef, GitRepositorySpec
+from weir.spec.kinds import IMAGE_AUTOMATION
 
 if TYPE_CHECKING:
     from weir.edges.git.signatures import Keys
@@ -196,7 +196,7 @@ class _Sync:
             if not digest or (keys and not git_source.has(cache, target)):
                 target = git_source.bring(cache, self.ref, target)
                 digest = self._remembered(cache, target)
-            self.automates = cache.mentions(target.commit, image_automation.KIND)
+            self.automates = cache.mentions(target.commit, IMAGE_AUTOMATION)
             verified = self._verify(cache, target, keys) if keys else ""
             if digest:
                 return target, digest, verified

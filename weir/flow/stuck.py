@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final, cast
 from weir.flow.tree import Declared, UnitTree
 from weir.spec.git_repository import GitRepositorySpec
 from weir.spec.identity import UnitId
+from weir.spec.kinds import IMAGE_POLICY
 from weir.spec.kustomization import KustomizationSpec
 
 if TYPE_CHECKING:
@@ -35,7 +36,7 @@ def why_stuck(tree: UnitTree, declared: Declared) -> str:
         return f"{spec.where}: spec.include: found repositories that include each other, expected no circle"
     if isinstance(spec, KustomizationSpec) and (error := dependency_error(tree, spec)):
         return error
-    if spec.id.kind == "ImagePolicy":
+    if spec.id.kind == IMAGE_POLICY:
         found = cast("ImagePolicySpec", spec).repository
         return f"{spec.where}: spec.imageRepositoryRef: found '{found}', expected one of this stack; {ADD}"
     found = cast("KustomizationSpec | ImageAutomationSpec", spec).source

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from weir.flow.outcome import Problem
+from weir.spec import kinds
 from weir.spec.documents import Document
 from weir.spec.errors import SpecError, WeirError
 from weir.spec.git_repository import GitRepositorySpec, parse_git_repository
@@ -104,11 +105,11 @@ def _parse_image(document: Document, kind: str) -> Spec | None:
     from weir.spec import image_automation, image_policy, image_repository
 
     match kind:
-        case image_repository.KIND:
+        case kinds.IMAGE_REPOSITORY:
             return image_repository.parse_image_repository(document)
-        case image_policy.KIND:
+        case kinds.IMAGE_POLICY:
             return image_policy.parse_image_policy(document)
-        case image_automation.KIND:
+        case kinds.IMAGE_AUTOMATION:
             return image_automation.parse_image_automation(document)
         case _:
             return None

@@ -30,7 +30,6 @@ from weir.spec.header import OWN, own_annotations, read_header, spec_fields
 from weir.spec.identity import UnitId
 from weir.spec.label_selector import LabelSelector, parse_label_selector
 
-KIND: Final = "ImageUpdateAutomation"
 WORKLOADS: Final = f"{OWN}workloads"
 PULL_REQUEST: Final = f"{OWN}pull-request"
 PULL_REQUEST_SECRET: Final = f"{PULL_REQUEST}-secret"

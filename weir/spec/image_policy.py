@@ -23,8 +23,8 @@ from weir.spec.errors import SpecError
 from weir.spec.fields import Fields
 from weir.spec.header import OWN, own_annotations, read_header, spec_fields
 from weir.spec.identity import UnitId
+from weir.spec.kinds import IMAGE_REPOSITORY
 
-KIND: Final = "ImagePolicy"
 MINIMUM_AGE: Final = f"{OWN}minimum-age"
 ALLOW_DOWNGRADE: Final = f"{OWN}allow-downgrade"
 MISSING_TAG: Final = f"{OWN}missing-tag"
@@ -141,7 +141,7 @@ def _parse_repository(spec: Fields, namespace: str) -> UnitId:
     reference = spec.child("imageRepositoryRef", required=True)
     if reference is None:
         raise spec.error("imageRepositoryRef", "a mapping")
-    unit = UnitId(image_repository.KIND, reference.name("namespace", namespace), reference.name("name"))
+    unit = UnitId(IMAGE_REPOSITORY, reference.name("namespace", namespace), reference.name("name"))
     reference.done()
     return unit
 

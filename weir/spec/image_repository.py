@@ -15,7 +15,6 @@ from weir.spec.header import read_header, spec_fields
 from weir.spec.identity import UnitId
 from weir.spec.image_name import ImageName, parse_image_name
 
-KIND: Final = "ImageRepository"
 GROUP: Final = "image.toolkit.fluxcd.io"
 API_VERSIONS: Final = (f"{GROUP}/v1", f"{GROUP}/v1beta2")
 """Of ImageRepository and ImagePolicy."""
