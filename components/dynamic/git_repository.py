@@ -31,7 +31,7 @@ class GitSyncProvider(ConfirmedProvider):
 
     def record(self, props: Props) -> UnitRecord:
         """In Flux's words."""
-        from weir.flow.source_record import source_record
+        from weir.flow.resolved_record import source_record
 
         return source_record(
             UnitId.parse(props["unit"]),

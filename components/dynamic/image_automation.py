@@ -67,7 +67,7 @@ class ImageAutomationProvider(ConfirmedProvider):
 
     def record(self, props: Props) -> UnitRecord:
         """In Flux's words."""
-        from weir.flow.image_record import automation_record
+        from weir.flow.resolved_record import automation_record
 
         return automation_record(
             UnitId.parse(props["unit"]),

@@ -31,7 +31,7 @@ class ImagePolicyProvider(ConfirmedProvider):
 
     def record(self, props: Props) -> UnitRecord:
         """In Flux's words."""
-        from weir.flow.image_record import policy_record
+        from weir.flow.resolved_record import policy_record
 
         return policy_record(
             UnitId.parse(props["unit"]),

@@ -21,8 +21,8 @@ from weir.edit.find_workload import WorkloadName
 from weir.edit.summary import Move
 from weir.flow.by_hand import parse_person, with_person
 from weir.flow.image_list import ImageTree, TagLine
-from weir.flow.image_record import automation_record, policy_record
 from weir.flow.image_status import PolicyStatus, RepositoryStatus
+from weir.flow.resolved_record import automation_record, policy_record
 from weir.flow.rollback import find_revision
 from weir.flow.workload_verbs import Result
 from weir.spec.errors import SpecError

@@ -8,9 +8,9 @@ from dataclasses import dataclass, replace
 
 from weir.flow.image_list import chosen_images
 from weir.flow.image_push import propose_commit, push_commit
-from weir.flow.image_record import automation_record
 from weir.flow.image_status import PolicyStatus, status_of
 from weir.flow.outcome import AutomationOutcome, PolicyOutcome, Problem
+from weir.flow.resolved_record import automation_record
 from weir.flow.session import Session
 from weir.spec.errors import WeirError
 
