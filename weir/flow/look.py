@@ -7,12 +7,10 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import TypeVar
 
-from weir.edges.runs import Run, claims_file
-from weir.flow.ahead import Ahead
+from weir.edges.runs import claims_file
 from weir.flow.outcome import Outcome, Problem
 from weir.flow.session import Session
 from weir.flow.tree import Declared
-from weir.flow.work import Overrides, Worker
 from weir.spec.identity import ObjectId, UnitId
 from weir.spec.kustomization import KustomizationSpec
 
@@ -38,20 +36,14 @@ class Present:
 
 def look(session: Session) -> Present:
     """Read the stack's declarations, resolve its sources and render its units, in a folder of its own."""
-    run = Run(session.run.scratch(), session.run.pid)
-    worker = Worker(
-        session.config,
-        session.clusters,
-        session.store,
-        run,
-        stack_outputs=session.stack_outputs,
-        overrides=Overrides(),
-    )
-    ahead = Ahead(worker, run, session.load, automate=False)
+    apart = session.apart()
+    ahead = apart.ahead
     problems = tuple(filter(None, map(_problem, ahead)))
     owners: dict[ObjectId, tuple[UnitId, ...]] = defaultdict(tuple)
     for unit, declared in ahead.units.items():
-        claims = run.read_json(claims_file(unit)) if isinstance(declared.spec, KustomizationSpec) else None
+        claims = (
+            apart.run.read_json(claims_file(unit)) if isinstance(declared.spec, KustomizationSpec) else None
+        )
         for entry in claims["ids"] if isinstance(claims, dict) else ():
             owners[ObjectId.from_entry(entry)] += (unit,)
     return Present(session=session, units=ahead.units, owners=dict(owners), problems=problems)

@@ -16,6 +16,7 @@ from weir.flow.outcome import AutomationOutcome, PolicyOutcome, Problem, SourceO
 from weir.flow.plan import Request, plan_unit
 from weir.flow.remove import plan_removal
 from weir.flow.session import Session
+from weir.flow.work import Overrides
 from weir.spec.artifact import Artifact
 from weir.spec.changes import ChangeSet
 from weir.spec.errors import WeirError
@@ -55,7 +56,7 @@ def plan_commit(session: Session, outcome: AutomationOutcome) -> list[UnitPlan]:
     `session` is the run that built the commit.
     """
     artifact = Artifact(**outcome.pending["prepared"]["artifact"])
-    merged = session.at(outcome.spec.source, artifact)
+    merged = session.apart(Overrides(artifacts={str(outcome.spec.source): artifact}))
     records = _records(session)
     units = [one for one in merged.ahead if isinstance(one, UnitOutcome) and _differs(session, one)]
     return [_plan(merged, unit, records.get(unit.id)) for unit in units]

@@ -15,10 +15,8 @@ from weir.flow.load import Loaded, bootstrap_document, load_folder, load_tree
 from weir.flow.outcome import Problem
 from weir.flow.resolve import sync
 from weir.flow.work import Overrides, StackOutputs, Worker
-from weir.spec.artifact import Artifact
 from weir.spec.errors import WeirError
 from weir.spec.git_repository import parse_git_repository
-from weir.spec.identity import UnitId
 from weir.spec.stack import StackConfig
 
 
@@ -34,12 +32,16 @@ class Session:
     load: Callable[[], Loaded]
     stack_outputs: StackOutputs
 
-    def at(self, source: UnitId, artifact: Artifact) -> Session:
-        """A run in a folder of its own in which a source has another artifact, and nothing is automated."""
+    def apart(self, overrides: Overrides | None = None) -> Session:
+        """The same in a folder of its own, with other content perhaps, and with nothing automated."""
         run = Run(self.run.scratch(), self.run.pid)
-        overrides = Overrides(artifacts={str(source): artifact})
         worker = Worker(
-            self.config, self.clusters, self.store, run, stack_outputs=self.stack_outputs, overrides=overrides
+            self.config,
+            self.clusters,
+            self.store,
+            run,
+            stack_outputs=self.stack_outputs,
+            overrides=overrides or Overrides(),
         )
         return replace(self, run=run, ahead=Ahead(worker, run, self.load, automate=False))
 
