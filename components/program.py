@@ -85,12 +85,9 @@ def _produce(session: Session, registry: Registry) -> asyncio.Queue[Outcome | No
 def _plan_proposal(session: Session, outcome: AutomationOutcome) -> None:
     """What a proposed commit would change in the cluster: into the run's folder, for the pull request, and shown."""
     from weir.cli.format import format_diff
-    from weir.flow.image_push import plan_file
-    from weir.flow.preview import plan_commit
+    from weir.cli.proposals import plan_proposal
 
-    plans = plan_commit(session, outcome)
-    text = format_diff(plans, "markdown", stack=session.config.name)
-    session.run.write(plan_file(outcome.id), text.encode())
+    plans = plan_proposal(session, outcome)
     pulumi.log.info(
         f"once {outcome.branch} is merged:\n{format_diff(plans, 'table', stack=session.config.name)}"
     )

@@ -38,12 +38,15 @@ def add_workload_arguments(parser: argparse.ArgumentParser) -> None:
 
 def source_of(args: argparse.Namespace) -> UnitId | None:
     """The GitRepository that is named, None when none is. Raises SpecError."""
-    if args.source is None:
-        return None
-    namespace, slash, name = args.source.rpartition("/")
+    return None if args.source is None else named("--source", "GitRepository", args.source)
+
+
+def named(flag: str, kind: str, text: str) -> UnitId:
+    """The unit of a kind that `namespace/name` means. Raises SpecError."""
+    namespace, slash, name = text.rpartition("/")
     if not slash or not namespace or not name or "/" in namespace:
-        raise SpecError.at("--source", "", found=args.source, expected="namespace/name")
-    return UnitId("GitRepository", namespace, name)
+        raise SpecError.at(flag, "", found=text, expected="namespace/name")
+    return UnitId(kind, namespace, name)
 
 
 def do(args: argparse.Namespace, present: Present, workloads: list[WorkloadName], request: Request) -> int:

@@ -11,23 +11,21 @@ from typing import Any
 
 from weir.cli._commits import print_problems
 from weir.cli._stack import add_stack_arguments, open_stack
-from weir.cli._workloads import FORM
-from weir.cli.format import format_diff
+from weir.cli._workloads import FORM, named
 from weir.cli.format_images import format_policies, format_trees, policy_as_json, tree_as_json
+from weir.cli.proposals import plan_proposal
 from weir.edges.runs import Run
 from weir.edit.find_workload import WorkloadName
 from weir.flow.image_list import ImageTree, repository_trees, workload_trees
-from weir.flow.image_push import plan_file
 from weir.flow.image_status import policy_status
 from weir.flow.image_update import Found, find_updates, push_updates
 from weir.flow.images import Registries
 from weir.flow.look import look
 from weir.flow.outcome import AutomationOutcome
-from weir.flow.preview import plan_commit
 from weir.flow.session import Session
 from weir.spec.artifact import short_revision
 from weir.spec.errors import SpecError
-from weir.spec.identity import UnitId
+from weir.spec.kinds import IMAGE_REPOSITORY
 
 _LIMIT = 10
 _WORKLOADS = ("WORKLOAD", "CONTAINER")
@@ -103,10 +101,7 @@ def _list(args: argparse.Namespace, session: Session, workloads: Sequence[Worklo
     titles = _REPOSITORIES if args.repository else _WORKLOADS
     trees: list[ImageTree]
     if args.repository:
-        namespace, slash, name = args.repository.partition("/")
-        if not slash or not namespace or not name:
-            raise SpecError.at("--repository", "", found=args.repository, expected="namespace/name")
-        unit = UnitId("ImageRepository", namespace, name)
+        unit = named("--repository", IMAGE_REPOSITORY, args.repository)
         trees = repository_trees(look(session), registries, unit, args.limit)
     else:
         trees = workload_trees(session.clusters, registries, workloads, args.limit)
@@ -161,8 +156,7 @@ def _push(session: Session, found: Found) -> list[str]:
     """Push and say so; what went wrong comes back."""
     for outcome in found.automations:
         if outcome.commit and outcome.proposal:
-            plan = format_diff(plan_commit(session, outcome), "markdown", stack=session.config.name)
-            session.run.write(plan_file(outcome.id), plan.encode())
+            plan_proposal(session, outcome)
     errors = []
     for done in push_updates(session, found):
         unit = done.outcome.id
