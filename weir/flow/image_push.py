@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Iterator, Mapping
-from functools import cached_property
+from functools import cache, partial
 from typing import Any, Final
 
 from weir.edges.runs import Run
 from weir.edges.store import Store
 from weir.flow.clusters import Clusters
 from weir.flow.image_work import Commit, ImageWorker, Policies, access
-from weir.flow.images import Candidates
 from weir.flow.outcome import AutomationOutcome
 from weir.flow.tree import UnitTree
 from weir.flow.write_back import push, read_prepared
@@ -47,35 +45,18 @@ def _again(outcome: AutomationOutcome, config: StackConfig, clusters: Clusters) 
     tree.declare(rest)
     worker = ImageWorker(config, clusters, Store.default())
     group = [one for one in tree.units.values() if one.spec.id.kind == IMAGE_AUTOMATION]
-    return Commit(group, parse_git_repository(source), LatePolicies(tree, worker), worker.registries)
+    policies = cache(partial(_choose, tree, worker))
+    return Commit(group, parse_git_repository(source), policies, worker.registries)
 
 
-class LatePolicies(Mapping[UnitId, Candidates]):
-    """The policies of a tree, each resolved when it is first asked for."""
-
-    def __init__(self, tree: UnitTree, worker: ImageWorker) -> None:
-        self._tree = tree
-        self._worker = worker
-
-    @cached_property
-    def _found(self) -> Policies:
-        units = self._tree.units
-        repositories: dict[UnitId, Any] = {
-            unit: one.spec for unit, one in units.items() if unit.kind == IMAGE_REPOSITORY
-        }
-        chosen = [
-            self._worker.policy(one, repositories) for unit, one in units.items() if unit.kind == IMAGE_POLICY
-        ]
-        return {one.outcome.id: one.candidates for one in chosen if one.candidates}
-
-    def __getitem__(self, unit: UnitId) -> Candidates:
-        return self._found[unit]
-
-    def __iter__(self) -> Iterator[UnitId]:
-        return iter(self._found)
-
-    def __len__(self) -> int:
-        return len(self._found)
+def _choose(tree: UnitTree, worker: ImageWorker) -> Policies:
+    """Every policy of a tree that can choose."""
+    units = tree.units
+    repositories: dict[UnitId, Any] = {
+        unit: one.spec for unit, one in units.items() if unit.kind == IMAGE_REPOSITORY
+    }
+    chosen = [worker.policy(one, repositories) for unit, one in units.items() if unit.kind == IMAGE_POLICY]
+    return {one.outcome.id: one.candidates for one in chosen if one.candidates}
 
 
 def plan_file(unit: UnitId) -> str:

@@ -6,7 +6,7 @@ registry tags -> policy -> image -> edited files -> commit (built, not pushed) -
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING
@@ -96,7 +96,7 @@ class ImageWorker:
             declared.spec.id: AutomationOutcome(spec=_automation(declared), document=declared.document)
             for declared in group
         }
-        job = Commit(group, source.spec, policies, self.registries)
+        job = Commit(group, source.spec, lambda: policies, self.registries)
         after: SourceOutcome | None = None
         try:
             if job.active:
@@ -139,7 +139,8 @@ class Commit:
 
     group: Sequence[Declared]
     source: GitRepositorySpec
-    policies: Policies
+    policies: Callable[[], Policies]
+    """Asked when an edit is done: in another process than the one that chose, most pushes do none."""
     registries: Registries
     _edits: dict[UnitId, ImageEdits] | None = None
 
@@ -179,7 +180,7 @@ class Commit:
         """The edits of all automations, each on top of those before."""
         from weir.flow.write_back import Edits
 
-        named = {f"{unit.namespace}:{unit.name}": found for unit, found in self.policies.items()}
+        named = {f"{unit.namespace}:{unit.name}": found for unit, found in self.policies().items()}
         layered = Layered(base, {})
         self._edits = {}
         for spec in self.active:
