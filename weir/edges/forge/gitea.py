@@ -10,11 +10,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, Final
 
-from weir.edges.forge.api import Api, Reply, number_of, page_url
-from weir.edges.forge.errors import BadAnswerError, MissingError
+from weir.edges.forge.api import Api, Reply
+from weir.edges.forge.errors import MissingError
 from weir.edges.forge.found import Found
 from weir.edges.forge.names import owner_and_name
 from weir.edges.forge.proposal import Proposal
+from weir.edges.forge.rows import label_names, read_pull
 
 COLOUR: Final = "#1d76db"
 """Of labels that are created; Gitea asks for one."""
@@ -33,7 +34,7 @@ class Gitea:
         query = {"state": "open", "base_branch": proposal.base, "limit": _PAGE}
         for row in self._api.pages(*path, seen=_all_seen, **query):
             if _is_from_to(row, proposal):
-                return _read(row, "GET pulls")
+                return read_pull(row, "GET pulls")
         return None
 
     def create(self, proposal: Proposal) -> Found:
@@ -41,14 +42,14 @@ class Gitea:
         path = ("repos", *owner_and_name(proposal.repository), "pulls")
         body = {"title": proposal.title, "head": proposal.head, "base": proposal.base, "body": proposal.body}
         reply = self._api.create(*path, body=body)
-        return _read(reply.data, reply.where)
+        return read_pull(reply.data, reply.where)
 
     def update(self, proposal: Proposal, found: Found) -> Found:
         """See Forge."""
         path = ("repos", *owner_and_name(proposal.repository), "pulls", str(found.number))
         body = {"title": proposal.title, "body": proposal.body}
         reply = self._api.change("PATCH", *path, body=body)
-        return _read(reply.data, reply.where)
+        return read_pull(reply.data, reply.where)
 
     def label(self, proposal: Proposal, found: Found, names: Sequence[str]) -> None:
         """See Forge."""
@@ -69,7 +70,7 @@ class Gitea:
     def _add(self, owner: str, name: str, found: Found, names: Sequence[str]) -> list[str]:
         """Those that do not exist: they are passed over in silence."""
         path = ("repos", owner, name, "issues", str(found.number), "labels")
-        held = _labels(self._api.change("POST", *path, body={"labels": list(names)}).data)
+        held = label_names(self._api.change("POST", *path, body={"labels": list(names)}).data)
         return [label for label in names if label not in held]
 
 
@@ -87,21 +88,3 @@ def _is_from_to(row: dict[str, Any], proposal: Proposal) -> bool:
 
 def _part(value: Any) -> dict[str, Any]:
     return value if isinstance(value, dict) else {}
-
-
-def _read(row: Any, where: str) -> Found:
-    if not isinstance(row, dict):
-        raise BadAnswerError(f"{where}: the answer is no pull request")
-    return Found(
-        number=number_of(row.get("number"), where),
-        url=page_url(row.get("html_url"), where),
-        title=str(row.get("title") or ""),
-        body=str(row.get("body") or ""),
-        labels=_labels(row.get("labels")),
-        open=row.get("state") == "open",
-    )
-
-
-def _labels(value: Any) -> frozenset[str]:
-    rows = value if isinstance(value, list) else []
-    return frozenset(str(_part(row).get("name")) for row in rows)

@@ -9,11 +9,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from weir.edges.forge.api import Api, Reply, number_of, page_url
-from weir.edges.forge.errors import BadAnswerError, MissingError
+from weir.edges.forge.api import Api, Reply
+from weir.edges.forge.errors import MissingError
 from weir.edges.forge.found import Found
 from weir.edges.forge.names import owner_and_name
 from weir.edges.forge.proposal import Proposal
+from weir.edges.forge.rows import label_names, read_pull
 
 
 class GitHub:
@@ -34,7 +35,7 @@ class GitHub:
         rows = self._api.pages("repos", owner, name, "pulls", seen=_last, **query)
         for row in rows:
             if _is_from_to(row, proposal):
-                return _read(row, "GET pulls")
+                return read_pull(row, "GET pulls")
         return None
 
     def create(self, proposal: Proposal) -> Found:
@@ -42,21 +43,21 @@ class GitHub:
         owner, name = owner_and_name(proposal.repository)
         body = {"title": proposal.title, "head": proposal.head, "base": proposal.base, "body": proposal.body}
         reply = self._api.create("repos", owner, name, "pulls", body=body)
-        return _read(reply.data, reply.where)
+        return read_pull(reply.data, reply.where)
 
     def update(self, proposal: Proposal, found: Found) -> Found:
         """See Forge."""
         owner, name = owner_and_name(proposal.repository)
         body = {"title": proposal.title, "body": proposal.body}
         reply = self._api.change("PATCH", "repos", owner, name, "pulls", str(found.number), body=body)
-        return _read(reply.data, reply.where)
+        return read_pull(reply.data, reply.where)
 
     def label(self, proposal: Proposal, found: Found, names: Sequence[str]) -> None:
         """See Forge."""
         owner, name = owner_and_name(proposal.repository)
         path = ("repos", owner, name, "issues", str(found.number), "labels")
         reply = self._api.change("POST", *path, body={"labels": list(names)})
-        held = _labels(reply.data)
+        held = label_names(reply.data)
         missing = [one for one in names if not any(self.same_label(one, other) for other in held)]
         if missing:
             raise MissingError(
@@ -83,21 +84,3 @@ def _is_from_to(row: dict[str, Any], proposal: Proposal) -> bool:
 def _part(row: dict[str, Any], key: str) -> dict[str, Any]:
     value = row.get(key)
     return value if isinstance(value, dict) else {}
-
-
-def _read(row: Any, where: str) -> Found:
-    if not isinstance(row, dict):
-        raise BadAnswerError(f"{where}: the answer is no pull request")
-    return Found(
-        number=number_of(row.get("number"), where),
-        url=page_url(row.get("html_url"), where),
-        title=str(row.get("title") or ""),
-        body=str(row.get("body") or ""),
-        labels=_labels(row.get("labels")),
-        open=row.get("state") == "open",
-    )
-
-
-def _labels(value: Any) -> frozenset[str]:
-    rows = value if isinstance(value, list) else []
-    return frozenset(str(row.get("name")) for row in rows if isinstance(row, dict))
