@@ -54,6 +54,18 @@ def automation(of: str = "src") -> Document:
     return image("ImageUpdateAutomation", "bot", spec)
 
 
+TWO = (
+    source("src"),
+    unit("web"),
+    source("other"),
+    unit("far", of="other"),
+    repository(),
+    policy(),
+    automation(),
+)
+"""A source with an automation and one without, and a unit of each."""
+
+
 class Images(Scripted):
     """Jobs of which one automation writes a commit that gives its source another artifact."""
 
@@ -118,16 +130,7 @@ def order(outcomes: Sequence[Outcome]) -> list[str]:
 
 
 def test_units_are_rendered_from_the_commit_that_an_automation_announces(run: Run) -> None:
-    documents = (
-        source("src"),
-        unit("web"),
-        source("other"),
-        unit("far", of="other"),
-        repository(),
-        policy(),
-        automation(),
-    )
-    outcomes = list(ahead(run, Images(), *documents))
+    outcomes = list(ahead(run, Images(), *TWO))
     assert revisions(outcomes) == {
         "src": "main@sha1:2",
         "web": "main@sha1:2",
@@ -136,7 +139,7 @@ def test_units_are_rendered_from_the_commit_that_an_automation_announces(run: Ru
     }
     names = order(outcomes)
     assert names.index("bot") < names.index("src") < names.index("web"), "the push comes first"
-    assert order(list(ahead(run, Images(), *documents))) == names, "the second pass repeats the first"
+    assert order(list(ahead(run, Images(), *TWO))) == names, "the second pass repeats the first"
 
 
 def test_an_automation_found_in_what_its_source_renders_is_followed_in_the_same_run(run: Run) -> None:
@@ -159,16 +162,7 @@ def test_what_a_unit_declares_may_change_with_the_commit(run: Run) -> None:
 def test_a_hanging_registry_holds_up_only_what_it_may_change(run: Run) -> None:
     script = Images()
     script.registry = threading.Event()
-    documents = (
-        source("src"),
-        unit("web"),
-        source("other"),
-        unit("far", of="other"),
-        repository(),
-        policy(),
-        automation(),
-    )
-    outcomes = iter(ahead(run, script, *documents))
+    outcomes = iter(ahead(run, script, *TWO))
     assert order([next(outcomes) for _ in range(2)]) == ["other", "far"]
     script.registry.set()
     assert order(list(outcomes)) == ["app", "bot", "src", "web"]
@@ -176,19 +170,10 @@ def test_a_hanging_registry_holds_up_only_what_it_may_change(run: Run) -> None:
 
 @pytest.mark.parametrize("passes", [1, 2])
 def test_a_commit_that_is_not_in_git_leaves_the_units_where_they_are(run: Run, passes: int) -> None:
-    documents = (
-        source("src"),
-        unit("web"),
-        source("other"),
-        unit("far", of="other"),
-        repository(),
-        policy(),
-        automation(),
-    )
     if passes == 2:
-        assert revisions(list(ahead(run, Images(), *documents)))["web"] == "main@sha1:2"
+        assert revisions(list(ahead(run, Images(), *TWO)))["web"] == "main@sha1:2"
     script = Images()
-    outcomes = list(ahead(run, script, *documents).outcomes(lambda _: False))
+    outcomes = list(ahead(run, script, *TWO).outcomes(lambda _: False))
     assert revisions(outcomes) == dict.fromkeys(("src", "web", "other", "far"), "main@sha1:1")
     assert sorted(order(outcomes)) == ["app", "bot", "far", "other", "src", "web"]
     assert "web@sha256:1" in script.given, "what is in the run's folder is what Git has"
