@@ -6,7 +6,6 @@ the repository stays.
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 from typing import Final
 
@@ -15,6 +14,7 @@ from weir.flow.by_hand import Committed, commit, find_source, target_of, with_pe
 from weir.flow.look import Present
 from weir.flow.reporting import SUCCEEDED
 from weir.flow.write_back import Base, Edits
+from weir.select.git_ref import commit_of
 from weir.spec.artifact import short_revision
 from weir.spec.errors import SpecError
 from weir.spec.identity import UnitId
@@ -22,7 +22,6 @@ from weir.spec.image_automation import ImageAutomationSpec
 from weir.spec.kustomization import KustomizationSpec
 from weir.spec.record import UnitRecord
 
-_COMMIT: Final = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
 _SHORTEST: Final = 7
 """Digits of a commit that may stand for all of them."""
 
@@ -57,7 +56,7 @@ def roll_back(
     revision = find_revision(unit, present.session.clusters.records.read_own(unit), to)
     target = target_of(present, source, user)
     title = f"Roll back {unit} to {short_revision(revision)}"
-    graft = Graft(spec.path, _commit_of(revision))
+    graft = Graft(spec.path, commit_of(revision))
 
     def edit(_base: Base) -> Edits:
         return Edits(files={}, message=with_person(message or title, user, target.author), graft=graft)
@@ -76,7 +75,7 @@ def find_revision(unit: UnitId, record: UnitRecord | None, to: str) -> str:
         SpecError: there is none; names those that the history holds.
     """
     history = record.history if record else ()
-    known = list(dict.fromkeys(entry.revision for entry in history if _commit_of(entry.revision)))
+    known = list(dict.fromkeys(entry.revision for entry in history if commit_of(entry.revision)))
     listed = ", ".join(map(short_revision, known)) or "none yet"
     hint = f"its history holds {listed}; a whole commit works too"
     if not to:
@@ -87,18 +86,12 @@ def find_revision(unit: UnitId, record: UnitRecord | None, to: str) -> str:
             str(unit), "history", found=None, expected="an earlier result that differs", hint=hint
         )
     digits = to.rpartition(":")[2]
-    found = [revision for revision in known if to == revision or _stands_for(digits, _commit_of(revision))]
-    if len({_commit_of(revision) for revision in found}) == 1:
+    found = [revision for revision in known if to == revision or _stands_for(digits, commit_of(revision))]
+    if len({commit_of(revision) for revision in found}) == 1:
         return found[0]
-    if not found and _COMMIT.fullmatch(digits):
+    if not found and commit_of(digits):
         return to if ":" in to else f"sha1:{to}"
     raise SpecError.at(str(unit), "--to", found=to, expected="one revision of the unit's history", hint=hint)
-
-
-def _commit_of(revision: str) -> str:
-    """The commit in a revision of Flux's form, empty when it has none."""
-    digits = revision.rpartition(":")[2]
-    return digits if _COMMIT.fullmatch(digits) else ""
 
 
 def _stands_for(digits: str, commit: str) -> bool:
