@@ -18,7 +18,8 @@ from weir.spec.tree import Tree
 LOCAL_CONFIG: Final = "config.kubernetes.io/local-config"
 """Annotation of objects that are for kustomize only."""
 
-_OTHER_SPLIT: Final = re.compile(rb"(?m)^(---[ \t]*[^ \t\r\n#]|\.\.\.|%)|\r(?!\n)")
+_OTHER_SPLIT: Final = re.compile(rb"\n(?:---[ \t]*[^ \t\r\n#]|\.\.\.|%)")
+_OTHER_END: Final = re.compile(rb"\r(?!\n)")
 _NOTED: Final = (
     "internal.config.kubernetes.io/",
     "config.kubernetes.io/",
@@ -45,7 +46,7 @@ def read_plain(tree: Tree, files: Sequence[str]) -> tuple[Document, ...] | None:
     found: list[Document] = []
     for file in files:
         text = tree.read(file)
-        if _OTHER_SPLIT.search(text):
+        if _OTHER_SPLIT.search(b"\n" + text) or _OTHER_END.search(text):
             return None
         try:
             loaded = load_yaml(text, file)

@@ -16,7 +16,6 @@ from weir.spec.scalars import ScalarError, Scalars
 _MOST_LINES: Final = 250_000
 """Far below the limits of the full parser."""
 _MOST_LEVELS: Final = 50
-_STRANGE: Final = re.compile(r"[^\x20-\x7e\n]")
 _LINE: Final = re.compile(
     r"""(-\ )?+                                     # an element of a sequence
     (?:([A-Za-z_][A-Za-z0-9_./-]{0,200}):(?:\ (?=[^\ ])|\Z))?
@@ -45,10 +44,15 @@ _LITERAL: Final = _Mark()
 _LITERAL_STRIPPED: Final = _Mark()
 _SIGNS: Final = {"{}": _NEW_MAPPING, "[]": _NEW_SEQUENCE, "|": _LITERAL, "|-": _LITERAL_STRIPPED}
 
-Token = tuple[bool, str, Any]
-"""What a line says: whether it begins an element, its key (empty for none), its value or a mark."""
-_NOTHING: Final[Token] = (False, "", _MISSING)
-_SEPARATOR: Final[Token] = (False, "", "---")
+Token = tuple[int, bool, str, Any]
+"""What a line says: its column, whether it begins an element, its key (empty for none), its value or a mark."""
+_NOTHING: Final[Token] = (0, False, "", _MISSING)
+_SEPARATOR: Final[Token] = (0, False, "", "---")
+
+
+_MOST_KNOWN: Final = 20_000
+_known: dict[str, Token] = {}
+"""Tokens by their lines, for files repeat each other's; of any number of threads, since a token never changes."""
 
 
 class _Frame:
@@ -70,7 +74,7 @@ class _Reader:
         self._lines = lines
         self._at = 0
         self._scalars = Scalars()
-        self._tokens: dict[str, Token] = {"": _NOTHING}
+        self._tokens = _known
         self._stack: list[_Frame] = []
         self._documents: list[Any] = []
 
@@ -80,27 +84,25 @@ class _Reader:
         while self._at < count:
             line = lines[self._at]
             self._at += 1
-            bare = line.lstrip(" ")
-            token = tokens.get(bare) or self._token(bare)
-            if token is _NOTHING:
-                continue
-            dash, key, value = token
-            column = len(line) - len(bare)
-            if type(value) is _Mark:
+            token = tokens.get(line) or self._token(line)
+            column, dash, key, value = token
+            if value.__class__ is _Mark and value is not _MISSING:
                 value = self._marked(value, column + 2 if dash else column)
             if dash:
                 self._element(column, key, value)
             elif key:
-                if not stack or stack[-1].column != column or type(stack[-1].value) is list:
-                    self._make_room(column)
-                _put(stack[-1], key, value)
-            else:
-                self._separate(token, column)
+                top = stack[-1] if stack else None
+                if top is None or top.column != column or top.value.__class__ is list:
+                    top = self._make_room(column)
+                _put(top, key, value)
+            elif token is not _NOTHING:
+                self._separate(token)
         return self._documents
 
-    def _token(self, bare: str) -> Token:
-        """What a line says, without its indentation."""
-        if bare[0] == "#":
+    def _token(self, line: str) -> Token:
+        """What a line says."""
+        bare = line.lstrip(" ")
+        if not bare or bare[0] == "#":
             return _NOTHING
         found = _LINE.match(bare)
         if found is None:
@@ -115,8 +117,8 @@ class _Reader:
             value = _SIGNS[sign]
         elif double is not None or single is not None:
             value = double if single is None else single
-        token = _SEPARATOR if bare == "---" else (dash is not None, key or "", value)
-        self._tokens[bare] = token
+        token = (len(line) - len(bare), dash is not None, key or "", value)
+        self._tokens[line] = token = _SEPARATOR if line == "---" else token
         return token
 
     def _plain(self, text: str) -> Any:
@@ -151,43 +153,46 @@ class _Reader:
             raise _Elsewhere
         return "\n".join(texts).rstrip("\n") + ("" if stripped else "\n")
 
-    def _separate(self, token: Token, column: int) -> None:
-        if token is not _SEPARATOR or column:
+    def _separate(self, token: Token) -> None:
+        if token is not _SEPARATOR:
             raise _Elsewhere
         self._stack.clear()
         self._documents.append(_MISSING)
 
-    def _make_room(self, column: int) -> None:
+    def _make_room(self, column: int) -> _Frame:
         """Have the mapping on top to which a key at a column belongs."""
         stack = self._stack
-        while stack and (
-            stack[-1].column > column or (stack[-1].column == column and type(stack[-1].value) is list)
-        ):
+        while stack:
+            top = stack[-1]
+            if top.column < column:
+                break
+            if top.column == column and top.value.__class__ is dict:
+                return top
             stack.pop()
-        if not stack or stack[-1].column < column:
-            self._begin(column, {})
+        return self._begin(column, {})
 
     def _element(self, column: int, key: str, value: Any) -> None:
         """`- value`, `- key:` or `- key: value` at a column."""
         stack = self._stack
-        while stack and stack[-1].column > column:
+        top = stack[-1] if stack else None
+        while top is not None and top.column > column:
             stack.pop()
-        if not stack or type(stack[-1].value) is dict:
-            self._begin(column, [])
-        elif stack[-1].column != column:
+            top = stack[-1] if stack else None
+        if top is None or top.value.__class__ is dict:
+            top = self._begin(column, [])
+        elif top.column != column:
             raise _Elsewhere
-        elements = stack[-1].value
         if key:
             frame = _Frame(column + 2, {})
-            elements.append(frame.value)
+            top.value.append(frame.value)
             stack.append(frame)
             _put(frame, key, value)
         elif value is _MISSING:
             raise _Elsewhere
         else:
-            elements.append(value)
+            top.value.append(value)
 
-    def _begin(self, column: int, value: Any) -> None:
+    def _begin(self, column: int, value: Any) -> _Frame:
         """A mapping or sequence below the key just read, or the whole of a document."""
         stack = self._stack
         if stack:
@@ -198,7 +203,9 @@ class _Reader:
             parent.key = ""
         else:
             self._begin_document(column, value)
-        stack.append(_Frame(column, value))
+        frame = _Frame(column, value)
+        stack.append(frame)
+        return frame
 
     def _begin_document(self, column: int, value: Any) -> None:
         if not self._documents:
@@ -210,7 +217,7 @@ class _Reader:
 
 def _put(frame: _Frame, key: str, value: Any) -> None:
     target = frame.value
-    if type(target) is not dict or key in target:
+    if key in target or target.__class__ is not dict:
         raise _Elsewhere
     if value is _MISSING:
         target[key] = None
@@ -220,10 +227,17 @@ def _put(frame: _Frame, key: str, value: Any) -> None:
         frame.key = ""
 
 
+def _is_plain(text: str) -> bool:
+    """Whether it holds nothing but printable ASCII and ends of lines."""
+    return text.isascii() and text.replace("\n", "").isprintable()
+
+
 def read_block(text: str) -> list[Any] | None:
     """The value of each document, empty ones as None; None when only the full parser can tell."""
-    if not text.endswith("\n") or text.count("\n") > _MOST_LINES or _STRANGE.search(text):
+    if not text.endswith("\n") or text.count("\n") > _MOST_LINES or not _is_plain(text):
         return None
+    if len(_known) > _MOST_KNOWN:
+        _known.clear()
     try:
         found = _Reader(text.split("\n")).read()
     except _Elsewhere:
