@@ -1,0 +1,1 @@
+"""The watcher: notices commits, drift and requests, and lets the flow act."""
