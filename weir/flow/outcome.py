@@ -28,6 +28,8 @@ class SourceOutcome:
     verified: str = ""
     warnings: tuple[str, ...] = ()
     seconds: float = 0.0
+    subject: str = ""
+    """First line of the commit's message; empty when nothing was fetched."""
     automates: bool = False
     """Whether what it holds may declare an ImageUpdateAutomation. Known to the run that resolved it only."""
 
@@ -136,7 +138,7 @@ def encode(outcome: Outcome) -> dict[str, Any]:
     match outcome:
         case SourceOutcome():
             artifact = outcome.artifact.as_props() if outcome.artifact else None
-            return {"source": artifact, "verified": outcome.verified, **common}
+            return {"source": artifact, "verified": outcome.verified, "subject": outcome.subject, **common}
         case PolicyOutcome():
             return {"policy": {"image": outcome.image, "reason": outcome.reason}, **common}
         case AutomationOutcome():
@@ -168,7 +170,11 @@ def decode(value: dict[str, Any]) -> Outcome:
     if "source" in value:
         artifact = Artifact(**value["source"]) if value["source"] else None
         return SourceOutcome(
-            spec=parse_git_repository(document), artifact=artifact, verified=value["verified"], **common
+            spec=parse_git_repository(document),
+            artifact=artifact,
+            verified=value["verified"],
+            subject=value["subject"],
+            **common,
         )
     if "policy" in value:
         from weir.spec.image_policy import parse_image_policy

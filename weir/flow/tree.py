@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from weir.flow.outcome import Problem
 from weir.spec import kinds
@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
 LIMIT = 10_000
 """Units in one stack."""
+NOTICES: Final = ("Alert", "Provider", "Receiver")
+"""Kinds of Flux's notification group. They are no units: whoever delivers or listens reads them."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,6 +45,8 @@ class UnitTree:
     problems: list[Problem] = field(default_factory=list)
     unsupported: dict[UnitId, str] = field(default_factory=dict)
     """Flux kinds that this version does not act on: unit -> where it was declared."""
+    notices: dict[UnitId, Document] = field(default_factory=dict)
+    """Alerts, Providers and Receivers, as they are declared: unread, so that most stacks pay nothing for them."""
 
     def declare(self, documents: Iterable[Document], parent: str = "") -> list[Declared]:
         """Add documents; new units come back. A bad document is a problem and leaves the others alone."""
@@ -59,6 +63,9 @@ class UnitTree:
 
     def _add(self, document: Document, parent: str) -> Declared | None:
         header = read_header(document)
+        if _is_notice(document):
+            self.notices[header.id] = document
+            return None
         spec = self._parse(document)
         if spec is None:
             self.unsupported[header.id] = document.where
@@ -98,6 +105,11 @@ class UnitTree:
                 f"{document.where}: declared twice with different specs, first in {known.document.file}",
                 hint="remove or rename one of the two",
             )
+
+
+def _is_notice(document: Document) -> bool:
+    group = str(document.data.get("apiVersion", "")).partition("/")[0]
+    return group == "notification.toolkit.fluxcd.io" and document.data.get("kind") in NOTICES
 
 
 def _parse_image(document: Document, kind: str) -> Spec | None:

@@ -141,6 +141,7 @@ class Worker:
                 artifact=result.artifact,
                 verified=result.verified,
                 warnings=result.warnings,
+                subject=result.subject,
                 automates=result.automates,
             )
             if not self._overrides.ref(spec.id):
