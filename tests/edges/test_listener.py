@@ -1,0 +1,322 @@
+"""The watcher's HTTP server over real sockets: statuses, limits, slow and many clients, and a clean stop."""
+
+from __future__ import annotations
+
+import http.client
+import re
+import socket
+import threading
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
+from http import HTTPStatus
+from typing import NoReturn
+
+import pytest
+
+from tests.support.receivers import FLEET, SECRET, TOKEN, genuine, receiver, units
+from weir.notify.hooks import hook_path
+from weir.spec.errors import WeirError
+from weir.watch import listener as module
+from weir.watch.exchange import Request, Response
+from weir.watch.listener import MOST_BODY, MOST_CONNECTIONS, MOST_HEAD, Listener
+from weir.watch.receivers import Receivers
+
+CANARY = "CANARY-31337"
+
+
+class Served:
+    """A listener with a page, a page that fails, a page that waits, and one receiver."""
+
+    def __init__(self) -> None:
+        self.reports: list[str] = []
+        self.asked: list[object] = []
+        self.seen: list[Request] = []
+        self.wait = threading.Event()
+        self.busy = threading.Semaphore(0)
+        self.receivers = Receivers(
+            secret=lambda *_: SECRET,
+            on_request=self.asked.append,
+            report=lambda _, why: self.reports.append(why),
+        )
+        self.receivers.serve([receiver()], units("fleet"))
+        routes = {"/page": self._page, "/below/": self._page, "/fails": self._fails, "/waits": self._waits}
+        self.listener = Listener(0, routes=routes, hooks=self.receivers.handle, report=self.reports.append)
+
+    def _page(self, request: Request) -> Response:
+        self.seen.append(request)
+        return Response(body=b"hello", content_type="text/html; charset=utf-8", headers={"X-Own": "1"})
+
+    def _fails(self, _: Request) -> Response:
+        raise KeyError(CANARY)
+
+    def _waits(self, _: Request) -> Response:
+        self.busy.release()
+        self.wait.wait(20)
+        return Response(body=b"done")
+
+    def ask(
+        self, method: str, path: str, body: bytes | None = None, headers: dict[str, str] | None = None
+    ) -> tuple[int, bytes, http.client.HTTPMessage]:
+        with closing(http.client.HTTPConnection(*self.listener.address, timeout=15)) as connection:
+            connection.request(method, path, body, headers or {})
+            answer = connection.getresponse()
+            return answer.status, answer.read(), answer.headers
+
+    def raw(self, sent: bytes, timeout: float = 15.0) -> bytes:
+        """Everything that comes back until the server ends the connection."""
+        with socket.create_connection(self.listener.address, timeout=timeout) as sock:
+            sock.sendall(sent)
+            return read_all(sock)
+
+
+def read_all(sock: socket.socket) -> bytes:
+    parts = []
+    while part := sock.recv(65536):
+        parts.append(part)
+    return b"".join(parts)
+
+
+def drip(sock: socket.socket) -> NoReturn:
+    while True:
+        sock.sendall(b"X-A: b\r\n")
+        time.sleep(0.05)
+
+
+@pytest.fixture
+def served() -> Iterator[Served]:
+    place = Served()
+    with place.listener:
+        yield place
+        place.wait.set()
+
+
+PATH = hook_path(TOKEN, "push", "apps")
+
+
+def post_hook(served: Served, body: bytes | None = None) -> int:
+    request = genuine("github", body)
+    return served.ask("POST", PATH, request.body, dict(request.headers))[0]
+
+
+def test_a_webhook_arrives(served: Served) -> None:
+    assert post_hook(served) == HTTPStatus.OK
+    assert served.asked == [(FLEET,)]
+
+
+def test_a_page_is_served_with_its_headers_and_the_usual_ones(served: Served) -> None:
+    status, body, headers = served.ask("GET", "/page?a=%3Cb%3E", headers={"X-A": "1"})
+    assert (status, body) == (HTTPStatus.OK, b"hello")
+    assert headers["Content-Type"] == "text/html; charset=utf-8"
+    assert headers["X-Own"] == "1"
+    assert headers["X-Content-Type-Options"] == "nosniff"
+    assert headers["Cache-Control"] == "no-store"
+    assert "Server" not in headers
+    (request,) = served.seen
+    assert (request.path, request.query, request.headers["x-a"]) == ("/page", "a=%3Cb%3E", "1")
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "want"),
+    [
+        ("GET", "/below/deep/er", 200),
+        ("GET", "/below", 404),
+        ("GET", "/", 404),
+        ("GET", "/page/", 404),
+        ("GET", "/nothing", 404),
+        ("POST", "/nothing", 404),
+        ("POST", "/hook/" + "0" * 64, 404),
+        ("POST", "/hook/../page", 404),
+        ("GET", PATH, 405),
+        ("PUT", PATH, 405),
+        ("DELETE", PATH, 405),
+        ("HEAD", "/page", 405),
+        ("POST", "/page", 405),
+        ("NONSENSE", "/page", 405),
+        ("POST", PATH, 400),
+    ],
+    ids=str,
+)
+def test_statuses(served: Served, method: str, path: str, want: int) -> None:
+    status, _, headers = served.ask(method, path)
+    assert status == want
+    assert headers.get("Allow") == ({"/page": "GET", PATH: "POST"}[path] if want == 405 else None)
+    assert not served.asked
+
+
+def test_a_page_that_fails_is_a_500_without_a_word(served: Served, capfd: pytest.CaptureFixture[str]) -> None:
+    status, body, _ = served.ask("GET", "/fails")
+    assert (status, body) == (500, b"Internal Server Error\n")
+    assert served.reports == ["GET page failed: KeyError"]
+    assert served.ask("GET", "/page")[0] == HTTPStatus.OK
+    assert capfd.readouterr() == ("", "")
+
+
+@pytest.mark.parametrize(
+    "sent",
+    [
+        b"\r\n\r\n",
+        b"CANARY-31337\r\n\r\n",
+        b"GET CANARY-31337 NOT/HTTP\r\n\r\n",
+        b"GET /page HTTP/9.CANARY-31337\r\n\r\n",
+        b"GET /page HTTP/2.0\r\n\r\n",
+        b"POST /hook/x HTTP/1.1\r\nContent-Length: CANARY-31337\r\n\r\n",
+        b"POST /hook/x HTTP/1.1\r\nContent-Length: -1\r\n\r\n",
+        b"POST /hook/x HTTP/1.1\r\nContent-Length: 1\r\nContent-Length: 1\r\n\r\nx",
+        b"POST /hook/x HTTP/1.1\r\nContent-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+        b"POST /hook/x HTTP/1.1\r\nTransfer-Encoding: gzip, chunked\r\n\r\n0\r\n\r\n",
+        b"POST /hook/x HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\nCANARY-31337\r\n",
+        b"POST /hook/x HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n1\r\nxyz\r\n0\r\n\r\n",
+        b"GET /page HTTP/1.1\r\n" + b"".join(b"X-%d: 1\r\n" % index for index in range(200)) + b"\r\n",
+        b"GET /page HTTP/1.1\r\nX: " + b"a" * MOST_HEAD + b"\r\n\r\n",
+        b"GET /" + b"a" * MOST_HEAD + b" HTTP/1.1\r\n\r\n",
+        bytes(range(256)) * 10 + b"\r\n\r\n",
+    ],
+    ids=range(16),
+)
+def test_what_is_no_request_is_refused_without_an_echo(
+    served: Served, sent: bytes, capfd: pytest.CaptureFixture[str]
+) -> None:
+    answer = served.raw(sent)
+    assert re.match(rb"HTTP/1\.1 (4[0-9]{2}|505) ", answer) or not answer
+    assert CANARY.encode() not in answer
+    assert served.ask("GET", "/page")[0] == HTTPStatus.OK
+    assert capfd.readouterr() == ("", "")
+
+
+def test_the_largest_body_arrives_and_a_larger_one_is_a_413(served: Served) -> None:
+    largest = b'{"a": "' + b"x" * (MOST_BODY - 9) + b'"}'
+    assert len(largest) == MOST_BODY
+    assert post_hook(served, largest) == HTTPStatus.OK
+    assert post_hook(served, largest + b" ") == HTTPStatus.REQUEST_ENTITY_TOO_LARGE
+    answer = served.raw(b"POST / HTTP/1.1\r\nContent-Length: " + b"9" * 5000 + b"\r\n\r\n")
+    assert answer.startswith(b"HTTP/1.1 413 ")
+    assert len(served.asked) == 1
+
+
+def test_a_body_in_chunks_arrives_and_is_bounded_too(served: Served) -> None:
+    request = genuine("github")
+    head = f"POST {PATH} HTTP/1.1\r\nTransfer-Encoding: chunked\r\n"
+    head += "".join(f"{name}: {value}\r\n" for name, value in request.headers.items())
+    first, second = request.body[:5], request.body[5:]
+    chunks = b"%x;a=b\r\n%s\r\n%X\r\n%s\r\n0\r\n\r\n" % (len(first), first, len(second), second)
+    assert served.raw(head.encode() + b"\r\n" + chunks).startswith(b"HTTP/1.1 200 OK\r\n")
+    assert served.asked == [(FLEET,)]
+    large = b"%x\r\n" % (MOST_BODY + 1)
+    assert served.raw(head.encode() + b"\r\n" + large).startswith(b"HTTP/1.1 413 ")
+
+
+def test_a_client_that_asks_before_it_sends_is_told_to_go_on(served: Served) -> None:
+    head = b"POST /nothing HTTP/1.1\r\nExpect: 100-continue\r\nContent-Length: %d\r\n\r\n"
+    with socket.create_connection(served.listener.address, timeout=10) as sock:
+        sock.sendall(head % 1)
+        assert sock.recv(1024) == b"HTTP/1.1 100 Continue\r\n\r\n"
+        sock.sendall(b"x")
+        assert read_all(sock).startswith(b"HTTP/1.1 404 ")
+    assert served.raw(head % (MOST_BODY + 1)).startswith(b"HTTP/1.1 413 ")
+
+
+def test_a_slow_client_is_cut_off(served: Served, monkeypatch: pytest.MonkeyPatch) -> None:
+    """However regularly a byte comes: the limit is for the whole request."""
+    monkeypatch.setattr(module, "READ_SECONDS", 0.6)
+    started = time.monotonic()
+    with socket.create_connection(served.listener.address, timeout=10) as sock:
+        sock.sendall(b"POST /hook/x HTTP/1.1\r\n")
+        with pytest.raises((ConnectionResetError, BrokenPipeError)):
+            drip(sock)
+    assert 0.5 < time.monotonic() - started < 5
+
+
+def test_slow_clients_do_not_keep_others_out(served: Served) -> None:
+    slow = [
+        socket.create_connection(served.listener.address, timeout=10) for _ in range(2 * MOST_CONNECTIONS)
+    ]
+    try:
+        for sock in slow:
+            sock.sendall(b"POST /hook/x HTTP/1.1\r\n")
+        started = time.monotonic()
+        assert served.ask("GET", "/page")[0] == HTTPStatus.OK
+        assert time.monotonic() - started < 9, "before any of them ran into the limit for slow requests"
+    finally:
+        for sock in slow:
+            sock.close()
+
+
+def test_64_clients_at_once_are_all_answered(served: Served) -> None:
+    bodies = [b'{"n": %d}' % index for index in range(64)]
+    with ThreadPoolExecutor(64) as pool:
+        assert set(pool.map(lambda body: post_hook(served, body), bodies)) == {HTTPStatus.OK}
+    assert len(served.asked) == 64
+
+
+def test_the_same_delivery_64_times_at_once_asks_once(served: Served) -> None:
+    with ThreadPoolExecutor(64) as pool:
+        assert set(pool.map(lambda _: post_hook(served), range(64))) == {HTTPStatus.OK}
+    assert len(served.asked) == 1
+
+
+def test_only_so_many_are_served_at_once(served: Served) -> None:
+    with ThreadPoolExecutor(MOST_CONNECTIONS + 4) as pool:
+        answers = [pool.submit(served.ask, "GET", "/waits") for _ in range(MOST_CONNECTIONS + 4)]
+        for _ in range(MOST_CONNECTIONS):
+            assert served.busy.acquire(timeout=10)
+        assert not served.busy.acquire(timeout=0.3)
+        assert len(served.listener.connections) == MOST_CONNECTIONS
+        served.wait.set()
+        assert {answer.result()[0] for answer in answers} == {HTTPStatus.OK}
+
+
+def test_it_stops_within_a_second_and_frees_its_port() -> None:
+    served = Served()
+    served.listener.start()
+    address = served.listener.address
+    idle = [socket.create_connection(address, timeout=5) for _ in range(3)]
+    with ThreadPoolExecutor(1) as pool:
+        waiting = pool.submit(served.ask, "GET", "/waits")
+        assert served.busy.acquire(timeout=10)
+        started = time.monotonic()
+        served.listener.stop()
+        assert time.monotonic() - started < 1.5
+        served.wait.set()
+        with pytest.raises((OSError, http.client.HTTPException)):
+            waiting.result(timeout=10)
+    for sock in idle:
+        assert sock.recv(1) == b""
+        sock.close()
+    with pytest.raises(ConnectionRefusedError):
+        socket.create_connection(address, timeout=5)
+
+
+def test_a_request_in_progress_is_finished_before_it_stops() -> None:
+    served = Served()
+    served.listener.start()
+    with ThreadPoolExecutor(1) as pool:
+        waiting = pool.submit(served.ask, "GET", "/waits")
+        assert served.busy.acquire(timeout=10)
+        threading.Timer(0.2, served.wait.set).start()
+        served.listener.stop()
+        assert waiting.result()[:2] == (HTTPStatus.OK, b"done")
+
+
+def test_it_listens_on_loopback_and_may_be_stopped_before_it_starts() -> None:
+    served = Served()
+    assert served.listener.address[0] == "127.0.0.1"
+    served.listener.stop()
+
+
+def test_an_address_that_is_taken_is_an_error_that_names_it() -> None:
+    served = Served()
+    port = served.listener.address[1]
+    with pytest.raises(WeirError, match=rf"127\.0\.0\.1:{port}: cannot listen: Address already in use"):
+        Listener(port, report=served.reports.append)
+    with pytest.raises(WeirError, match=r"127\.0\.0\.1:70000: cannot listen"):
+        Listener(70000, report=served.reports.append)
+    served.listener.stop()
+
+
+def test_a_header_with_a_line_break_never_leaves(served: Served) -> None:
+    served.listener.routes["/split"] = lambda _: Response(headers={"X-A": "b\r\nSet-Cookie: c"})
+    status, _, headers = served.ask("GET", "/split")
+    assert status == HTTPStatus.INTERNAL_SERVER_ERROR
+    assert "Set-Cookie" not in headers

@@ -1,0 +1,223 @@
+"""Webhooks to units: which receiver a request is for, whether it counts, and what it asks to reconcile."""
+
+from __future__ import annotations
+
+import contextlib
+import hmac
+import re
+import threading
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from http import HTTPStatus
+from typing import Any, Final
+
+from weir.notify.hook_payload import Payload
+from weir.notify.hooks import PREFIX, TOKEN, Accepted, HookRequest, hook_path, judge
+from weir.notify.replay import ReplayWindow
+from weir.objects.cel import compile_check, evaluate
+from weir.spec.errors import SpecError, WeirError
+from weir.spec.header import Header
+from weir.spec.identity import UnitId
+from weir.spec.receiver import KINDS, ReceiverSpec
+from weir.watch.exchange import Request, Response
+from weir.watch.hook_secrets import HookSecrets, Lookup, Secret
+
+VARIABLES: Final = ("res", "req")
+"""What a filter sees: the unit's metadata, and the body."""
+MOST_VALUES: Final = 1_000_000
+"""Values that the filters of one webhook look at: those of the body, for each unit that is meant."""
+_PATH: Final = re.compile(re.escape(PREFIX) + r"[0-9a-f]{64}", re.ASCII)
+_OK: Final = Response(status=HTTPStatus.OK)
+_UNKNOWN: Final = Response(status=HTTPStatus.NOT_FOUND)
+_REFUSED: Final = Response(status=HTTPStatus.BAD_REQUEST)
+_NOT_READY: Final = Response(status=HTTPStatus.SERVICE_UNAVAILABLE)
+
+OnRequest = Callable[[Sequence[UnitId]], None]
+"""Told which units a webhook asks for, each once and never none; returns at once."""
+Report = Callable[[UnitId, str], None]
+"""Told which receiver refused a webhook, and why; holds nothing secret."""
+
+
+@dataclass(frozen=True, slots=True)
+class Served:
+    """What a stack says at one time."""
+
+    receivers: tuple[ReceiverSpec, ...] = ()
+    units: Mapping[UnitId, Header] = field(default_factory=dict)
+
+
+class Receivers:
+    """Answers webhooks. Thread-safe."""
+
+    def __init__(
+        self,
+        *,
+        secret: Lookup,
+        on_request: OnRequest,
+        report: Report,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._secrets = HookSecrets(secret, clock)
+        self._on_request = on_request
+        self._report = report
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._replays = ReplayWindow()
+        self._served = Served()
+
+    def serve(self, receivers: Iterable[ReceiverSpec], units: Mapping[UnitId, Header]) -> None:
+        """Answer for these receivers and units from now on."""
+        served = Served(tuple(receivers), dict(units))
+        self._secrets.keep({(spec.id.namespace, spec.secret) for spec in served.receivers})
+        self._served = served
+
+    def handle(self, request: Request) -> Response:
+        """The answer to a POST: 200, 400 for one that proves nothing, 404 for a path of nobody, 503 while not ready."""
+        if not _PATH.fullmatch(request.path):
+            return _UNKNOWN
+        served = self._served
+        spec, secret, sure = self._find(served.receivers, request.path)
+        if spec is None:
+            return _UNKNOWN if sure else _NOT_READY
+        if spec.suspend:
+            return _NOT_READY
+        verdict = judge(spec, secret, HookRequest(headers=request.headers, body=request.body))
+        if not isinstance(verdict, Accepted):
+            self._report(spec.id, verdict.why)
+            return Response(status=HTTPStatus(verdict.status))
+        return self._ask(served, spec, verdict)
+
+    def _ask(self, served: Served, spec: ReceiverSpec, accepted: Accepted) -> Response:
+        try:
+            units = targets(spec, served.units, accepted.payload)
+        except SpecError as err:
+            self._report(spec.id, str(err))
+            return _REFUSED
+        if not self._first(accepted.delivery) or not units:
+            return _OK
+        try:
+            self._on_request(units)
+        except BaseException:
+            with self._lock:
+                self._replays.forget(accepted.delivery)
+            raise
+        return _OK
+
+    def _first(self, delivery: bytes) -> bool:
+        """Whether a delivery is news; one that cannot be recognised always is."""
+        with self._lock:
+            return not delivery or self._replays.first(delivery, self._clock())
+
+    def _find(self, receivers: Sequence[ReceiverSpec], path: str) -> tuple[ReceiverSpec | None, Secret, bool]:
+        """The receiver of a path, its Secret, and whether all Secrets could be read. Looks at all, whichever fits."""
+        found: tuple[ReceiverSpec | None, Secret] = (None, {})
+        sure = True
+        for spec in receivers:
+            try:
+                secret = self._secrets.read(spec.id.namespace, spec.secret) or {}
+            except WeirError:
+                sure = False
+                continue
+            token = secret.get(TOKEN, b"")
+            if token and hmac.compare_digest(hook_path(token, spec.id.name, spec.id.namespace), path):
+                found = (spec, secret)
+        return (*found, sure)
+
+
+def check_receiver(spec: ReceiverSpec, *, same_namespace: bool) -> None:
+    """Return when every filter of a receiver can be evaluated, and it asks for no units that it must not.
+
+    `same_namespace`: whether those of other namespaces are such (the stack's option `noCrossNamespaceRefs`).
+
+    Raises:
+        SpecError: names the field.
+    """
+    for expr in (spec.resource_filter, *(item.filter for item in spec.resources)):
+        if expr:
+            with _named(spec):
+                compile_check(expr, VARIABLES)
+    for index, item in enumerate(spec.resources):
+        if same_namespace and item.namespace != spec.id.namespace:
+            raise SpecError.at(
+                spec.where,
+                f"spec.resources[{index}].namespace",
+                found=item.namespace,
+                expected=f"{spec.id.namespace} (noCrossNamespaceRefs is set)",
+            )
+
+
+def targets(spec: ReceiverSpec, units: Mapping[UnitId, Header], payload: Payload) -> tuple[UnitId, ...]:
+    """The units that a webhook with this body asks for, in order, each once.
+
+    Raises:
+        SpecError: a filter cannot be evaluated over this body.
+    """
+    found: set[UnitId] = set()
+    looked_at, size = 0, _size(payload)
+    for item in spec.resources:
+        filters = [expr for expr in (spec.resource_filter, item.filter) if expr]
+        for unit, header in units.items():
+            if unit in found or not item.means(unit, header.labels):
+                continue
+            looked_at += size * bool(filters)
+            _check_size(spec, looked_at)
+            if all(_holds(spec, expr, header, payload) for expr in filters):
+                found.add(unit)
+    return tuple(sorted(found))
+
+
+@contextlib.contextmanager
+def _named(spec: ReceiverSpec) -> Iterator[None]:
+    """Errors of expressions with the name of their receiver."""
+    try:
+        yield
+    except SpecError as err:
+        raise SpecError(f"{spec.where}: {err.message}", hint=err.hint) from err
+
+
+def _holds(spec: ReceiverSpec, expr: str, header: Header, payload: Payload) -> bool:
+    unit = header.id
+    metadata = {
+        "name": unit.name,
+        "namespace": unit.namespace,
+        "labels": header.labels,
+        "annotations": header.annotations,
+    }
+    resource = {"kind": unit.kind, "apiVersion": f"{KINDS[unit.kind]}/v1", "metadata": metadata}
+    try:
+        with _named(spec):
+            return evaluate(expr, {"res": resource, "req": dict(payload)})
+    except (ValueError, OverflowError, RecursionError):  # numbers and depths that CEL's values cannot hold
+        raise SpecError.at(
+            spec.where,
+            "filter",
+            found="a body with numbers or depths that CEL has not",
+            expected="a plain one",
+        ) from None
+
+
+def _check_size(spec: ReceiverSpec, values: int) -> None:
+    if values > MOST_VALUES:
+        hint = "name fewer units, or let the sender send less"
+        raise SpecError.at(
+            spec.where,
+            "filter",
+            found=f"over {MOST_VALUES} values to look at",
+            expected="a smaller body, or fewer units",
+            hint=hint,
+        )
+
+
+def _size(payload: Payload) -> int:
+    """How many values a body holds."""
+    count = 0
+    stack: list[Any] = [payload]
+    while stack:
+        value = stack.pop()
+        count += 1
+        if isinstance(value, dict):
+            stack.extend(value.values())
+        elif isinstance(value, list):
+            stack.extend(value)
+    return count
