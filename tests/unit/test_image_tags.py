@@ -5,10 +5,10 @@ from __future__ import annotations
 import pytest
 
 from tests.support.image_policies import ID, WHERE, Asked, policy
-from weir.select.go_regexp import Pattern
 from weir.select.tags import counted
 from weir.select.workload_tags import ALL, WorkloadPattern
 from weir.spec.errors import SpecError
+from weir.spec.go_regexp import Pattern
 from weir.spec.image_policy import AlphabeticalRule, NumericalRule, Rule, SemverRule
 from weir.spec.image_repository import EXCLUDED, ImageRepositorySpec
 

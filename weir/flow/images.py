@@ -24,10 +24,10 @@ from weir.edit.image import Image
 from weir.flow.clusters import Clusters
 from weir.flow.image_choice import BuildDates, Choice, Line, choose, hold
 from weir.flow.once import Once
-from weir.select.go_regexp import Pattern
 from weir.select.tags import TagPolicy, counted
 from weir.select.workload_tags import WorkloadPattern
 from weir.spec.errors import SourceError, SpecError, StopRequested, WeirError
+from weir.spec.go_regexp import Pattern
 from weir.spec.identity import UnitId
 from weir.spec.image_name import ImageName, parse_image_name
 from weir.spec.image_policy import ImagePolicySpec, MoveRules

@@ -18,9 +18,9 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any, Final
 
-from weir.select.go_regexp import Pattern, Template
 from weir.select.semver_range import SemverRange, parse_precedence
 from weir.spec.errors import SourceError, SpecError
+from weir.spec.go_regexp import Pattern, Template
 from weir.spec.image_policy import AlphabeticalRule, ImagePolicySpec, NumericalRule, SemverRule, TagFilter
 from weir.spec.image_repository import ImageRepositorySpec
 

@@ -14,9 +14,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from weir.select.go_regexp import Pattern, glob_pattern
 from weir.select.semver_range import Precedence, parse_precedence
 from weir.select.tags import Order, Sieve, TagPolicy, by_version, newest
+from weir.spec.go_regexp import Pattern, glob_pattern
 
 ALL: Final = "glob:*"
 """The pattern of a container that has none."""
