@@ -8,8 +8,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import Final
 
 from weir.spec.identity import UnitId
+
+ANNOTATION: Final = "event.toolkit.fluxcd.io/"
+"""What annotations of a unit's object start with that become metadata of its events."""
 
 
 class Severity(StrEnum):
@@ -33,4 +37,4 @@ class Event:
     stack: str
     """The Pulumi stack that reports it."""
     metadata: Mapping[str, str] = field(default_factory=dict)
-    """`revision` where there is one, and the unit's `event.toolkit.fluxcd.io/<key>` annotations."""
+    """`revision` where there is one, and the unit's `event.toolkit.fluxcd.io/<key>` annotations by their full names."""

@@ -1,0 +1,71 @@
+"""The message for one provider, whatever its type."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Final
+
+from weir.notify.facts import cleaned, within
+from weir.notify.http_message import HttpMessage
+from weir.notify.match import with_metadata
+from weir.notify.messages import attachments, cards, chats, generic, incidents, monitoring
+from weir.notify.target import Target, check_headers, read_target
+from weir.spec.alert import AlertSpec
+from weir.spec.event import Event
+from weir.spec.provider import ProviderSpec
+
+
+@dataclass(frozen=True, slots=True)
+class Form:
+    """How a service wants its messages."""
+
+    write: Callable[[Target, Event], HttpMessage]
+    largest: int
+    """Bytes of a body that the service takes, or that are enough for anybody where it names no limit."""
+
+
+FORMS: Final[Mapping[str, Form]] = {
+    "generic": Form(generic.generic, 1_000_000),
+    "generic-hmac": Form(generic.generic_hmac, 1_000_000),
+    "githubdispatch": Form(generic.githubdispatch, 60_000),
+    "slack": Form(attachments.slack, 64_000),
+    "rocket": Form(attachments.rocket, 64_000),
+    "discord": Form(cards.discord, 32_000),
+    # 28 KB, of which one may count two for a character
+    "msteams": Form(cards.msteams, 14_000),
+    "googlechat": Form(cards.googlechat, 32_000),
+    "lark": Form(cards.lark, 20_000),
+    "telegram": Form(chats.telegram, 32_000),
+    "matrix": Form(chats.matrix, 60_000),
+    "webex": Form(chats.webex, 7439),
+    "zulip": Form(chats.zulip, 64_000),
+    "pagerduty": Form(incidents.pagerduty, 400_000),
+    "opsgenie": Form(incidents.opsgenie, 100_000),
+    "sentry": Form(incidents.sentry, 200_000),
+    "alertmanager": Form(monitoring.alertmanager, 100_000),
+    "grafana": Form(monitoring.grafana, 64_000),
+    "datadog": Form(monitoring.datadog, 64_000),
+}
+
+
+def render(
+    provider: ProviderSpec, secret: Mapping[str, bytes], event: Event, alert: AlertSpec
+) -> HttpMessage:
+    """The request that tells a provider of one of MESSAGE_TYPES about an event that set off an alert.
+
+    `secret` is the data of the provider's Secret, empty without one. What is too long for the service is cut.
+
+    Raises:
+        SpecError: the provider or its Secret lacks what the service needs; no secret text is in it.
+    """
+    form = FORMS[provider.type]
+    target = read_target(provider, secret)
+    room = form.largest
+    told = cleaned(with_metadata(event, alert))
+    message = form.write(target, within(told, room))
+    while len(message.body) > form.largest and room:
+        room = room * 2 // 3
+        message = form.write(target, within(told, room))
+    check_headers(provider.where, message.headers)
+    return message
