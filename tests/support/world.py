@@ -42,9 +42,9 @@ class World:
         self.tree = folder / "tree"
         self.files: dict[str, str] = {}
 
-    def units(self, *documents: Obj, **paths: str) -> None:
+    def units(self, *documents: Obj, interval: str = "1m", **paths: str) -> None:
         """Declare source `apps` and one Kustomization per `name=path`, plus any further documents."""
-        source = git_repository("apps", self.repo.url, namespace=self.flux)
+        source = git_repository("apps", self.repo.url, namespace=self.flux, interval=interval)
         simple = [self.unit(name.replace("_", "-"), path) for name, path in paths.items()]
         self.stack.write_objects("stack.yaml", [source, *simple, *documents])
 

@@ -46,6 +46,8 @@ class Writer:
     force: bool
     confidential: frozenset[ObjectId]
     progress: Callable[[str], None]
+    exact: bool = False
+    """Write only what is still as `Work.live` has it; a live object that moved on is a conflict, and stays."""
 
     def carry_out(self, works: Sequence[Work]) -> int:
         """Write what is to be written, kind by kind in apply order, objects of a kind in parallel; how many.
@@ -78,8 +80,8 @@ class Writer:
                 self._recreate(work, live)
             else:
                 if live is not None:
-                    self._prepare(work, live)
-                self._apply(work)
+                    live = self._prepare(work, live)
+                self._apply(work, _as_of(work.desired, live) if self.exact else work.desired)
         except ApplyError as err:
             return str(err)
         except KubeStatusError as err:
@@ -103,8 +105,8 @@ class Writer:
         confidential = work.id.kind == "Secret" or work.id in self.confidential
         return refusal_text(work.id, err, work.desired, work.live, confidential=confidential)
 
-    def _prepare(self, work: Work, live: Obj) -> None:
-        """Metadata first: managedFields of one version, and former managers' claims as ours."""
+    def _prepare(self, work: Work, live: Obj) -> Obj:
+        """Metadata first: managedFields of one version, and former managers' claims as ours. The object as it then is."""
         steps: list[Callable[[Obj], list[Obj] | None]] = []
         if work.migrate:
             steps.append(takeover.migrate_patch)
@@ -119,22 +121,23 @@ class Writer:
                     found = writing.json_patch(self.kube, work.resource, work.id, patch)
                     break
                 except KubeStatusError as err:
-                    if err.status not in (409, 422) or attempt == _TRIES - 1:
+                    if err.status not in (409, 422) or attempt == _TRIES - 1 or self.exact:
                         raise
                     found = read_one(self.kube, work.resource, work.id)
             live = found if found is not None else live
+        return live
 
-    def _apply(self, work: Work) -> None:
+    def _apply(self, work: Work, desired: Obj) -> None:
         """Server-side apply, again when it met another writer or when the API of a new kind does not answer yet."""
         began, attempt = time.monotonic(), 0
         while True:
             try:
-                writing.apply(self.kube, work.resource, work.desired, brief=True)
+                writing.apply(self.kube, work.resource, desired, brief=True)
                 return
             except KubeStatusError as err:
                 attempt += 1
                 starting = err.status == HTTPStatus.NOT_FOUND and not err.details.get("name")
-                busy = err.status == HTTPStatus.CONFLICT and attempt < _TRIES
+                busy = err.status == HTTPStatus.CONFLICT and attempt < _TRIES and not self.exact
                 if not busy and not (starting and time.monotonic() - began < _API_SECONDS):
                     raise
             self.stop.wait(_PAUSE)
@@ -153,7 +156,17 @@ class Writer:
                     f"{work.id}: still there {_GONE_SECONDS:.0f} s after its deletion, held by {held}",
                     hint="remove what holds it, then run again",
                 )
-        self._apply(work)
+        self._apply(work, work.desired)
+
+
+def _as_of(desired: Obj, live: Obj | None) -> Obj:
+    """The desired object, to be taken only while the live one has this version."""
+    if live is None:
+        return desired
+    return {
+        **desired,
+        "metadata": {**desired["metadata"], "resourceVersion": live["metadata"]["resourceVersion"]},
+    }
 
 
 def refused(unit: object, problems: Iterable[str]) -> ApplyError:

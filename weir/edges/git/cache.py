@@ -29,6 +29,9 @@ from weir.spec.errors import SourceError
 from weir.spec.tree import TreeFile
 
 _MOST_PACKS: Final = 40
+_YAML: Final = ("*.yaml", "*.yml")
+_MOST_SEARCHED: Final = 500
+"""Changed files that are searched one by one."""
 _LOOSE_FOLDERS: Final = 200
 _CHUNK: Final = 1024 * 1024
 _LOCK_POLL: Final = 0.02
@@ -147,12 +150,28 @@ class CacheRepository:
             raise SourceError(text, hint=failures.TIMEOUT_HINT) from err
 
     def mentions(self, commit: str, word: str) -> bool:
-        """Whether a YAML file of a commit holds a word; remembered. True also when that cannot be found out."""
-        key = f"{commit}-{word}"
+        """Whether a YAML file of a commit holds a word; remembered. True also when that cannot be found out.
+
+        Where the commit asked for before has none, only what differs from it is searched.
+        """
+        key, latest = f"{commit}-{word}", f"latest-{word}"
         if not self.memo(key):
-            arguments = ("--quiet", "--fixed-strings", "-e", word, commit, "--", "*.yaml", "*.yml")
-            self.memoize(key, "no" if self._git("grep", *arguments).returncode == 1 else "yes")
+            before, _, answer = self.memo(latest).partition(" ")
+            changed = self._changed(before, commit) if answer == "no" else list(_YAML)
+            arguments = ("--quiet", "--fixed-strings", "-e", word, commit, "--", *changed)
+            found = bool(changed) and self._git("grep", *arguments).returncode != 1
+            self.memoize(key, "yes" if found else "no")
+            self.memoize(latest, f"{commit} {'yes' if found else 'no'}")
         return self.memo(key) != "no"
+
+    def _changed(self, before: str, after: str) -> list[str]:
+        """Pathspecs of the YAML files in which a commit differs from another; of all when they are many or unknown."""
+        options = ("--name-only", "-z", "--no-renames", "--diff-filter=d")
+        done = self._git("diff-tree", "-r", *options, before, after, "--", *_YAML)
+        names = done.stdout.decode("utf-8", "surrogateescape").split("\0")[:-1]
+        if done.returncode or len(names) > _MOST_SEARCHED:
+            return list(_YAML)
+        return [f":(literal){name}" for name in names]
 
     def known(self) -> dict[str, TreeFile]:
         """Files of the store by blob id, as last remembered. Links are left out: their id does not say they are one."""

@@ -1,0 +1,179 @@
+"""Objects of one kind followed for as long as the watcher lives: a LIST, then watches that go on from it.
+
+Rule: https://kubernetes.io/docs/reference/using-api/api-concepts/#efficient-detection-of-changes. Bookmarks keep the
+version fresh; 410 means that it is too old, and everything is listed again. A connection on which nothing comes, not
+even a bookmark, is taken for dead.
+"""
+
+from __future__ import annotations
+
+import random
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from http import HTTPStatus
+from typing import Any, Final
+from urllib.parse import urlencode
+
+from weir.edges.kube.client import Kube
+from weir.edges.kube.discovery import Resource
+from weir.edges.kube.errors import KubeStatusError
+from weir.spec.errors import StopRequested, WeirError
+
+Obj = dict[str, Any]
+
+WATCH_SECONDS: Final = 290
+"""How long the server is asked to keep one watch open."""
+SILENCE_SECONDS: Final = 100.0
+"""Without an event or bookmark (the API server sends one a minute) the connection is half-open."""
+_PAGE: Final = 500
+_LONGEST_PAUSE: Final = 30.0
+_REFUSED: Final = (
+    HTTPStatus.UNAUTHORIZED,
+    HTTPStatus.FORBIDDEN,
+    HTTPStatus.NOT_FOUND,
+    HTTPStatus.METHOD_NOT_ALLOWED,
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Place:
+    """What one watch covers."""
+
+    resource: Resource
+    namespace: str = ""
+    """Empty for all."""
+    selector: str = ""
+    """Label selector."""
+    name: str = ""
+    """One object only; empty for all."""
+
+    @property
+    def query(self) -> dict[str, str]:
+        """The query of LIST and WATCH."""
+        fields = {"fieldSelector": f"metadata.name={self.name}"} if self.name else {}
+        return fields | ({"labelSelector": self.selector} if self.selector else {})
+
+
+@dataclass(slots=True)
+class Follower:
+    """One place followed in a thread of its own, from `start` until `end`.
+
+    `on_object` gets every object that is there or changed; `on_gone` every one that was deleted or was missing in a
+    later LIST, perhaps with its identity only; `on_state` a sentence when it cannot be followed, "" when it can.
+    They are called in the follower's thread and must not raise.
+    """
+
+    kube: Kube
+    place: Place
+    on_object: Callable[[Obj], None]
+    on_gone: Callable[[Obj], None]
+    on_state: Callable[[str], None]
+    stop: threading.Event = field(default_factory=threading.Event)
+    listed: threading.Event = field(default_factory=threading.Event)
+    """Set once everything was listed, or refused, for the first time."""
+    _known: dict[tuple[str, str], str] = field(default_factory=dict)
+    """(namespace, name) -> uid."""
+    _open: list[Any] = field(default_factory=list)
+    _anew: bool = False
+
+    def start(self) -> None:
+        """Begin."""
+        self.kube = self.kube.until(self.stop)
+        name = f"follow {self.place.resource.plural}"
+        threading.Thread(target=self._run, name=name, daemon=True).start()
+
+    def end(self) -> None:
+        """Stop following: no callback begins after the one that may be running."""
+        self.stop.set()
+        Kube.hang_up(self._open)
+
+    def relist(self) -> None:
+        """Report everything that is there once more."""
+        self._anew = True
+        Kube.hang_up(self._open)
+
+    def _run(self) -> None:
+        failures = 0
+        version = ""
+        while not self.stop.is_set():
+            try:
+                if self._anew or not version:
+                    self._anew = False
+                    version = self._list()
+                self.listed.set()
+                self.on_state("")
+                failures = 0
+                version = self._watch(version)
+            except StopRequested:
+                return
+            except WeirError as err:
+                failures += 1
+                gone = isinstance(err, KubeStatusError) and err.status == HTTPStatus.GONE
+                version = "" if isinstance(err, KubeStatusError) else version
+                if not (gone or self._anew or self.stop.is_set()):
+                    self.on_state(str(err))
+                    self._after_refusal(err)
+                    pause = min(0.25 * 2.0 ** min(failures, 8), _LONGEST_PAUSE)
+                    self.stop.wait(pause * random.uniform(0.5, 1.0))  # noqa: S311 - spreads load only
+
+    def _after_refusal(self, err: WeirError) -> None:
+        if isinstance(err, KubeStatusError) and err.status in _REFUSED:
+            self.listed.set()
+
+    def _list(self) -> str:
+        """Report everything, then what is missing since the last time; the version to watch from."""
+        place, token, found = self.place, "", {}
+        while True:
+            query = {"limit": str(_PAGE), **place.query, **({"continue": token} if token else {})}
+            answer = self.kube.request("GET", place.resource.path(place.namespace), urlencode(query))
+            for obj in answer.get("items") or ():
+                obj["apiVersion"], obj["kind"] = place.resource.api_version, place.resource.kind
+                meta = obj["metadata"]
+                found[meta.get("namespace", ""), meta["name"]] = meta["uid"]
+                self.on_object(obj)
+            token = (answer.get("metadata") or {}).get("continue") or ""
+            if not token:
+                break
+        missing = self._known.keys() - found.keys()
+        self._known = found
+        for key in sorted(missing):
+            self._report_gone(*key)
+        return str(answer["metadata"]["resourceVersion"])
+
+    def _watch(self, version: str) -> str:
+        """Report events until the server ends the watch; the version to go on from, empty to list again."""
+        place = self.place
+        query = {
+            "watch": "1",
+            "allowWatchBookmarks": "true",
+            "timeoutSeconds": str(WATCH_SECONDS),
+            "resourceVersion": version,
+            **place.query,
+        }
+        self._open.clear()
+        path = place.resource.path(place.namespace)
+        for event in self.kube.stream(path, urlencode(query), timeout=SILENCE_SECONDS, on_open=self._open):
+            if self.stop.is_set():
+                return version
+            obj, kind = event.get("object") or {}, event.get("type")
+            if kind == "ERROR":
+                return ""
+            version = str((obj.get("metadata") or {}).get("resourceVersion") or version)
+            if kind == "DELETED":
+                self._known.pop(_key(obj), None)
+                self.on_gone(obj)
+            elif kind != "BOOKMARK":
+                self._known[_key(obj)] = str(obj["metadata"].get("uid", ""))
+                self.on_object(obj)
+        return version
+
+    def _report_gone(self, namespace: str, name: str) -> None:
+        meta = {"name": name, **({"namespace": namespace} if namespace else {})}
+        resource = self.place.resource
+        self.on_gone({"apiVersion": resource.api_version, "kind": resource.kind, "metadata": meta})
+
+
+def _key(obj: Obj) -> tuple[str, str]:
+    meta = obj["metadata"]
+    return str(meta.get("namespace", "")), str(meta["name"])

@@ -1,0 +1,170 @@
+"""One drifted object brought back to what its unit applied last, without the engine, by the code of every apply.
+
+The order keeps a repair from ever undoing a newer revision: the live object is read first, then the unit's record, and
+the write holds only while the live object is the one that was read. A run marks the record before its first write, so
+either the mark is seen here, or its write comes later and wins.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from enum import StrEnum
+from typing import Any, Final
+
+import orjson
+
+from weir.edges.kube.reading import read_one
+from weir.edges.kube.records import Records, Stored
+from weir.flow.decisions import WRITES, Work
+from weir.flow.plan import Request, decide_placed
+from weir.flow.staging import Placed, place
+from weir.flow.writes import Writer
+from weir.objects import annotations as marks
+from weir.objects.ignore import strip_ignored
+from weir.objects.owned import Verdict, compare
+from weir.spec.errors import ApplyError, WeirError
+from weir.spec.identity import ObjectId
+
+Obj = dict[str, Any]
+
+POLICY: Final = "weir.dev/drift-policy"
+"""Annotation of a Kustomization: `repair` (as without it) or `report`."""
+
+
+class Outcome(StrEnum):
+    """How a look at one drifted object ended."""
+
+    SAME = "same"
+    REPAIRED = "repaired"
+    REPORTED = "reported"
+    LEFT = "left"
+    """A run is at work on the unit, or another revision is applied: it is not this watcher's to judge now."""
+    REFUSED = "refused"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Repair:
+    """What was found about one object and what was done."""
+
+    id: ObjectId
+    outcome: Outcome
+    text: str = ""
+    """One sentence: which fields, from what to what, and who had changed them. Secret values are masked."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Held:
+    """One unit as it was applied: what every object of it should be."""
+
+    request: Request
+    digest: str
+    """Of the rendered objects, as in the unit's record."""
+    placed: Mapping[ObjectId, tuple[Any, bytes]]
+    """Object -> its API, and its normalised form as JSON: a few bytes for each, whatever the object."""
+
+    @property
+    def reports_only(self) -> bool:
+        """Whether drift is told and left."""
+        return self.request.spec.annotations.get(POLICY, "repair").lower() == "report"
+
+    def find(self, item: ObjectId) -> Placed | None:
+        """The object with its API, None when it is not the unit's."""
+        found = self.placed.get(item)
+        if found is None:
+            return None
+        return Placed(id=item, desired=orjson.loads(found[1]), resource=found[0], pending="")
+
+    def is_as_desired(self, live: Obj) -> bool:
+        """Whether a live object is certainly as it should be; also for objects that are left alone."""
+        item = self.find(ObjectId.of(live))
+        if item is None or marks.reconcile_disabled(item.desired, live):
+            return True
+        if marks.ssa_mode(item.desired, live) in ("Ignore", "IfNotPresent"):
+            return True
+        try:
+            desired = strip_ignored(item.desired, live, self.request.spec.ignore)
+        except WeirError:
+            return True
+        return compare(desired, live) is Verdict.SAME
+
+
+def hold(request: Request, objects: Iterable[Obj], digest: str) -> Held:
+    """A unit to be kept as rendered. Objects that no API takes are left to the next run. Raises ClusterError."""
+    placed, _ = place(objects, request.discovery)
+    kept = {item.id: (item.resource, orjson.dumps(item.desired)) for item in placed if not item.pending}
+    return Held(request=request, digest=digest, placed=kept)
+
+
+def repair(held: Held, item: ObjectId, records: Records, stop: threading.Event) -> Repair:
+    """Look at one object and bring it back. Raises ClusterError when the server cannot be reached, StopRequested."""
+    wanted = held.find(item)
+    if wanted is None:
+        return Repair(id=item, outcome=Outcome.SAME)
+    kube = held.request.kube.until(stop)
+    live = read_one(kube, wanted.resource, item)
+    stored = records.load(held.request.spec.id)
+    if why := _not_now(held, stored):
+        return Repair(id=item, outcome=Outcome.LEFT, text=why)
+    confidential = stored.record.confidential if stored else frozenset()
+    request = replace(
+        held.request, kube=kube, stop=stop, confidential=held.request.confidential | confidential
+    )
+    work = decide_placed(request, [wanted], {} if live is None else {item: live})[0]
+    if work.problem:
+        return Repair(id=item, outcome=Outcome.REFUSED, text=work.problem)
+    if work.action not in WRITES:
+        return Repair(id=item, outcome=Outcome.SAME)
+    text = _sentence(work)
+    if held.reports_only:
+        return Repair(id=item, outcome=Outcome.REPORTED, text=text)
+    return _write(request, work, text, stop)
+
+
+def _write(request: Request, work: Work, text: str, stop: threading.Event) -> Repair:
+    writer = Writer(
+        kube=request.kube,
+        stop=stop,
+        force=request.spec.force,
+        confidential=request.confidential,
+        progress=lambda _: None,
+        exact=True,
+    )
+    try:
+        writer.carry_out([work])
+    except ApplyError as err:
+        return Repair(id=work.id, outcome=Outcome.REFUSED, text=str(err))
+    return Repair(id=work.id, outcome=Outcome.REPAIRED, text=text)
+
+
+def _not_now(held: Held, stored: Stored | None) -> str:
+    """Why the object is not to be judged by what is held; empty when it is."""
+    if stored is None:
+        return "its unit has no record"
+    if stored.running is not None:
+        return f"{stored.running.holder} is at work on its unit"
+    if stored.record.digest != held.digest:
+        return f"revision {stored.record.revision} was applied meanwhile"
+    if stored.record.suspended:
+        return "its unit is suspended"
+    return ""
+
+
+def _sentence(work: Work) -> str:
+    if work.live is None:
+        return "was deleted"
+    fields = ", ".join(map(str, work.fields[:3]))
+    more = f" and {len(work.fields) - 3} more fields" if len(work.fields) > 3 else ""  # noqa: PLR2004
+    managers = sorted(_others(work.live))
+    by = f" (changed by {', '.join(managers)})" if managers else ""
+    return f"{fields or 'its fields'}{more}{by}"
+
+
+def _others(live: Obj) -> set[str]:
+    """Who wrote fields of the object other than its status, beside ourselves."""
+    return {
+        str(entry.get("manager"))
+        for entry in (live.get("metadata") or {}).get("managedFields") or ()
+        if entry.get("manager") != "weir" and not entry.get("subresource")
+    }

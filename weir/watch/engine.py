@@ -1,0 +1,77 @@
+"""Runs of the engine, one at a time, each `weir up` in a process of its own: a run that dies takes nothing with it."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import IO, Final
+
+from weir.spec.identity import UnitId
+
+_LAST_WORDS: Final = 25.0
+"""Seconds that a run gets to finish what it writes after it was asked to end."""
+
+
+@dataclass(slots=True)
+class Engine:
+    """Starts runs and tells how they ended. `on_line` gets what they print."""
+
+    stack: str
+    cwd: Path
+    config_file: Path | None
+    on_line: Callable[[str], None]
+    environ: Mapping[str, str] = field(default_factory=lambda: dict(os.environ))
+    _child: subprocess.Popen[str] | None = None
+    _thread: threading.Thread | None = None
+
+    @property
+    def busy(self) -> bool:
+        """Whether a run is going on."""
+        return self._thread is not None and self._thread.is_alive()
+
+    def start(self, targets: Sequence[UnitId], on_end: Callable[[int], None]) -> None:
+        """Begin a run of these units, or of the whole stack; none may be going on. `on_end` gets its exit code."""
+        arguments = [sys.executable, "-m", "weir.cli", "up", "--stack", self.stack, "--cwd", str(self.cwd)]
+        if self.config_file:
+            arguments += ["--config-file", str(self.config_file)]
+        arguments += [part for unit in targets for part in ("--target", str(unit))]
+        self._child = subprocess.Popen(
+            arguments,
+            env=dict(self.environ),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            errors="replace",
+            start_new_session=True,
+        )
+        self._thread = threading.Thread(
+            target=self._follow, args=(self._child, on_end), name="engine", daemon=True
+        )
+        self._thread.start()
+
+    def interrupt(self) -> None:
+        """Ask the run to end soon: units that only wait stop waiting, objects are written whole or not at all."""
+        if self._child is not None and self._child.poll() is None:
+            self._child.send_signal(signal.SIGINT)
+
+    def close(self) -> None:
+        """End the run, with patience first."""
+        self.interrupt()
+        if self._thread is not None:
+            self._thread.join(_LAST_WORDS)
+        if self._child is not None and self._child.poll() is None:
+            self._child.kill()
+
+    def _follow(self, child: subprocess.Popen[str], on_end: Callable[[int], None]) -> None:
+        output: IO[str] | None = child.stdout
+        for line in output or ():
+            if text := line.rstrip():
+                self.on_line(text)
+        on_end(child.wait())

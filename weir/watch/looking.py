@@ -1,0 +1,189 @@
+"""One look at everything a stack declares: sources resolved, units rendered, nothing registered and nothing written."""
+
+from __future__ import annotations
+
+import hashlib
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import partial
+from typing import Final
+
+import orjson
+
+from weir.edges.runs import objects_file
+from weir.flow.clusters import Clusters
+from weir.flow.outcome import AutomationOutcome, Outcome, PolicyOutcome, Problem, SourceOutcome, UnitOutcome
+from weir.flow.plan import Request
+from weir.flow.repair import Held, hold
+from weir.flow.session import Session
+from weir.flow.tree import Declared
+from weir.flow.work import Worker
+from weir.spec.errors import WeirError
+from weir.spec.git_repository import GitRepositorySpec
+from weir.spec.identity import UnitId
+from weir.spec.image_repository import ImageRepositorySpec
+from weir.spec.kustomization import KustomizationSpec
+from weir.watch.behind import Wanted
+from weir.watch.schedule import Timing
+
+REPOSITORIES: Final = UnitId("ImageRepository", "*", "*")
+"""Stands in the schedule for all image repositories: they are scanned together, at the shortest of their intervals."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Looked:
+    """What one look found."""
+
+    wanted: Mapping[UnitId, Wanted]
+    held: Mapping[UnitId, Held]
+    """Kustomizations that render, as they should be in the cluster."""
+    timings: Mapping[UnitId, Timing]
+    """Of sources and, under `REPOSITORIES`, of image scans; those of units that are not suspended."""
+    values: frozenset[tuple[str, str, str]]
+    """(kind, namespace, name) of ConfigMaps and Secrets on the main cluster that units take variables from."""
+    problems: tuple[str, ...]
+    sources: Mapping[UnitId, SourceOutcome]
+    declared: Mapping[UnitId, Declared]
+    worker: Worker
+
+    @property
+    def complete(self) -> bool:
+        """Whether every declared unit was found, so that one that is missing was removed."""
+        failed = any(
+            one.error and one.digest == "" and one.id.kind == "Kustomization" for one in self.wanted.values()
+        )
+        return not self.problems and not failed
+
+    def with_source(self, outcome: SourceOutcome) -> Looked:
+        """The same after one source was resolved again."""
+        revision = outcome.artifact.revision if outcome.artifact else ""
+        known = self.wanted.get(outcome.id)
+        if known is None or (known.revision, known.error) == (revision, outcome.error):
+            return self
+        wanted = {**self.wanted, outcome.id: replace(known, revision=revision, error=outcome.error)}
+        return replace(self, wanted=wanted, sources={**self.sources, outcome.id: outcome})
+
+    def poll(self, source: UnitId) -> SourceOutcome:
+        """Resolve one source now, and fetch it when it moved. Never raises a WeirError."""
+        return self.worker.source(self.declared[source], self.sources)
+
+
+def look(session: Session, clusters: Clusters, stop: threading.Event) -> Looked:
+    """Resolve and render everything, in a folder that ends with the look; `clusters` are the watcher's connections.
+
+    Raises:
+        WeirError: the settings or the declarations cannot be read at all.
+    """
+    apart = session.apart(automate=True)
+    try:
+        return _Look(apart, clusters, stop).carry_out()
+    finally:
+        apart.run.remove()
+
+
+@dataclass(slots=True)
+class _Look:
+    session: Session
+    clusters: Clusters
+    stop: threading.Event
+    wanted: dict[UnitId, Wanted] = field(default_factory=dict)
+    held: dict[UnitId, Held] = field(default_factory=dict)
+    sources: dict[UnitId, SourceOutcome] = field(default_factory=dict)
+    problems: list[str] = field(default_factory=list)
+
+    def carry_out(self) -> Looked:
+        ahead = self.session.ahead
+        for outcome in ahead:
+            self._note(outcome)
+        specs = [declared.spec for declared in ahead.units.values()]
+        return Looked(
+            wanted=self.wanted,
+            held=self.held,
+            timings=_timings(specs),
+            values=_values(specs),
+            problems=tuple(self.problems),
+            sources=self.sources,
+            declared=dict(ahead.units),
+            worker=self.session.worker,
+        )
+
+    def _note(self, outcome: Outcome) -> None:
+        match outcome:
+            case Problem():
+                self.problems.append(outcome.message)
+            case SourceOutcome():
+                self.sources[outcome.id] = outcome
+                artifact = outcome.artifact
+                self._want(
+                    outcome, revision=artifact.revision if artifact else "", suspended=outcome.spec.suspend
+                )
+            case UnitOutcome():
+                self._unit(outcome)
+            case PolicyOutcome():
+                self._want(outcome, revision=outcome.image, suspended=outcome.spec.suspend)
+            case AutomationOutcome():
+                self._want(
+                    outcome,
+                    pending=outcome.commit if outcome.pending else "",
+                    suspended=outcome.spec.suspend,
+                )
+
+    def _unit(self, outcome: UnitOutcome) -> None:
+        spec = outcome.spec
+        document = orjson.dumps(outcome.document.data, option=orjson.OPT_SORT_KEYS)
+        self._want(
+            outcome,
+            source=spec.source,
+            revision=outcome.revision,
+            digest=outcome.digest,
+            document_digest=hashlib.sha256(document).hexdigest(),
+            suspended=spec.suspend,
+            retry=spec.retry_interval,
+        )
+        if outcome.error or spec.suspend:
+            return
+        try:
+            self._hold(outcome)
+        except WeirError as err:
+            self.problems.append(f"{outcome.id}: {err}")
+
+    def _hold(self, outcome: UnitOutcome) -> None:
+        kube, discovery = self.clusters.target(outcome.spec)
+        request = Request(
+            kube=kube,
+            discovery=discovery,
+            spec=outcome.spec,
+            options=self.session.config.options,
+            confidential=outcome.secret_ids,
+            stop=self.stop,
+        )
+        objects = orjson.loads(self.session.run.read(objects_file(outcome.id)) or b"[]")
+        self.held[outcome.id] = hold(request, objects, outcome.digest)
+
+    def _want(
+        self, outcome: SourceOutcome | UnitOutcome | PolicyOutcome | AutomationOutcome, **facts: object
+    ) -> None:
+        make: Callable[..., Wanted] = partial(Wanted, id=outcome.id, error=outcome.error)
+        self.wanted[outcome.id] = make(**facts)
+
+
+def _timings(specs: Sequence[object]) -> dict[UnitId, Timing]:
+    found: dict[UnitId, Timing] = {}
+    scans = [spec.interval for spec in specs if isinstance(spec, ImageRepositorySpec) and not spec.suspend]
+    if scans:
+        found[REPOSITORIES] = Timing(interval=max(min(scans), 1.0))
+    for spec in specs:
+        if isinstance(spec, GitRepositorySpec) and not spec.suspend:
+            found[spec.id] = Timing(interval=spec.interval)
+    return found
+
+
+def _values(specs: Sequence[object]) -> frozenset[tuple[str, str, str]]:
+    return frozenset(
+        (item.kind, spec.id.namespace, item.name)
+        for spec in specs
+        if isinstance(spec, KustomizationSpec)
+        for item in spec.substitute_from
+        if item.kind in ("ConfigMap", "Secret")
+    )

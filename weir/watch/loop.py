@@ -1,0 +1,392 @@
+"""The watcher's loop: notices commits, tags, drift and requests; everything is done by the flow and by `weir up`.
+
+    schedule, webhooks, requests --> poll a source -----------------.
+    record, ConfigMap, Secret changed, engine ended --> look --------+--> behind? --> one run of the engine
+    objects changed --> drift (its own threads, no engine)          -'
+
+One thread decides, and it never waits for anything but its inbox. Polls, looks, engine runs and repairs have threads of
+their own and put what they found there.
+"""
+
+from __future__ import annotations
+
+import queue
+import random
+import threading
+import time
+from collections.abc import Callable, Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from typing import Final
+
+from weir.edges.holder import is_gone
+from weir.edges.kube.records import Running, Stored
+from weir.flow.clusters import Clusters
+from weir.flow.outcome import SourceOutcome
+from weir.flow.repair import Outcome, Repair
+from weir.flow.session import Session
+from weir.spec.errors import WeirError
+from weir.spec.identity import UnitId
+from weir.spec.record import UnitRecord
+from weir.watch.behind import Ask, Tries, ask_for, is_behind
+from weir.watch.drift import Drift
+from weir.watch.engine import Engine
+from weir.watch.inputs import RECORDS, Inputs
+from weir.watch.journal import Journal
+from weir.watch.looking import REPOSITORIES, Looked, look
+from weir.watch.schedule import Schedule
+
+_POLLS: Final = 8
+_LOOK_RETRY: Final = 15.0
+_SETTLE: Final = 0.05
+"""Seconds in which news that come together are taken together."""
+_STUCK: Final = 10.0
+"""Seconds after which a run that others wait for is asked to end: what is unhealthy goes on in the next one."""
+_SOON: Final = 1.0
+"""Seconds before a look in which no run is begun: it will know better."""
+_PATIENCE: Final = 120.0
+"""Seconds for which a run's mark in a record is believed when nothing proves that the run is gone."""
+_START: Final = 0.2
+"""Seconds between two looks at whether the records are read yet."""
+
+Message = Callable[[], None]
+
+
+@dataclass(slots=True)
+class Watcher:
+    """One stack kept converged. `run` is called once; everything else may be called from any thread."""
+
+    clusters: Clusters
+    journal: Journal
+    open_session: Callable[[], Session]
+    engine: Engine
+    stop: threading.Event
+    on_repair: Callable[[UnitId, Repair], None] = lambda *_: None
+    inbox: queue.SimpleQueue[Message] = field(default_factory=queue.SimpleQueue)
+    looked: Looked | None = None
+    stored: dict[UnitId, Stored] = field(default_factory=dict)
+    reached_at: float = 0.0
+    """Epoch seconds at which the cluster last began to be followed."""
+    ticked: float = 0.0
+    """When the loop was last alive, on the monotonic clock."""
+    _schedule: Schedule = field(default_factory=lambda: Schedule(random.SystemRandom().random))
+    _tries: Tries = field(default_factory=Tries)
+    _look_at: float | None = 0.0
+    """When the next look is due, None when none is."""
+    _looking: bool = False
+    _polled: dict[UnitId, str] = field(default_factory=dict)
+    """Source -> the error of its last poll."""
+    _resolved: dict[UnitId, float] = field(default_factory=dict)
+    _running: Ask | None = None
+    _began: float = 0.0
+    _interrupted: bool = False
+    _ran: bool = False
+    """Whether a run ended by itself since the last look."""
+    _asked: set[UnitId] = field(default_factory=set)
+    _requests: dict[UnitId, str] = field(default_factory=dict)
+    """Reconcile requests in the cluster that are not answered yet."""
+    _marked: dict[UnitId, tuple[Running, float]] = field(default_factory=dict)
+    """Marks of runs in the records, and since when each is there."""
+    _unseen: dict[str, str] = field(default_factory=dict)
+    """What is followed -> why it cannot be."""
+    _drift: Drift | None = None
+    _inputs: Inputs | None = None
+    _pool: ThreadPoolExecutor = field(
+        default_factory=lambda: ThreadPoolExecutor(_POLLS, thread_name_prefix="poll")
+    )
+
+    def run(self) -> None:
+        """Watch until `stop` is set."""
+        self._drift = Drift(self.clusters.records, self._repaired, self._followed, self.stop)
+        self._drift.start()
+        self._inputs = Inputs(
+            self.clusters,
+            on_record=lambda stored: self.tell(lambda: self._record(stored)),
+            on_record_gone=lambda unit: self.tell(lambda: self._record_gone(unit)),
+            on_value=lambda: self.tell(lambda: self.look_soon(_SETTLE)),
+            on_state=self._followed,
+        )
+        try:
+            self._inputs.follow_records()
+            while not self.stop.is_set():
+                self._tick()
+        finally:
+            self.stop.set()
+            self._close()
+
+    def tell(self, message: Message) -> None:
+        """Have something done by the loop."""
+        self.inbox.put(message)
+
+    def request(self, units: tuple[UnitId, ...]) -> None:
+        """Somebody asks for these units now: a webhook, `weir reconcile`."""
+        self.tell(lambda: self._ask(units))
+
+    def wake(self) -> None:
+        """Have the loop notice that `stop` is set."""
+        self.tell(lambda: None)
+
+    @property
+    def reachable(self) -> bool:
+        """Whether the stack's cluster is followed at present."""
+        return not self._unseen.get(RECORDS, "")
+
+    def next_due(self, unit: UnitId) -> float | None:
+        """When a source is polled next, on the monotonic clock."""
+        return self._schedule.next_due(unit)
+
+    def polled_at(self, unit: UnitId) -> float | None:
+        """When a source was last resolved with success, on the monotonic clock; None for other units, and before."""
+        return self._resolved.get(unit)
+
+    def look_soon(self, after: float = 0.0) -> None:
+        """Have everything resolved and rendered anew. Called by the loop's own thread."""
+        due = time.monotonic() + after
+        self._look_at = due if self._look_at is None else min(self._look_at, due)
+
+    def _tick(self) -> None:
+        now = self.ticked = time.monotonic()
+        self._start_polls(now)
+        self._start_look(now)
+        self._start_run(now)
+        message = self._next(self._wait(time.monotonic()))
+        while message is not None:
+            message()
+            message = self._next(0.0)
+
+    def _next(self, seconds: float) -> Message | None:
+        try:
+            return self.inbox.get(timeout=seconds) if seconds else self.inbox.get_nowait()
+        except queue.Empty:
+            return None
+
+    def _wait(self, now: float) -> float:
+        waits = [self._schedule.wait(now), self._tries.wait(now), 30.0]
+        if self._look_at is not None and not self._looking:
+            waits.append(self._look_at - now)
+        return max(min(waits), 0.001)
+
+    def _start_polls(self, now: float) -> None:
+        looked = self.looked
+        for unit in self._schedule.due(now) if looked else ():
+            self._schedule.started(unit, now)
+            if unit == REPOSITORIES:
+                self.look_soon()
+            elif looked is not None:
+                self._pool.submit(self._poll, looked, unit)
+
+    def _poll(self, looked: Looked, unit: UnitId) -> None:
+        outcome = looked.poll(unit)
+        self.tell(lambda: self._polled_source(unit, outcome))
+
+    def _polled_source(self, unit: UnitId, outcome: SourceOutcome) -> None:
+        self._schedule.done(unit, time.monotonic(), ok=not outcome.error)
+        before = self._polled.get(unit, "")
+        self._polled[unit] = outcome.error
+        if outcome.error and before != outcome.error:
+            self.journal.error(outcome.error, unit)
+        if not outcome.error:
+            self._resolved[unit] = time.monotonic()
+        before_look = self.looked
+        if self.looked and outcome.artifact:
+            self.looked = self.looked.with_source(outcome)
+        if self.looked is before_look:
+            self._answer({unit} & self._requests.keys())
+
+    def _start_look(self, now: float) -> None:
+        if self._looking or self._look_at is None or self._look_at > now or self.engine.busy:
+            return
+        if not (self._inputs and self._inputs.ready):
+            self._look_at = now + _START
+            return
+        self._look_at, self._looking = None, True
+        threading.Thread(target=self._look, name="look", daemon=True).start()
+
+    def _look(self) -> None:
+        try:
+            found: Looked | WeirError = look(self.open_session(), self.clusters, self.stop)
+        except WeirError as err:
+            found = err
+        self.tell(lambda: self._take_look(found))
+
+    def _take_look(self, found: Looked | WeirError) -> None:
+        self._looking = False
+        if isinstance(found, WeirError):
+            self.journal.error(str(found))
+            self.look_soon(_LOOK_RETRY)
+            return
+        known = set(self.looked.problems) if self.looked else set()
+        for problem in found.problems:
+            if problem not in known:
+                self.journal.error(problem)
+        if found.problems:
+            self.look_soon(_LOOK_RETRY)
+        self._judge(found)
+        self.looked = found
+        now = time.monotonic()
+        self._resolved = {unit: now for unit, source in found.sources.items() if not source.error}
+        self._schedule.keep(found.timings, now)
+        self._schedule.done(REPOSITORIES, now, ok=True)
+        if self._inputs:
+            self._inputs.follow_values(found.values)
+        self._hold()
+        if not self.engine.busy:
+            self._answer(set(self._requests) - self._asked)
+
+    def _answer(self, units: set[UnitId]) -> None:
+        """Note in the cluster that what was asked for these units is done."""
+        for unit in units:
+            self._pool.submit(self._handle, unit, self._requests.pop(unit))
+
+    def _handle(self, unit: UnitId, requested: str) -> None:
+        try:
+            self.clusters.records.handle(unit, requested)
+        except WeirError as err:
+            text = str(err)
+            self.tell(lambda: self.journal.error(f"a request cannot be answered: {text}", unit))
+
+    def _is_applied(self, unit: UnitId, digest: str) -> bool:
+        stored = self.stored.get(unit)
+        if stored is None or stored.running is not None or stored.record.suspended:
+            return False
+        return stored.record.digest == digest
+
+    def _start_run(self, now: float) -> None:
+        """Begin a run when something is behind; ask one that takes long to end when something new came."""
+        soon = self._look_at is not None and self._look_at - now < _SOON
+        if self.looked is None or self._looking or soon:
+            return
+        ask = ask_for(
+            self.looked.wanted,
+            self._records(),
+            self._tries,
+            now,
+            complete=self.looked.complete,
+            busy=self._busy(now),
+        )
+        if ask is None and self._asked and not self.engine.busy:
+            ask = Ask(targets=tuple(sorted(self._asked)), why="asked for")
+        if ask is None:
+            return
+        if not self.engine.busy:
+            self._running, self._began, self._interrupted = ask, now, False
+            self.journal.info(f"running: {ask.why}")
+            self._asked.clear()
+            self.engine.start(ask.targets, lambda code: self.tell(lambda: self._ended(code)))
+        elif self._running and self._is_news(ask) and now - self._began > _STUCK and not self._interrupted:
+            self._interrupted = True
+            self.journal.info(f"the run is asked to end: {ask.why} is waiting")
+            self.engine.interrupt()
+
+    def _busy(self, now: float) -> set[UnitId]:
+        """Units whose record says that a run, not one of ours, is at work: until it is proven gone, or for long."""
+        marked = {unit: stored.running for unit, stored in self.stored.items() if stored.running}
+        self._marked = {
+            unit: known if (known := self._marked.get(unit)) and known[0] == mark else (mark, now)
+            for unit, mark in marked.items()
+        }
+        return {
+            unit
+            for unit, (mark, since) in self._marked.items()
+            if now - since < _PATIENCE and not is_gone(mark.holder)
+        }
+
+    def _is_news(self, ask: Ask) -> bool:
+        return self._running is not None and ask.why != self._running.why
+
+    def _records(self) -> Mapping[UnitId, UnitRecord]:
+        return {unit: stored.record for unit, stored in self.stored.items()}
+
+    def _ended(self, code: int) -> None:
+        took = time.monotonic() - self._began
+        said = "done" if code == 0 else f"ended with exit code {code}"
+        (self.journal.info if code == 0 else self.journal.error)(f"run {said} after {took:.1f} s")
+        self._running, self._ran = None, not self._interrupted
+        self.look_soon()
+
+    def _judge(self, looked: Looked) -> None:
+        """Note what a run did not bring up, so that it is not tried again at once."""
+        now, records = time.monotonic(), self._records()
+        for wanted in looked.wanted.values() if self._ran else ():
+            if is_behind(wanted, records.get(wanted.id)):
+                self._tries.failed(wanted, now)
+            else:
+                self._tries.succeeded(wanted.id)
+        self._ran = False
+
+    def _record(self, stored: Stored) -> None:
+        unit = stored.record.id
+        before = self.stored.get(unit)
+        self.stored[unit] = stored
+        if stored.requested not in ("", stored.handled, self._requests.get(unit)) and not stored.held:
+            self._requests[unit] = stored.requested
+            self._ask((unit,))
+        if before is None or _differ(before, stored):
+            self._hold()
+        if stored.running is None and (before is None or before.running or _differ(before, stored)):
+            wanted = self.looked.wanted.get(unit) if self.looked else None
+            said = (stored.record.digest, stored.record.suspended)
+            if wanted is None or (wanted.digest, wanted.suspended) != said:
+                self.look_soon(_SETTLE)
+
+    def _record_gone(self, unit: UnitId) -> None:
+        self.stored.pop(unit, None)
+        self.look_soon(_SETTLE)
+
+    def _ask(self, units: Iterable[UnitId]) -> None:
+        now = time.monotonic()
+        for unit in units:
+            self._tries.forget(unit)
+            if unit.kind == "Kustomization":
+                self._asked.add(unit)
+            elif not self._schedule.ask(unit, now):
+                self.look_soon()
+
+    def _hold(self) -> None:
+        """Keep what is applied as it was applied."""
+        if self._drift and self.looked:
+            found = self.looked.held.items()
+            self._drift.hold({unit: held for unit, held in found if self._is_applied(unit, held.digest)})
+
+    def _repaired(self, unit: UnitId, done: Repair) -> None:
+        match done.outcome:
+            case Outcome.REPAIRED:
+                self.journal.info(f"drift corrected: {done.id} {done.text}", unit)
+            case Outcome.REPORTED:
+                self.journal.info(f"drift found: {done.id} {done.text}", unit)
+            case Outcome.REFUSED:
+                self.journal.error(f"drift not corrected: {done.id}: {done.text}", unit)
+            case _:
+                return
+        self.on_repair(unit, done)
+
+    def _followed(self, what: str, problem: str) -> None:
+        self.tell(lambda: self._note_followed(what, problem))
+
+    def _note_followed(self, what: str, problem: str) -> None:
+        """Say once that something is followed, or why it cannot be."""
+        if what == RECORDS and not problem:
+            self.reached_at = time.time()
+        if self._unseen.get(what) == problem:
+            return
+        self._unseen[what] = problem
+        if problem:
+            self.journal.error(f"{what} cannot be followed: {problem}")
+        else:
+            self.journal.info(f"following {what}")
+
+    def _close(self) -> None:
+        self.engine.close()
+        if self._inputs:
+            self._inputs.close()
+        if self._drift:
+            self._drift.close()
+        self._pool.shutdown(wait=False, cancel_futures=True)
+
+
+def _differ(before: Stored, after: Stored) -> bool:
+    """Whether a record says something else about what is applied, or that a run begins or ends."""
+    old, new = before.record, after.record
+    if (before.running is None) != (after.running is None):
+        return True
+    return (old.digest, old.suspended, old.spec_digest) != (new.digest, new.suspended, new.spec_digest)

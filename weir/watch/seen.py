@@ -1,0 +1,76 @@
+"""What the loop knows, in the form that pages and metrics show: one `Watched` for each unit."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from typing import Final
+
+from weir.flow.reporting import SUCCEEDED
+from weir.spec.event import Event
+from weir.spec.git_repository import GitRepositorySpec
+from weir.spec.identity import UnitId
+from weir.spec.kustomization import KustomizationSpec
+from weir.spec.record import Condition, UnitRecord
+from weir.watch.behind import Wanted, is_behind
+from weir.watch.loop import Watcher
+from weir.watch.view import Known, StackView, Watched, view_of
+
+_OTHERS: Final = 600.0
+"""Seconds after which what is known of image policies and automations is old."""
+
+
+def present(watcher: Watcher, leader: str, events: Sequence[Event], before: StackView | None) -> StackView:
+    """The stack as the watcher knows it now. Thread-safe: what it reads is replaced as a whole."""
+    now = time.time()
+    records = [stored.record for stored in list(watcher.stored.values())]
+    known = Known(
+        stack=watcher.clusters.records.stack,
+        leader=leader,
+        at=now if watcher.reachable else watcher.reached_at,
+        records=records,
+        events=events,
+    )
+    return view_of(known, dict(_watched(watcher, now)), now, before)
+
+
+def _watched(watcher: Watcher, now: float) -> Iterator[tuple[UnitId, Watched]]:
+    looked = watcher.looked
+    if looked is None:
+        return
+    offset = now - time.monotonic()
+    for unit, wanted in looked.wanted.items():
+        spec = looked.declared[unit].spec if unit in looked.declared else None
+        stored = watcher.stored.get(unit)
+        due = watcher.next_due(unit)
+        yield (
+            unit,
+            Watched(
+                interval=spec.interval
+                if isinstance(spec, GitRepositorySpec | KustomizationSpec)
+                else _OTHERS,
+                checked=_checked(watcher, wanted, now, offset),
+                due=None if due is None else due + offset,
+                wanted=wanted.revision,
+                behind=stored is not None and _differs(wanted, stored.record),
+                error=wanted.error,
+                dependencies=tuple(item.id for item in spec.depends_on)
+                if isinstance(spec, KustomizationSpec)
+                else (),
+            ),
+        )
+
+
+def _differs(wanted: Wanted, record: UnitRecord) -> bool:
+    """Whether what Git says differs from what was applied, whatever the health of that."""
+    ready = Condition(status="True", reason=SUCCEEDED, message="")
+    return not wanted.suspended and is_behind(replace(wanted, error=""), replace(record, ready=ready))
+
+
+def _checked(watcher: Watcher, wanted: Wanted, now: float, offset: float) -> float | None:
+    """When the unit was last known to be as shown: a Kustomization's objects are followed, a source is polled."""
+    polled = watcher.polled_at(wanted.id)
+    if polled is not None:
+        return polled + offset
+    return now if watcher.reachable else watcher.reached_at or None
