@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from weir.objects.cel import MAX_LENGTH, MAX_NESTING, compile_check, evaluate, judge
+from weir.objects.cel import MAX_LENGTH, MAX_NESTING, compile_check, evaluate, judge, text
 from weir.spec.errors import SpecError
 
 OBJ: dict[str, Any] = {
@@ -155,3 +155,10 @@ def test_check_finds_unknown_variables() -> None:
 def test_check_finds_what_can_be_found_without_an_object(expr: str) -> None:
     with pytest.raises(SpecError):
         compile_check(expr)
+
+
+def test_a_text_is_the_value_and_nothing_else_is_a_text() -> None:
+    assert text("metadata.name + '/' + status.phase", OBJ) == "x/Running"
+    for expr, found in (("spec.replicas", "int"), ("metadata.nothing", "not there"), ("true", "bool")):
+        with pytest.raises(SpecError, match=found):
+            text(expr, OBJ)

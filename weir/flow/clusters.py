@@ -39,6 +39,16 @@ class Clusters:
         path = self._config.kubeconfig and str(Path(os.path.expandvars(self._config.kubeconfig)).expanduser())
         return Kube(load(path, self._config.context))
 
+    @property
+    def stack(self) -> str:
+        """The stack that the connections are for."""
+        return self._stack
+
+    @property
+    def record_namespace(self) -> str:
+        """Where the unit records, and the Events about them, are kept on the main cluster."""
+        return self._config.record_namespace
+
     @cached_property
     def records(self) -> Records:
         """The unit records of this stack."""

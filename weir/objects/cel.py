@@ -71,6 +71,34 @@ def judge(expr: str, variables: Mapping[str, Json]) -> bool | None:
         SpecError: as `evaluate`.
     """
     from celpy import celtypes
+
+    value = _value(expr, variables)
+    if value is _ABSENT:
+        return None
+    if not isinstance(value, bool | celtypes.BoolType):
+        raise _broken(expr, f"a result of type {_type_name(value)}, not a boolean")
+    return bool(value)
+
+
+def text(expr: str, variables: Mapping[str, Json]) -> str:
+    """The text that an expression gives.
+
+    Raises:
+        SpecError: as `evaluate`, for another type than text, and when it reads a field that is not there.
+    """
+    value = _value(expr, variables)
+    if value is _ABSENT:
+        raise _broken(expr, "it reads a field that is not there")
+    if not isinstance(value, str):
+        raise _broken(expr, f"a result of type {_type_name(value)}, not a text")
+    return str(value)
+
+
+_ABSENT: Final = object()
+"""The value of an expression that reads a field that is not there (yet)."""
+
+
+def _value(expr: str, variables: Mapping[str, Json]) -> Any:
     from celpy.adapter import json_to_cel
     from celpy.evaluation import CELEvalError
 
@@ -79,10 +107,10 @@ def judge(expr: str, variables: Mapping[str, Json]) -> bool | None:
     program = _parse(expr)
     known = {name: json_to_cel(variables[name]) for name in program.variables if name in variables}
     try:
-        value = run(program.tree, known, MAX_STEPS)
+        return run(program.tree, known, MAX_STEPS)
     except CELEvalError as err:
         if _is_absence(err):
-            return None
+            return _ABSENT
         raise _broken(expr, _reason(err)) from None
     except (LimitError, RecursionError) as err:
         raise _broken(
@@ -90,11 +118,10 @@ def judge(expr: str, variables: Mapping[str, Json]) -> bool | None:
         ) from None
     except (TypeError, ValueError, ArithmeticError, AttributeError) as err:
         raise _broken(expr, f"a step failed ({type(err).__name__})") from None
-    if not isinstance(value, bool | celtypes.BoolType):
-        raise _broken(
-            expr, f"a result of type {type(value).__name__.removesuffix('Type').lower()}, not a boolean"
-        )
-    return bool(value)
+
+
+def _type_name(value: Any) -> str:
+    return type(value).__name__.removesuffix("Type").lower()
 
 
 def _broken(expr: str, found: str) -> SpecError:
