@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from weir.cli import main
+from weir.cli.format_age import age, epoch
 from weir.cli.format_images import (
-    age,
     format_automation_records,
     format_policies,
     format_policy_records,
@@ -219,9 +219,11 @@ def test_automations_and_repositories_say_when_they_ran() -> None:
         error="",
         suspended=True,
     )
-    titles, row = cells(format_automation_records([pushed], all_namespaces=True))
+    assert pushed.ready
+    later = (epoch(pushed.ready.at) or 0) + 2 * 3600
+    titles, row = cells(format_automation_records([pushed], later, all_namespaces=True))
     assert titles == ["NAMESPACE", "NAME", "LAST RUN", "SUSPENDED", "READY", "MESSAGE"]
-    assert row[:2] + row[3:] == ["flux-system", "apps", "True", "True", "pushed commit main@sha1:aaaaaaaa"]
+    assert row == ["flux-system", "apps", "2h", "True", "True", "pushed commit main@sha1:aaaaaaaa"]
     status = RepositoryStatus(
         id=UnitId("ImageRepository", "flux-system", "web"),
         image="org/web",
@@ -230,10 +232,10 @@ def test_automations_and_repositories_say_when_they_ran() -> None:
         tags=3,
         error="",
     )
-    assert cells(format_repositories([status], header=False)) == [
-        ["web", "1970-01-02T00:00:00Z", "False", "True", "successful scan: found 3 tags"]
+    assert cells(format_repositories([status], DAY + 90, header=False)) == [
+        ["web", "1m", "False", "True", "successful scan: found 3 tags"]
     ]
-    assert format_policy_records([]) + format_automation_records([]) + format_repositories([]) == ""
+    assert format_policy_records([]) + format_automation_records([], 0) + format_repositories([], 0) == ""
 
 
 def record(*results: tuple[str, str, str]) -> UnitRecord:

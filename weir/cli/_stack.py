@@ -3,24 +3,26 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import os
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from weir.edges.pulumi.command import PulumiCli
 from weir.edges.runs import Run
 from weir.flow.session import Session, open_session
 from weir.flow.settings import read_settings_file
+from weir.flow.unit_documents import UnitDocuments
 from weir.flow.work import Overrides
 from weir.render.substitute import OTHERS, UNKNOWN, output_variables
 from weir.spec.errors import WeirError
 from weir.spec.record import UnitRecord
 
 
-def add_stack_arguments(parser: argparse.ArgumentParser) -> None:
+def add_stack_arguments(parser: argparse.ArgumentParser, *, required: bool = True) -> None:
     """`--stack` and `--config-file`."""
-    parser.add_argument("-s", "--stack", required=True, help="name of the stack, e.g. production")
+    parser.add_argument("-s", "--stack", required=required, help="name of the stack, e.g. production")
     parser.add_argument(
         "--config-file", type=Path, help="the stack's settings (default: stacks/Pulumi.STACK.yaml)"
     )
@@ -39,6 +41,22 @@ def open_stack(args: argparse.Namespace, overrides: Overrides | None = None) -> 
     session = open_session(config, Path("stacks").resolve(), Run.current(), outputs.read, overrides)
     outputs.session = session
     return session
+
+
+@contextlib.contextmanager
+def lazy_documents(args: argparse.Namespace) -> Iterator[UnitDocuments]:
+    """The documents of the stack that the arguments name, read only when somebody asks for one that no record has."""
+    opened = []
+
+    def open_now() -> Session:
+        opened.append(Run.current())
+        return open_stack(args)
+
+    try:
+        yield UnitDocuments(open_now)
+    finally:
+        for run in opened:
+            run.remove()
 
 
 class _Outputs:

@@ -7,8 +7,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
-from typing import Any, Final
+from typing import Any
 
+from weir.cli.format_age import age, since
 from weir.cli.format_status import NOT_YET, format_table, short_hashes
 from weir.edit.image import Image
 from weir.flow.image_list import ImageTree, TagLine
@@ -18,8 +19,6 @@ from weir.spec.identity import UnitId
 from weir.spec.record import UnitRecord
 
 _RUNNING, _NEWER, _OLDER = "'->", "|  ", "   "
-_YEAR: Final = 365 * 86_400
-_UNITS: Final = (("d", 86_400), ("h", 3_600), ("m", 60))
 
 
 def format_results(results: Sequence[Result]) -> str:
@@ -121,17 +120,21 @@ def format_policy_records(
 
 def format_automation_records(
     records: Sequence[UnitRecord],
+    now: float,
     *,
     all_namespaces: bool = False,
     with_kind: bool = False,
     header: bool = True,
 ) -> str:
-    """`NAME LAST RUN SUSPENDED READY MESSAGE`, as `flux get images update`; empty when there are none."""
+    """`NAME LAST RUN SUSPENDED READY MESSAGE`, as `flux get images update`; empty when there are none.
+
+    `now` in epoch seconds: times are shown as ages.
+    """
     titles = ["NAMESPACE"] * all_namespaces + ["NAME", "LAST RUN", "SUSPENDED", "READY", "MESSAGE"]
     rows = []
     for record in records:
         ready, message = _ready(record)
-        at = record.ready.at if record.ready else ""
+        at = since(record.ready.at, now) if record.ready else ""
         name = [record.id.namespace] * all_namespaces + [_named(record.id, with_kind=with_kind)]
         rows.append([*name, at, str(record.suspended), ready, message])
     return format_table(titles if header else None, rows) if rows else ""
@@ -139,30 +142,25 @@ def format_automation_records(
 
 def format_repositories(
     found: Sequence[RepositoryStatus],
+    now: float,
     *,
     all_namespaces: bool = False,
     with_kind: bool = False,
     header: bool = True,
 ) -> str:
-    """`NAME LAST SCAN SUSPENDED READY MESSAGE`, as `flux get images repository`; empty when there are none."""
+    """`NAME LAST SCAN SUSPENDED READY MESSAGE`, as `flux get images repository`; empty when there are none.
+
+    `now` in epoch seconds: times are shown as ages.
+    """
     titles = ["NAMESPACE"] * all_namespaces + ["NAME", "LAST SCAN", "SUSPENDED", "READY", "MESSAGE"]
     rows = []
     for status in found:
         message = status.error or f"successful scan: found {status.tags} tags"
         name = [status.id.namespace] * all_namespaces + [_named(status.id, with_kind=with_kind)]
         ready = "False" if status.error else "True"
-        rows.append([*name, _moment(status.scanned), str(status.suspended), ready, message])
+        scanned = "" if status.scanned is None else age(now - status.scanned)
+        rows.append([*name, scanned, str(status.suspended), ready, message])
     return format_table(titles if header else None, rows) if rows else ""
-
-
-def age(seconds: float) -> str:
-    """A time as people say it, in its largest unit: `6y` (from two on), `400d`, `5h`, `17m`, `42s`."""
-    if seconds >= 2 * _YEAR:
-        return f"{int(seconds // _YEAR)}y"
-    for letter, size in _UNITS:
-        if seconds >= size:
-            return f"{int(seconds // size)}{letter}"
-    return f"{max(0, int(seconds))}s"
 
 
 def _tag_rows(tree: ImageTree, now: float) -> Iterator[list[str]]:
@@ -194,7 +192,8 @@ def _policy_message(status: PolicyStatus) -> str:
 
 def _ready(record: UnitRecord) -> tuple[str, str]:
     found = record.ready
-    return (found.status, short_hashes(found.message)) if found else ("False", NOT_YET)
+    status, message = (found.status, found.message) if found else ("False", NOT_YET)
+    return status, short_hashes(f"suspended by {record.held}" if record.held else message)
 
 
 def _named(unit: UnitId, *, with_kind: bool) -> str:

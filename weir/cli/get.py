@@ -1,161 +1,178 @@
-"""`weir get sources|kustomizations|images|all`: the units of a stack and how they are, in Flux's columns."""
+"""`weir get KIND [NAME...]`: the units of a stack and how they are, in Flux's columns."""
 
 from __future__ import annotations
 
 import argparse
 import json
 import sys
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
 
-from weir.cli._stack import add_stack_arguments, open_stack, settings_path
-from weir.cli.format_status import format_units
-from weir.edges.runs import Run
+from weir.cli._kinds import CHOICES, EVERY_WORD, NOTICES, RECORDED, Selection, read_selection
+from weir.cli._show import DATA, add_output_argument, print_trouble, show, show_data, show_row
+from weir.cli._stack import add_stack_arguments, lazy_documents, settings_path
+from weir.cli._status_selector import StatusSelector
+from weir.cli.format_get import Columns, format_found, record_as_data, repository_as_data
+from weir.cli.format_notices import format_notices, notice_as_data
 from weir.flow.clusters import Clusters
+from weir.flow.news import follow_records
 from weir.flow.settings import read_settings_file
+from weir.flow.unit_documents import UnitDocuments, labels_of
+from weir.objects.labels import matches
 from weir.spec.errors import SpecError
-from weir.spec.kinds import IMAGE_AUTOMATION, IMAGE_POLICY, IMAGE_REPOSITORY
+from weir.spec.identity import UnitId
+from weir.spec.kinds import IMAGE_REPOSITORY
 from weir.spec.record import UnitRecord
+from weir.spec.stack import StackConfig
 
 if TYPE_CHECKING:
     from weir.flow.image_status import RepositoryStatus
+    from weir.flow.notice_status import NoticeStatus
 
-_UNITS: Final = frozenset({"GitRepository", "Kustomization"})
-_KINDS: Final = {
-    "sources": ("GitRepository",),
-    "kustomizations": ("Kustomization",),
-    "ks": ("Kustomization",),
-    "images": (IMAGE_REPOSITORY, IMAGE_POLICY, IMAGE_AUTOMATION),
-    "all": (*_UNITS, IMAGE_POLICY, IMAGE_AUTOMATION),
-}
-_ONLY: Final[dict[str, dict[str, tuple[str, ...]]]] = {
-    "sources": {"git": ("GitRepository",), "all": ("GitRepository",)},
-    "images": {
-        "all": _KINDS["images"],
-        "repository": (IMAGE_REPOSITORY,),
-        "policy": (IMAGE_POLICY,),
-        "update": (IMAGE_AUTOMATION,),
-    },
-}
-"""What may stand behind a word, and the kinds it leaves."""
+_RECORDED: Final = frozenset(RECORDED)
+_NOTICES: Final = frozenset(NOTICES.values())
+_EPILOG: Final = """Kinds: sources [git|all], kustomizations (ks), images [repository|policy|update|all], alerts,
+alert-providers, receivers, all; names may follow. `all` means what keeps its status in the cluster, as the last run
+left it: for image repositories, alerts, alert-providers and receivers the stack is read and rendered instead, and they
+cannot be watched. Exit codes: 0 shown, 1 it cannot be read, 2 wrong usage."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The verb's arguments."""
-    parser.add_argument("what", choices=sorted(_KINDS))
-    parser.add_argument(
-        "kind",
-        nargs="?",
-        choices=["git", "repository", "policy", "update", "all"],
-        help="with sources or images: which kind of them",
-    )
+    parser.formatter_class = argparse.RawDescriptionHelpFormatter
+    parser.epilog = _EPILOG
+    parser.add_argument("what", choices=EVERY_WORD, metavar="KIND", help=f"one of {', '.join(CHOICES)}")
+    parser.add_argument("words", nargs="*", metavar="NAME", help="which kind of source or image, then names")
     add_stack_arguments(parser)
-    parser.add_argument("-n", "--namespace", help="only units of this namespace")
+    parser.add_argument("-n", "--namespace", help="only this namespace (default: all of the stack)")
     parser.add_argument(
         "-A", "--all-namespaces", action="store_true", help="show the namespace of every unit"
     )
     parser.add_argument("--show-source", action="store_true", help="show the source of every unit")
     parser.add_argument("--no-header", action="store_true", help="leave out the column titles")
     parser.add_argument(
-        "-o", "--output", choices=["table", "json"], default="table", help="form of the answer"
+        "--status-selector", type=_status_selector, metavar="ready=false", help="only units in this state"
     )
+    parser.add_argument(
+        "-l", "--label-selector", default="", metavar="app=web", help="only units so labelled"
+    )
+    parser.add_argument("-w", "--watch", action="store_true", help="go on, and show each unit that changes")
+    add_output_argument(parser, "table", "wide")
+
+
+def _status_selector(text: str) -> StatusSelector:
+    try:
+        return StatusSelector.parse(text)
+    except SpecError as err:
+        raise argparse.ArgumentTypeError(str(err)) from err
 
 
 def run(args: argparse.Namespace) -> int:
     """Print the units as the cluster's records have them; image repositories as this machine scanned them last."""
-    kinds = _kinds(args)
+    selection = read_selection("weir get", [args.what, *args.words], args.namespace)
     config = read_settings_file(args.stack, settings_path(args))
     clusters = Clusters(config.cluster, config.options, config.name)
-    records = [
-        record
-        for record in clusters.records.read_all()
-        if record.id.kind in kinds and args.namespace in (None, record.id.namespace)
-    ]
-    repositories = _repositories(args) if IMAGE_REPOSITORY in kinds else []
-    if args.output == "json":
-        found = [*map(_repository_as_json, repositories), *map(_as_json, records)]
-        sys.stdout.write(json.dumps(found, indent=2) + "\n")
+    kinds = set(selection.kinds)
+    with lazy_documents(args) as documents:
+        asked = _Asked(args, selection, documents)
+        if args.watch:
+            return _watch(args, clusters, config, asked.record)
+        records = (
+            [one for one in clusters.records.read_all() if asked.record(one)] if kinds & _RECORDED else []
+        )
+        repositories = asked.repositories() if IMAGE_REPOSITORY in kinds else []
+        notices = asked.notices(clusters) if kinds & _NOTICES else []
+    if args.output in DATA:
+        found = [*map(repository_as_data, repositories), *map(record_as_data, records)]
+        show_data([*found, *map(notice_as_data, notices)], args.output)
         return 0
-    tables = _tables(args, kinds, records, repositories)
+    tables = format_found(records, repositories, _columns(args, with_kind=len(kinds) > 1), time.time())
+    if notices:
+        shown = {"all_namespaces": args.all_namespaces, "header": not args.no_header}
+        tables.append(format_notices(notices, **shown))
     if not tables:
-        print(f"no {args.what} found in stack {args.stack}", file=sys.stderr)
-    sys.stdout.write("\n".join(tables))
+        print(f"no {selection.word} found in stack {args.stack}", file=sys.stderr)
+    for index, table in enumerate(tables):
+        show("\n" * bool(index))
+        show(table)
     return 0
 
 
-def _kinds(args: argparse.Namespace) -> Sequence[str]:
-    """The kinds that are asked for. Raises SpecError."""
-    if args.kind is None:
-        return _KINDS[args.what]
-    allowed = _ONLY.get(args.what, {})
-    if args.kind not in allowed:
-        expected = " or ".join(allowed) or "nothing"
-        raise SpecError.at(f"weir get {args.what}", "", found=args.kind, expected=expected)
-    return allowed[args.kind]
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """What is asked for: kinds and names, states, labels."""
+
+    args: argparse.Namespace
+    selection: Selection
+    documents: UnitDocuments
+
+    def record(self, record: UnitRecord) -> bool:
+        """Whether a unit is."""
+        if record.id not in self.selection or not self._state(
+            record.ready.status if record.ready else "Unknown"
+        ):
+            return False
+        return not self.args.label_selector or self._labelled(self.documents.of(record))
+
+    def repositories(self) -> list[RepositoryStatus]:
+        """Image repositories are no units and have no records: the stack is read for them."""
+        from weir.flow.image_status import repository_status
+
+        return [
+            status
+            for status in repository_status(self.documents.present)
+            if status.id in self.selection
+            and self._state("False" if status.error else "True")
+            and self._labelled(self.documents.present.units[status.id].document.data)
+        ]
+
+    def notices(self, clusters: Clusters) -> list[NoticeStatus]:
+        """Alerts, Providers and Receivers have no records either."""
+        from weir.flow.notice_status import notice_status
+
+        known = {
+            unit: document
+            for unit, document in self.documents.present.notices.items()
+            if unit in self.selection and self._labelled(document.data)
+        }
+        return [one for one in notice_status(known.values(), clusters.secret) if self._state(str(one.ready))]
+
+    def _state(self, status: str) -> bool:
+        selector = self.args.status_selector
+        return selector is None or selector.lets_through(status)
+
+    def _labelled(self, document: Mapping[str, Any]) -> bool:
+        return matches(self.args.label_selector, labels_of(document))
 
 
-def _tables(
-    args: argparse.Namespace,
-    kinds: Sequence[str],
-    records: Sequence[UnitRecord],
-    repositories: Sequence[RepositoryStatus],
-) -> list[str]:
-    """One table for units, and one for each kind of image object; empty ones are left out."""
-    shown: dict[str, Any] = {"all_namespaces": args.all_namespaces, "header": not args.no_header}
-    found = {kind: [record for record in records if record.id.kind == kind] for kind in kinds}
-    tables = []
-    if _UNITS & found.keys():
-        units = [record for record in records if record.id.kind in _UNITS]
-        everything = args.what == "all"
-        tables.append(format_units(units, with_kind=everything, show_source=args.show_source, **shown))
-    if repositories or found.get(IMAGE_POLICY) or found.get(IMAGE_AUTOMATION):
-        # imported late: most stacks have none
-        from weir.cli import format_images
-
-        named = {"with_kind": len(kinds) > 1, **shown}
-        tables.append(format_images.format_repositories(repositories, **named))
-        tables.append(format_images.format_policy_records(found.get(IMAGE_POLICY, ()), **named))
-        tables.append(format_images.format_automation_records(found.get(IMAGE_AUTOMATION, ()), **named))
-    return [table for table in tables if table]
+def _columns(args: argparse.Namespace, *, with_kind: bool) -> Columns:
+    return Columns(
+        all_namespaces=args.all_namespaces,
+        with_kind=with_kind,
+        show_source=args.show_source,
+        header=not args.no_header,
+        wide=args.output == "wide",
+    )
 
 
-def _repositories(args: argparse.Namespace) -> list[RepositoryStatus]:
-    """They are no units and have no records: the stack is read for them."""
-    from weir.flow.image_status import repository_status
-    from weir.flow.look import look
-
-    try:
-        found = repository_status(look(open_stack(args)))
-    finally:
-        Run.current().remove()
-    return [status for status in found if args.namespace in (None, status.id.namespace)]
-
-
-def _repository_as_json(status: RepositoryStatus) -> dict[str, Any]:
-    return {
-        "kind": status.id.kind,
-        "namespace": status.id.namespace,
-        "name": status.id.name,
-        "image": status.image,
-        "suspended": status.suspended,
-        "scanned": status.scanned,
-        "tags": status.tags,
-        "message": status.error,
-    }
-
-
-def _as_json(record: UnitRecord) -> dict[str, Any]:
-    ready = record.ready
-    return {
-        "kind": record.id.kind,
-        "namespace": record.id.namespace,
-        "name": record.id.name,
-        "source": record.source,
-        "revision": record.revision,
-        "attempted": record.attempted,
-        "suspended": record.suspended,
-        "ready": ready.status if ready else "Unknown",
-        "reason": ready.reason if ready else "",
-        "message": ready.message if ready else "",
-        "objects": [str(item) for item, _ in record.inventory],
-    }
+def _watch(
+    args: argparse.Namespace, clusters: Clusters, config: StackConfig, wanted: Callable[[UnitRecord], bool]
+) -> int:
+    """Print every unit, and again each time that something in its row changes, until Ctrl-C."""
+    columns = replace(_columns(args, with_kind=True), header=True)
+    shown: dict[UnitId, str] = {}
+    titles = {""}
+    for record in follow_records(clusters, config, print_trouble):
+        if not wanted(record):
+            continue
+        if args.output in DATA:
+            head, row = "", json.dumps(record_as_data(record))
+        else:
+            head, row = format_found([record], [], columns, time.time())[0].splitlines()
+        if shown.get(record.id) != row:
+            show_row(head, row, titled=head not in titles and not args.no_header)
+        shown[record.id] = row
+        titles.add(head)
+    return 0

@@ -237,7 +237,7 @@ def find_installed(tool: Tool) -> Path | None:
     folder = Path(found).absolute().parent
     if not all((folder / part.name).is_file() for part in built_together(main)):
         return None
-    version = _version_of(Path(found).absolute())
+    version = version_of(Path(found).absolute())
     return folder / tool.name if version is not None and version >= main.minimum else None
 
 
@@ -250,8 +250,8 @@ def _installed_plugin(tool: Tool) -> Path | None:
     return cached if cached.is_file() else None
 
 
-def _version_of(binary: Path) -> Version | None:
-    """What the binary says it is, remembered per file: asking costs a quarter of a second each time."""
+def version_of(binary: Path) -> Version | None:
+    """What the binary says it is, None for nothing; remembered per file: asking costs a quarter of a second."""
     memory = cache_root() / "versions.json"
     stat = binary.stat()
     key = f"{binary}:{stat.st_mtime_ns}:{stat.st_size}"

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TypeVar
 
 from weir.edges.runs import claims_file
 from weir.flow.outcome import Outcome, Problem
 from weir.flow.session import Session
 from weir.flow.tree import Declared
+from weir.spec.documents import Document
 from weir.spec.identity import ObjectId, UnitId
 from weir.spec.kustomization import KustomizationSpec
 
@@ -27,6 +28,8 @@ class Present:
     """Several when units apply to several clusters."""
     problems: tuple[str, ...]
     """What could not be read, fetched or rendered: the rest is there."""
+    notices: Mapping[UnitId, Document] = field(default_factory=dict)
+    """Alerts, Providers and Receivers."""
 
     def specs(self, kind: type[T]) -> Iterator[T]:
         """The declared specs of one kind, by their unit."""
@@ -46,7 +49,13 @@ def look(session: Session) -> Present:
         )
         for entry in claims["ids"] if isinstance(claims, dict) else ():
             owners[ObjectId.from_entry(entry)] += (unit,)
-    return Present(session=session, units=ahead.units, owners=dict(owners), problems=problems)
+    return Present(
+        session=session,
+        units=ahead.units,
+        owners=dict(owners),
+        problems=problems,
+        notices=dict(ahead.notices),
+    )
 
 
 def _problem(outcome: Outcome) -> str:

@@ -19,13 +19,22 @@ def contains(session: Session, url: GitUrl, source: str, commit: str, *, depth: 
     Raises:
         SourceError: the history cannot be fetched.
     """
+    # never ask for the commit itself: git would fetch what is missing, and find it anywhere
+    return commit.encode() in _listed(session, url, source, depth).split()
+
+
+def lineage(session: Session, url: GitUrl, source: str) -> dict[str, tuple[str, ...]]:
+    """Every commit in the history of a reference and its parents. Raises as `contains`."""
+    lines = _listed(session, url, source, None, "--parents").decode("ascii").splitlines()
+    return {commit: tuple(parents) for commit, *parents in (line.split() for line in lines)}
+
+
+def _listed(session: Session, url: GitUrl, source: str, depth: int | None, *options: str) -> bytes:
     scratch = session.folder / f"history-{len(list(session.folder.iterdir()))}"
     session.checked("init", "--quiet", "--bare", "--template=", "--", str(scratch))
     bounds = () if depth is None else (f"--depth={depth}",)
     remote.fetch(session, scratch, url, source, _SLOT, "--filter=tree:0", *bounds)
-    # never ask for the commit itself: git would fetch what is missing, and find it anywhere
-    listed = session.checked(f"--git-dir={scratch}", "rev-list", _SLOT)
-    return commit.encode() in listed.split()
+    return session.checked(f"--git-dir={scratch}", "rev-list", *options, _SLOT)
 
 
 def commit_dates(session: Session, git_dir: Path, commits: Iterable[str]) -> dict[str, int]:

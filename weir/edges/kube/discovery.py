@@ -103,6 +103,19 @@ class Discovery:
             raise _stale(group, min(found.stale), kind)
         raise _unknown(kind, f"{group}/{version}".strip("/"), found)
 
+    def named(self, word: str) -> tuple[Resource, ...]:
+        """Kinds that are called so, by kind or plural in any case: of each group one, as the server prefers it."""
+        if self._groups is None:
+            self.refresh()
+        wanted = word.lower()
+        found: dict[tuple[str, str], Resource] = {}
+        for name, group in (self._groups or {}).items():
+            for kinds in group.versions.values():
+                for resource in kinds.values():
+                    if wanted in (resource.kind.lower(), resource.plural.lower()):
+                        found.setdefault((name, resource.kind), resource)
+        return tuple(found.values())
+
     def _group(self, group: str) -> _Group | None:
         if self._groups is None:
             self.refresh()
