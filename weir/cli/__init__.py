@@ -6,6 +6,7 @@ import argparse
 import importlib
 import sys
 from collections.abc import Sequence
+from functools import partial
 from typing import Final, Protocol, cast
 
 from weir.spec.errors import WeirError
@@ -26,8 +27,17 @@ VERBS: Final[dict[str, tuple[str, str]]] = {
     "preview": ("weir.cli.preview", "show what up would change"),
     "refresh": ("weir.cli.refresh", "read the cluster's state into the stack's state"),
     "destroy": ("weir.cli.destroy", "remove everything that a stack owns"),
+    "watch": ("weir.cli.watch", "keep a stack converged: notice commits, tags and drift as they come"),
     "diff": ("weir.cli.diff", "show what a commit, a branch or a folder would change, object by object"),
-    "get": ("weir.cli.get", "list sources and kustomizations and how they are"),
+    "get": ("weir.cli.get", "list units and how they are"),
+    "tree": ("weir.cli.tree", "show what a unit, or the whole stack, owns and renders"),
+    "events": ("weir.cli.events", "list what happened to the units of a stack"),
+    "logs": ("weir.cli.logs", "show what the watcher on this machine says"),
+    "stats": ("weir.cli.stats", "count the units of each kind, and how they are"),
+    "explain": ("weir.cli.explain", "name the first thing that keeps a commit from being live"),
+    "trace": ("weir.cli.trace", "lead from a live object back to its unit, source and commit"),
+    "build": ("weir.cli.build", "print the objects of a unit as YAML, secret values masked"),
+    "export": ("weir.cli.export", "print units as YAML, as Git declares them"),
     "image": ("weir.cli.image", "list tags and policies, and write newer images to Git now"),
     "release": ("weir.cli.release", "give workloads other images, by a commit"),
     "automate": ("weir.cli.workload", "let newer images of a workload be released, by a commit"),
@@ -35,15 +45,29 @@ VERBS: Final[dict[str, tuple[str, str]]] = {
     "lock": ("weir.cli.workload", "keep the images of a workload as they are, by a commit"),
     "unlock": ("weir.cli.workload", "take a workload's lock away, by a commit"),
     "rollback": ("weir.cli.rollback", "bring a unit's files back to an earlier revision, by a commit"),
+    "check": ("weir.cli.check", "see whether everything is there that a stack needs"),
+    "version": ("weir.cli.version", "print versions of Weir, its programs and the cluster"),
+    "completion": ("weir.cli.completion", "print a script that completes verbs and flags in a shell"),
     "cluster": ("weir.cli.cluster", "start, stop or look at a local Kubernetes control plane"),
 }
 """Verb -> (module, one line of help)."""
+_WIDTH: Final = 110
+"""Characters of a line of help, so that every verb has one."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one verb and return its exit code: 0 done, 1 failed as the message says, 2 wrong usage, 130 interrupted."""
-    arguments = list(sys.argv[1:] if argv is None else argv)
-    parser = argparse.ArgumentParser(prog="weir", description="GitOps for Kubernetes as a Pulumi program.")
+    return _run(*parse(list(sys.argv[1:] if argv is None else argv)))
+
+
+def parse(arguments: Sequence[str]) -> tuple[Verb, argparse.Namespace]:
+    """The verb and its arguments. Raises SystemExit for wrong usage, and after `--help`."""
+    parser = argparse.ArgumentParser(
+        prog="weir",
+        description="GitOps for Kubernetes as a Pulumi program.",
+        epilog="`weir VERB --help` has the verb's flags and exit codes.",
+        formatter_class=partial(argparse.HelpFormatter, max_help_position=18, width=_WIDTH),
+    )
     verbs = parser.add_subparsers(dest="verb", metavar="VERB", required=True)
     chosen: Verb | None = None
     for name, (module, summary) in VERBS.items():
@@ -54,7 +78,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     args = parser.parse_args(arguments)
     if chosen is None:
         parser.error(f"the verb comes first: weir {args.verb} ...")
-    return _run(chosen, args)
+    return chosen, args
 
 
 def _run(verb: Verb, args: argparse.Namespace) -> int:
