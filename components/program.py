@@ -16,6 +16,7 @@ import pulumi
 from components.cluster import Cluster
 from components.registry import Registry
 from weir.edges.runs import Run
+from weir.flow import notices
 from weir.flow.outcome import AutomationOutcome, Outcome, Problem
 from weir.flow.session import Session, open_session
 from weir.flow.settings import PREFIX, read_settings
@@ -45,7 +46,22 @@ async def declare() -> None:
         registry.add(outcome)
     for orphan in filter(None, os.environ.get("WEIR_ORPHANS", "").split(",")):
         registry.add_orphan(UnitId.parse(orphan))
+    _keep_notices(session, whole=registry.whole)
     await registry.finish(session.ahead.unsupported)
+
+
+def _keep_notices(session: Session, *, whole: bool) -> None:
+    """Say what is wrong with Alerts and Providers, and leave the others for whoever delivers notifications."""
+    stack = session.config.name
+    if not notices.wanted(session.run, stack):
+        return
+    for problem in notices.read_announced(session.run).problems:
+        pulumi.log.warn(problem)
+    if not pulumi.runtime.is_dry_run():
+        try:
+            notices.keep(session.run, stack, whole=whole)
+        except OSError as err:
+            pulumi.log.warn(f"notifications cannot be kept on this machine: {err.strerror}")
 
 
 def _own_config() -> Mapping[str, str]:

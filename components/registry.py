@@ -46,6 +46,11 @@ class Registry:
         self._marks = SyncMarks(clusters)
         self._problems: list[str] = []
 
+    @property
+    def whole(self) -> bool:
+        """Whether nothing was met so far that could keep a part of the tree from being seen."""
+        return not self._problems
+
     def add(self, outcome: Outcome) -> None:
         """Register one outcome. A unit with an error is registered too: it keeps its objects and reports the error."""
         if isinstance(outcome, Problem):
@@ -142,7 +147,7 @@ class Registry:
         for unit, where in sorted(unsupported.items()):
             pulumi.log.warn(
                 f"{where}: {unit} is not acted on: this version knows GitRepository, Kustomization, ImageRepository, "
-                "ImagePolicy and ImageUpdateAutomation"
+                "ImagePolicy, ImageUpdateAutomation, Alert, Provider and Receiver"
             )
         if self._problems:
             raise pulumi.RunError(

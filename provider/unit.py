@@ -9,7 +9,7 @@ import traceback
 from collections.abc import Mapping
 from dataclasses import replace
 from functools import partial
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import orjson
 
@@ -29,10 +29,13 @@ from weir.flow.moves import wanted_elsewhere
 from weir.flow.outcome import UnitOutcome, decode
 from weir.flow.plan import Request, plan_unit
 from weir.flow.settings import read_settings
-from weir.spec.errors import ClusterError, RenderError, WeirError
+from weir.spec.errors import ClusterError, RenderError, StopRequested, WeirError
 from weir.spec.identity import ObjectId, UnitId
 from weir.spec.kustomization import KustomizationSpec
 from weir.spec.record import UnitRecord
+
+if TYPE_CHECKING:
+    from weir.flow.tell import Teller
 
 _TRACKED: Final = ("source", "revision", "digest", "cluster", "suspended")
 ALLOW_DELETE: Final = "WEIR_ALLOW_DELETE"
@@ -60,6 +63,7 @@ class UnitProvider:
         self._clusters: dict[str, Clusters] = {}
         self._ahead: LiveAhead | None = None
         self._decisions: dict[UnitId, Mapping[ObjectId, Work]] = {}
+        self._tellers: dict[str, Teller] = {}
 
     def look_ahead(self, stack: str) -> None:
         """Begin to read what is live, while the program resolves and renders."""
@@ -183,6 +187,15 @@ class UnitProvider:
 
     def apply(self, urn: str, inputs: Props, timeout: float) -> Props:
         """Make the cluster what this run rendered. Raises WeirError, or Failed when something was applied."""
+        try:
+            return self._apply(urn, inputs, timeout)
+        except (Failed, StopRequested):
+            raise
+        except WeirError as err:
+            self._teller(urn).refused(UnitId.parse(inputs["unit"]), str(err))
+            raise
+
+    def _apply(self, urn: str, inputs: Props, timeout: float) -> Props:
         if "error" in inputs:
             raise WeirError(inputs["error"])
         if self._ahead:
@@ -206,6 +219,7 @@ class UnitProvider:
             progress=lambda line: self._engine.log("info", urn, line, ephemeral=True),
         )
         note(unit, result.timings)
+        self._teller(urn).applied(outcome.document, result)
         outputs = outputs_of(inputs, result)
         if result.error is not None:
             raise Failed(result.error.message, outputs, hint=result.error.hint)
@@ -215,7 +229,26 @@ class UnitProvider:
         """Remove the unit by its deletion policy; without a record of this stack it is gone. Raises WeirError."""
         clusters = self._cluster(urn)
         self._same_cluster(clusters, state.get("cluster", ""))
-        self._remove(urn, clusters, UnitId.parse(state["unit"]))
+        unit = UnitId.parse(state["unit"])
+        try:
+            self._remove(urn, clusters, unit)
+        except StopRequested:
+            raise
+        except WeirError as err:
+            self._teller(urn).refused(unit, str(err))
+            raise
+
+    def _teller(self, urn: str) -> Teller:
+        """Whoever tells the events of a unit's stack. Imported late: most runs have nothing to tell."""
+        from weir.flow.tell import Teller
+
+        clusters = self._cluster(urn)
+        with self._lock:
+            if clusters.stack not in self._tellers:
+                self._tellers[clusters.stack] = Teller(
+                    clusters, self._run, lambda line: self._engine.log("warning", urn, line)
+                )
+            return self._tellers[clusters.stack]
 
     def _remove(self, urn: str, clusters: Clusters, unit: UnitId) -> None:
         from weir.flow.remove import remove_unit
@@ -226,13 +259,14 @@ class UnitProvider:
         options = self._settings.options
         if os.environ.get(ALLOW_DELETE):
             options = replace(options, allow_mass_delete=True)
-        remove_unit(
+        changes = remove_unit(
             clusters,
             record,
             options,
             progress=lambda line: self._engine.log("info", urn, line, ephemeral=True),
             stop=self._stop,
         )
+        self._teller(urn).removed(record, changes)
 
     def read(self, urn: str, name: str, state: Props, inputs: Props) -> tuple[Props | None, Props]:
         """Outputs and inputs as the cluster's record has them; None when there is none of this stack any more."""

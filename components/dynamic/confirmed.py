@@ -23,7 +23,7 @@ from weir.spec.identity import UnitId
 
 if TYPE_CHECKING:
     from weir.flow.clusters import Clusters
-    from weir.spec.record import UnitRecord
+    from weir.spec.record import Condition, UnitRecord
     from weir.spec.stack import StackConfig
 
 Props = dict[str, Any]
@@ -90,10 +90,23 @@ class ConfirmedProvider(ResourceProvider):
 
     def _done(self, olds: Props, news: Props) -> Props:
         done = self.work(olds, news)
+        clusters, record = self.clusters(news), self.record(done)
         # a status that cannot be written fails nothing: the units will say why
         with contextlib.suppress(WeirError):
-            self.clusters(news).records.write(self.record(done))
+            clusters.records.write(record)
+        if record.ready:
+            self._tell(clusters, olds, done, record.ready)
         return self._visible(done)
+
+    def _tell(self, clusters: Clusters, olds: Props, done: Props, ready: Condition) -> None:
+        """Events of what is new. Imported late, as the connections are."""
+        from weir.flow.tell import Teller
+
+        before, after = self._visible(olds), self._visible(done)
+        with contextlib.suppress(WeirError):
+            Teller(clusters, Run.current(), lambda _: None).resolved(
+                UnitId.parse(done["unit"]), before, after, ready
+            )
 
     def _visible(self, props: Props) -> Props:
         return {key: props.get(key, "") for key in self.TRACKED}

@@ -14,6 +14,7 @@ from typing import Any, Final, cast
 from weir.edges.runs import Run, unit_file
 from weir.flow.image_side import Automated, Chosen, ImageSide
 from weir.flow.load import Loaded
+from weir.flow.notices import announce
 from weir.flow.outcome import (
     AutomationOutcome,
     Outcome,
@@ -29,6 +30,7 @@ from weir.flow.stuck import dependency_error, why_stuck
 from weir.flow.tree import Declared, UnitTree
 from weir.flow.work import RenderedUnit, Worker
 from weir.spec import kinds
+from weir.spec.documents import Document
 from weir.spec.git_repository import GitRepositorySpec
 from weir.spec.identity import UnitId
 from weir.spec.kustomization import KustomizationSpec
@@ -60,6 +62,7 @@ class Ahead:
         self._started: set[UnitId] = set()
         self._yielded: dict[UnitId, Outcome] = {}
         self._claims = Claims()
+        self._announced = 0
         self._order: list[Outcome] = []
         self._automated: list[Automated] = []
         self._chosen: list[PolicyOutcome] = []
@@ -70,6 +73,11 @@ class Ahead:
     def unsupported(self) -> dict[UnitId, str]:
         """Units of Flux kinds that this version does not act on."""
         return self._tree.unsupported
+
+    @property
+    def notices(self) -> Mapping[UnitId, Document]:
+        """The Alerts, Providers and Receivers that this pass met."""
+        return self._tree.notices
 
     @property
     def units(self) -> Mapping[UnitId, Declared]:
@@ -137,6 +145,9 @@ class Ahead:
 
     def _start(self, pool: ThreadPoolExecutor, fresh: Iterable[Declared]) -> set[Job]:
         """Begin every job whose inputs are there: new sources at once, units when their source and variables are."""
+        if len(self._tree.notices) > self._announced:
+            self._announced = len(self._tree.notices)
+            announce(self._run, self._tree.notices.values())
         jobs: set[Job] = set()
         for declared in (*fresh, *self._tree.units.values()):
             if declared.spec.id in self._started:

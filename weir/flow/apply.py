@@ -44,6 +44,8 @@ class UnitResult:
     changeset: ChangeSet
     condition: Condition
     error: WeirError | None = None
+    before: UnitRecord | None = None
+    """What the cluster remembered of the unit when the run began."""
     timings: Mapping[str, float] = field(default_factory=dict)
     """Seconds of `plan`, `record`, `apply`, `prune` and `wait`, as far as the run got."""
 
@@ -275,6 +277,7 @@ class _Run:
             changeset=self.changeset,
             condition=ready,
             error=error,
+            before=self.old,
             timings=dict(self.timings),
         )
 

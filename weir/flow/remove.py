@@ -75,8 +75,8 @@ def remove_unit(
     *,
     progress: Callable[[str], None],
     stop: threading.Event,
-) -> None:
-    """Delete the unit's objects as its deletionPolicy says, then its record.
+) -> tuple[ObjectChange, ...]:
+    """Delete the unit's objects as its deletionPolicy says, then its record; what was deleted.
 
     `MirrorPrune` deletes when spec.prune is true, `Delete` and `WaitForTermination` always, `Orphan` never; a suspended
     unit is orphaned. Only objects whose live owner labels still name the unit are deleted. Safe to repeat.
@@ -91,7 +91,7 @@ def remove_unit(
     if removal.orphaned:
         progress(f"left {len(record.inventory)} objects in place: {removal.orphaned}")
         clusters.records.delete(record.id)
-        return
+        return ()
     _guard(removal, record, options)
     if removal.kube is None or removal.spec is None:
         raise ClusterError(f"{record.id}: found no cluster to delete from")
@@ -108,6 +108,7 @@ def remove_unit(
     elif held:
         progress(f"{len(held)} objects are still being deleted, the first {held[0].id}: {held[0].kept}")
     clusters.records.delete(record.id)
+    return tuple(change for item in removal.doomed if (change := item.change()))
 
 
 def _look(clusters: Clusters, record: UnitRecord, stop: threading.Event | None) -> _Removal:

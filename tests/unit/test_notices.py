@@ -1,0 +1,103 @@
+"""Where a run leaves its Alerts and Providers, and that a stack without any pays nothing."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.support.notices import alert_object, provider_object
+from weir.edges.runs import Run
+from weir.flow import notices
+from weir.spec.documents import Document
+
+
+@pytest.fixture
+def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
+    """A run in a cache of its own."""
+    monkeypatch.setenv("WEIR_CACHE_DIR", str(tmp_path))
+    return Run.current()
+
+
+def documents(*objects: dict[str, object]) -> list[Document]:
+    return [Document("notices.yaml", index, data) for index, data in enumerate(objects)]
+
+
+def names(stack: str = "prod") -> list[str]:
+    return [alert.id.name for alert in notices.read_kept(stack).alerts]
+
+
+def test_an_update_keeps_what_its_look_ahead_met(run: Run) -> None:
+    assert not notices.wanted(run, "prod")
+    notices.announce(run, documents(alert_object(), provider_object("https://sink.example")))
+    assert notices.wanted(run, "prod")
+    assert not notices.kept("prod")
+    notices.keep(run, "prod", whole=True)
+    kept = notices.read_kept("prod")
+    assert [str(alert.id) for alert in kept.alerts] == ["Alert/flux-system/all"]
+    assert [str(unit) for unit in kept.providers] == ["Provider/flux-system/sink"]
+    assert kept.problems == ()
+    assert notices.kept("prod")
+    assert not notices.kept("staging")
+
+
+def test_what_is_gone_from_a_whole_tree_is_forgotten_and_of_a_broken_one_is_not(run: Run) -> None:
+    notices.announce(run, documents(alert_object(name="a"), alert_object(name="b")))
+    notices.keep(run, "prod", whole=True)
+    notices.announce(run, documents(alert_object(name="b"), alert_object(name="c")))
+    notices.keep(run, "prod", whole=False)
+    assert names() == ["a", "b", "c"]
+    notices.keep(run, "prod", whole=True)
+    assert names() == ["b", "c"]
+
+
+def test_a_stack_whose_last_alert_is_gone_forgets_it(run: Run) -> None:
+    notices.announce(run, documents(alert_object()))
+    notices.keep(run, "prod", whole=True)
+    (run.root / "notices.json").unlink()
+    notices.keep(run, "prod", whole=False)
+    assert names() == ["all"]
+    notices.keep(run, "prod", whole=True)
+    assert not notices.kept("prod")
+
+
+def test_what_is_wrong_is_told_and_leaves_the_others_alone(run: Run) -> None:
+    wrong = provider_object("https://sink.example", "carrier-pigeon", "wrong")
+    stray = alert_object("nobody", "stray")
+    notices.announce(run, documents(wrong, alert_object(), stray, provider_object("https://sink.example")))
+    found = notices.read_announced(run)
+    assert len(found.alerts) == 2
+    assert any(
+        "spec.type" in problem and "Provider/flux-system/wrong" in problem for problem in found.problems
+    )
+    assert any(
+        "spec.providerRef" in problem and "Alert/flux-system/stray" in problem for problem in found.problems
+    )
+
+
+def test_a_damaged_file_is_as_none(run: Run) -> None:
+    notices.announce(run, documents(alert_object()))
+    notices.keep(run, "prod", whole=True)
+    (notices.outbox_folder("prod") / "notices.json").write_bytes(b"{")
+    assert notices.read_kept("prod").alerts == ()
+
+
+def test_without_alerts_a_run_ends_without_a_file_and_without_an_import(tmp_path: Path) -> None:
+    script = (
+        "import sys; from pathlib import Path; from weir.cli._notify import notify;"
+        "notify('prod', Path('Pulumi.prod.yaml'));"
+        "print([name for name in sys.modules if name.startswith(('weir.notify', 'urllib3', 'weir.edges.outbox'))])"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=True,
+        env={"WEIR_CACHE_DIR": str(tmp_path), "PATH": ""},
+        cwd=Path(__file__).resolve().parents[2],
+    )
+    assert done.stdout.strip() == "[]"
+    assert list(tmp_path.iterdir()) == []

@@ -1,0 +1,48 @@
+"""Deliver the notifications of a stack at the end of a run."""
+
+from __future__ import annotations
+
+import sys
+import threading
+from pathlib import Path
+from typing import Final
+
+from weir.flow import notices
+from weir.spec.errors import WeirError
+
+BUDGET: Final = 10.0
+"""Seconds; what is left then waits for the next run or the watcher."""
+
+
+def notify(stack: str, settings: Path) -> None:
+    """Deliver what waits, and say what did not arrive. Whatever goes wrong here is no failure of the run."""
+    if not notices.kept(stack):
+        return
+    # imported late: a stack without alerts needs none of it
+    from weir.edges.outbox import Outbox
+    from weir.flow.clusters import Clusters
+    from weir.flow.deliver import deliver
+    from weir.flow.settings import read_settings_file
+
+    try:
+        outbox = Outbox(notices.outbox_folder(stack))
+        if not len(outbox):
+            return
+        config = read_settings_file(stack, settings)
+        known = notices.read_kept(stack)
+        done = deliver(
+            outbox,
+            Clusters(config.cluster, config.options, stack),
+            known.alerts,
+            known.providers,
+            budget_seconds=BUDGET,
+            stop=threading.Event(),
+        )
+    except (WeirError, OSError) as err:
+        print(f"► notifications wait for the next run: {err}", file=sys.stderr)
+        return
+    for sentence in done.lost:
+        print(f"✗ notification lost: {sentence}", file=sys.stderr)
+    for provider, why in sorted(done.delayed.items()):
+        if done.left:
+            print(f"► notifications wait: {provider}: {why}", file=sys.stderr)

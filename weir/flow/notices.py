@@ -1,0 +1,131 @@
+"""The Alerts, Providers and Receivers of a stack: where a run leaves them, for whoever delivers or listens later.
+
+They hold references to Secrets and no Secret. A stack without any pays two looks for a file that is not there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+from urllib.parse import quote
+
+import orjson
+
+from weir.edges.folders import cache_root, private_folder, write_whole
+from weir.spec.errors import SpecError
+from weir.spec.identity import UnitId
+
+if TYPE_CHECKING:
+    from weir.edges.runs import Run
+    from weir.spec.alert import AlertSpec
+    from weir.spec.documents import Document
+    from weir.spec.provider import ProviderSpec
+
+_FILE: Final = "notices.json"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Notices:
+    """What events are matched with."""
+
+    alerts: tuple[AlertSpec, ...]
+    providers: Mapping[UnitId, ProviderSpec]
+    problems: tuple[str, ...]
+    """What is wrong with the others, one sentence each."""
+
+
+def outbox_folder(stack: str) -> Path:
+    """Where the notifications of a stack wait, and what they are matched with is kept."""
+    return cache_root() / "outbox" / quote(stack, safe="")
+
+
+def announce(run: Run, documents: Iterable[Document]) -> None:
+    """Leave what a look ahead met so far in the run's folder, so that events are kept from the first one on."""
+    run.write_json(_FILE, [[one.file, one.index, one.data] for one in documents])
+
+
+def wanted(run: Run, stack: str) -> bool:
+    """Whether there is anybody that events may be for, in this run or since an earlier one."""
+    return (run.root / _FILE).exists() or kept(stack)
+
+
+def kept(stack: str) -> bool:
+    """Whether an earlier run of the stack left any."""
+    return (outbox_folder(stack) / _FILE).exists()
+
+
+def keep(run: Run, stack: str, *, whole: bool) -> None:
+    """Keep what an update's look ahead met for the deliverer; of an incomplete tree, also what was there before.
+
+    Raises:
+        OSError: they cannot be written.
+    """
+    payload, path = run.read(_FILE), outbox_folder(stack) / _FILE
+    if payload is None:
+        if whole:
+            path.unlink(missing_ok=True)
+        return
+    if not whole and path.exists():
+        found = {_name(row[2]): row for row in (*_rows(path.read_bytes()), *_rows(payload))}
+        payload = orjson.dumps(list(found.values()))
+    private_folder(path.parent)
+    write_whole(path, payload)
+
+
+def read_kept(stack: str) -> Notices:
+    """What was kept last. Unreadable files are as none."""
+    try:
+        return _parse(_documents((outbox_folder(stack) / _FILE).read_bytes()))
+    except OSError:
+        return Notices(alerts=(), providers={}, problems=())
+
+
+def read_announced(run: Run) -> Notices:
+    """What the look ahead of a run met."""
+    return _parse(_documents(run.read(_FILE) or b"[]"))
+
+
+def _rows(payload: bytes) -> list[list[object]]:
+    try:
+        found: list[list[object]] = orjson.loads(payload)
+    except ValueError:
+        return []
+    return found
+
+
+def _name(data: object) -> str:
+    meta = data.get("metadata") if isinstance(data, dict) else None
+    return orjson.dumps([data.get("kind") if isinstance(data, dict) else "", meta]).decode()
+
+
+def _documents(payload: bytes) -> list[Document]:
+    from weir.spec.documents import Document
+
+    return [Document(*row) for row in _rows(payload)]  # type: ignore[arg-type]
+
+
+def _parse(documents: Iterable[Document]) -> Notices:
+    from weir.spec.alert import parse_alert
+    from weir.spec.provider import parse_provider
+
+    alerts: list[AlertSpec] = []
+    providers: dict[UnitId, ProviderSpec] = {}
+    problems: list[str] = []
+    for document in documents:
+        try:
+            match document.data.get("kind"):
+                case "Alert":
+                    alerts.append(parse_alert(document))
+                case "Provider":
+                    provider = parse_provider(document)
+                    providers[provider.id] = provider
+        except SpecError as err:
+            problems.append(str(err))
+    problems += [
+        f"{alert.where}: spec.providerRef: found no usable {alert.provider}"
+        for alert in alerts
+        if alert.provider not in providers
+    ]
+    return Notices(alerts=tuple(alerts), providers=providers, problems=tuple(problems))
