@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from typing import Any, Final
 
 from weir.cli.format_age import since
-from weir.cli.format_status import format_table, short_hashes
+from weir.cli.format_status import format_table
+from weir.spec.artifact import short_hashes
 from weir.spec.event import Event, Severity
 
 TYPES: Final = {Severity.INFO: "Normal", Severity.ERROR: "Warning"}

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any, Final
 
 from weir.cli.format import plain
-from weir.cli.format_status import short_hashes
 from weir.flow.explain import Explanation
+from weir.spec.artifact import short_hashes
 
 _SHORT: Final = 8
 

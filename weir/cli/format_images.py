@@ -10,11 +10,12 @@ from datetime import UTC, datetime
 from typing import Any
 
 from weir.cli.format_age import age, since
-from weir.cli.format_status import NOT_YET, format_table, short_hashes
+from weir.cli.format_status import NOT_YET, format_table
 from weir.edit.image import Image
 from weir.flow.image_list import ImageTree, TagLine
 from weir.flow.image_status import PolicyStatus, RepositoryStatus
 from weir.flow.workload_verbs import Result
+from weir.spec.artifact import short_hashes
 from weir.spec.identity import UnitId
 from weir.spec.record import UnitRecord
 

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from typing import Final
 
 from weir.cli.format import plain
 from weir.cli.format_age import since
-from weir.spec.artifact import short_revision
+from weir.spec.artifact import short_hashes, short_revision
 from weir.spec.record import UnitRecord
 
-_HASH: Final = re.compile(r"\b([0-9a-f]{8})(?:[0-9a-f]{32}|[0-9a-f]{56})\b")
 NOT_YET: Final = "waiting to be reconciled"
 """Flux's message for a unit without a Ready condition."""
 
@@ -52,11 +50,6 @@ def format_table(titles: Sequence[str] | None, rows: Sequence[Sequence[str]]) ->
     widths[-1] = 0
     lines = ["\t".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)) for row in cells]
     return "\n".join(lines) + "\n"
-
-
-def short_hashes(text: str) -> str:
-    """The text with every SHA-1 and SHA-256 in it cut to 8 characters."""
-    return _HASH.sub(r"\1", text)
 
 
 def _row(unit: UnitRecord, all_namespaces: bool, with_kind: bool, show_source: bool) -> list[str]:  # noqa: FBT001

@@ -8,9 +8,9 @@ from typing import Any, Final
 from weir.cli.format import plain
 from weir.cli.format_age import age, since
 from weir.cli.format_get import record_as_data
-from weir.cli.format_status import NOT_YET, short_hashes
+from weir.cli.format_status import NOT_YET
 from weir.flow.trace import Link, Traced
-from weir.spec.artifact import short_revision
+from weir.spec.artifact import short_hashes, short_revision
 
 _WIDTH: Final = 16
 _REFERENCES: Final = ("branch", "tag", "semver", "name", "commit")

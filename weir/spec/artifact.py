@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
+from typing import Final
+
+_HASH: Final = re.compile(r"\b([0-9a-f]{8})(?:[0-9a-f]{32}|[0-9a-f]{56})\b")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -23,3 +27,8 @@ def short_revision(revision: str) -> str:
     """The revision with its hash cut to 8 characters, as Flux's tables show it: `main@sha1:abcd1234`."""
     head, colon, digest = revision.rpartition(":")
     return f"{head}{colon}{digest[:8]}" if colon else revision
+
+
+def short_hashes(text: str) -> str:
+    """The text with every SHA-1 and SHA-256 in it cut to 8 characters."""
+    return _HASH.sub(r"\1", text)
