@@ -1,0 +1,299 @@
+"""What people see of a stack: every unit with its sync and its health, two states that are never merged. Pure.
+
+Sync says whether the cluster holds what Git says; health says whether what the cluster holds works. A unit that was not
+looked at for three of its intervals has neither: old facts never look good. Times are epoch seconds.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from enum import StrEnum
+from typing import Final
+
+from weir.spec.changes import ChangeSet
+from weir.spec.event import Event
+from weir.spec.identity import ObjectId, UnitId
+from weir.spec.kinds import IMAGE_AUTOMATION, IMAGE_POLICY
+from weir.spec.record import Condition, HistoryEntry, UnitRecord
+
+PATIENCE: Final = 3.0
+"""Intervals after which a unit's states count no more."""
+WAITING: Final = "waiting to be reconciled"
+"""Flux's message for a unit without a Ready condition."""
+_APPLIED: Final = ("Kustomization", "HelmRelease")
+_HEALTH_REASONS: Final = ("HealthCheckFailed", "HealthCheckCanceled")
+
+
+class Sync(StrEnum):
+    """Whether the cluster holds what Git says."""
+
+    SYNCED = "Synced"
+    OUT_OF_SYNC = "OutOfSync"
+    UNKNOWN = "Unknown"
+
+
+class Health(StrEnum):
+    """Whether what the cluster holds works."""
+
+    HEALTHY = "Healthy"
+    PROGRESSING = "Progressing"
+    DEGRADED = "Degraded"
+    SUSPENDED = "Suspended"
+    MISSING = "Missing"
+    UNKNOWN = "Unknown"
+
+
+class Finding(StrEnum):
+    """What is not as it should be with one object."""
+
+    DRIFTED = "drifted"
+    MISSING = "missing"
+    PROGRESSING = "not ready yet"
+    FAILED = "failed"
+
+
+@dataclass(frozen=True, slots=True)
+class ObjectNote:
+    """One finding, and in a few words what it is: the field that drifted, or why the object is not ready."""
+
+    finding: Finding
+    text: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ObjectView:
+    """One object that a unit owns."""
+
+    id: ObjectId
+    version: str
+    """API version without group."""
+    note: ObjectNote | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Watched:
+    """What the loop knows about a unit beside its record."""
+
+    interval: float
+    """Seconds between two looks."""
+    checked: float | None = None
+    """When it was last looked at with success; None when never."""
+    due: float | None = None
+    """When it is looked at next; None when nobody plans to."""
+    wanted: str = ""
+    """The revision that Git has now; empty when that is not known."""
+    behind: bool = False
+    """Whether what Git says differs from what was applied; health does not count."""
+    error: str = ""
+    """Why the unit cannot be resolved or rendered at present."""
+    dependencies: tuple[UnitId, ...] = ()
+    notes: Mapping[ObjectId, ObjectNote] = field(default_factory=dict)
+    """Findings about objects; those without one are as they should be."""
+    plan: ChangeSet | None = None
+    """What an apply would change, as last planned and not yet done; None when nobody planned."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UnitView:
+    """One unit as people see it."""
+
+    id: UnitId
+    source: UnitId | None
+    revision: str
+    """Last applied."""
+    attempted: str
+    """Last attempted."""
+    wanted: str
+    """What Git has now; empty when that is not known."""
+    error: str
+    """Why the unit cannot be resolved or rendered at present."""
+    ready: Condition | None
+    suspended: bool
+    sync: Sync
+    health: Health
+    objects: tuple[ObjectView, ...]
+    history: tuple[HistoryEntry, ...]
+    interval: float
+    checked: float | None
+    due: float | None
+    dependencies: tuple[UnitId, ...]
+    plan: ChangeSet | None
+
+    @property
+    def message(self) -> str:
+        """What is wrong now, else the Ready condition's message."""
+        return self.error or (self.ready.message if self.ready else WAITING)
+
+    @property
+    def failed(self) -> bool:
+        """Whether the last run of the unit went wrong, or the next one would."""
+        return bool(self.error) or (self.ready is not None and self.ready.status == "False")
+
+    def aged(self, now: float) -> UnitView:
+        """The same at a later time: both states are unknown once the facts are too old. Suspension is no finding."""
+        if self.checked is not None and now - self.checked <= PATIENCE * self.interval:
+            return self
+        health = self.health if self.health is Health.SUSPENDED else Health.UNKNOWN
+        return replace(self, sync=Sync.UNKNOWN, health=health)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StackView:
+    """One stack as people see it."""
+
+    stack: str
+    leader: str
+    """Who keeps the stack converged; empty when nobody does."""
+    at: float
+    """When the facts were read from the cluster; 0 before the first look."""
+    units: tuple[UnitView, ...]
+    """By kind, namespace and name."""
+    events: tuple[Event, ...]
+    """The latest first."""
+    unsynced_since: float | None
+    """Since when not everything is synced; None while everything is."""
+
+    @property
+    def image_policies(self) -> tuple[UnitView, ...]:
+        """What was chosen for images."""
+        return tuple(unit for unit in self.units if unit.id.kind == IMAGE_POLICY)
+
+    @property
+    def image_automations(self) -> tuple[UnitView, ...]:
+        """What writes chosen images to Git."""
+        return tuple(unit for unit in self.units if unit.id.kind == IMAGE_AUTOMATION)
+
+    def age(self, now: float) -> float | None:
+        """Seconds since the facts were read; None before the first look."""
+        return max(now - self.at, 0.0) if self.at else None
+
+    def aged(self, now: float) -> StackView:
+        """The same at a later time."""
+        return replace(self, units=tuple(unit.aged(now) for unit in self.units))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Known:
+    """What the cluster tells about a stack."""
+
+    stack: str
+    leader: str
+    """Who keeps it converged; empty when nobody does."""
+    at: float
+    """When the records were read; 0 before the first look."""
+    records: Sequence[UnitRecord]
+    events: Sequence[Event] = ()
+    """The latest first."""
+
+
+def view_of(
+    known: Known, watched: Mapping[UnitId, Watched], now: float, before: StackView | None = None
+) -> StackView:
+    """The stack as the cluster and the loop tell it.
+
+    Units that are watched and have no record yet are missing, not absent. `before` is the view that this one follows.
+    """
+    records = {record.id: record for record in known.records}
+    units = [
+        _unit(records.get(unit) or UnitRecord(id=unit, stack=known.stack), watched.get(unit), known.at).aged(
+            now
+        )
+        for unit in sorted({*records, *watched})
+    ]
+    settled = all(unit.sync is Sync.SYNCED for unit in units)
+    since = before.unsynced_since if before else None
+    return StackView(
+        stack=known.stack,
+        leader=known.leader,
+        at=known.at,
+        units=tuple(units),
+        events=tuple(known.events),
+        unsynced_since=None if settled else since or now,
+    )
+
+
+def source_of(record: UnitRecord) -> UnitId | None:
+    """The unit that a record names as its source."""
+    parts = record.source.split("/")
+    return UnitId(*parts) if len(parts) == 3 and all(parts) else None  # noqa: PLR2004 - kind, namespace, name
+
+
+def _unit(record: UnitRecord, seen: Watched | None, at: float) -> UnitView:
+    """One unit, whatever its age. Facts are as old as the oldest of them: the look, or the record."""
+    watched = seen or Watched(interval=0.0)
+    objects = tuple(
+        ObjectView(id=item, version=version, note=watched.notes.get(item))
+        for item, version in record.inventory
+    )
+    checked = None if watched.checked is None else min(watched.checked, at)
+    return UnitView(
+        id=record.id,
+        source=source_of(record),
+        revision=record.revision,
+        attempted=record.attempted,
+        wanted=watched.wanted,
+        error=watched.error,
+        ready=record.ready,
+        suspended=record.suspended,
+        sync=_sync(record, watched),
+        health=_health(record, watched),
+        objects=objects,
+        history=record.history,
+        interval=watched.interval,
+        checked=checked,
+        due=watched.due,
+        dependencies=watched.dependencies,
+        plan=watched.plan,
+    )
+
+
+def _sync(record: UnitRecord, watched: Watched) -> Sync:
+    """A unit that cannot be read from Git may or may not have moved; one that is known to be off is off."""
+    ready = record.ready
+    failed = ready is not None and ready.status == "False" and ready.reason not in _HEALTH_REASONS
+    if record.id.kind in _APPLIED:
+        off = failed or not record.revision or record.attempted != record.revision or _is_off(record, watched)
+        unread = bool(watched.error)
+    else:
+        unread = failed or ready is None or bool(watched.error)
+        off = not unread and _is_off(record, watched)
+    if off:
+        return Sync.OUT_OF_SYNC
+    return Sync.UNKNOWN if unread else Sync.SYNCED
+
+
+def _is_off(record: UnitRecord, watched: Watched) -> bool:
+    """Whether the loop knows of a difference between Git and the cluster."""
+    findings = {note.finding for note in watched.notes.values()}
+    moved = watched.behind or watched.wanted not in ("", record.revision)
+    planned = watched.plan is not None and not watched.plan.empty
+    return moved or planned or not findings.isdisjoint({Finding.DRIFTED, Finding.MISSING})
+
+
+def _health(record: UnitRecord, watched: Watched) -> Health:
+    if record.suspended:
+        return Health.SUSPENDED
+    findings = {note.finding for note in watched.notes.values()}
+    for finding, health in _WORST_FIRST.items():
+        if finding in findings:
+            return health
+    if record.ready is None:
+        return Health.MISSING
+    if record.ready.status == "False":
+        return _health_of_failed(record, record.ready)
+    return Health.HEALTHY if record.ready.status == "True" else Health.PROGRESSING
+
+
+def _health_of_failed(record: UnitRecord, ready: Condition) -> Health:
+    """A run that failed before it could look at health says nothing about what an earlier run applied."""
+    if record.id.kind not in _APPLIED or ready.reason in _HEALTH_REASONS:
+        return Health.DEGRADED
+    return Health.UNKNOWN if record.revision else Health.MISSING
+
+
+_WORST_FIRST: Final = {
+    Finding.FAILED: Health.DEGRADED,
+    Finding.MISSING: Health.MISSING,
+    Finding.PROGRESSING: Health.PROGRESSING,
+}
