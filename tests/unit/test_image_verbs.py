@@ -59,7 +59,7 @@ def cells(text: str) -> list[list[str]]:
         ("image list -w a:deployment/b --repository a/b", "either --workload or --repository"),
         ("image list --limit=-1", "0 or more"),
         ("get images git", "all or repository or policy or update"),
-        ("get kustomizations policy", "expected nothing"),
+        ("get all policy", "expected nothing"),
     ],
 )
 def test_wrong_usage_says_what_was_expected(

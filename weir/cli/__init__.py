@@ -6,7 +6,6 @@ import argparse
 import importlib
 import sys
 from collections.abc import Sequence
-from functools import partial
 from typing import Final, Protocol, cast
 
 from weir.spec.errors import WeirError
@@ -51,8 +50,22 @@ VERBS: Final[dict[str, tuple[str, str]]] = {
     "cluster": ("weir.cli.cluster", "start, stop or look at a local Kubernetes control plane"),
 }
 """Verb -> (module, one line of help)."""
-_WIDTH: Final = 110
-"""Characters of a line of help, so that every verb has one."""
+_TOPICS: Final = {
+    "run": ("up", "preview", "refresh", "destroy", "watch", "reconcile", "suspend", "resume", "uninstall"),
+    "look": ("get", "tree", "events", "logs", "stats", "image"),
+    "understand": ("explain", "trace", "diff", "build", "export"),
+    "change Git": (
+        "create",
+        "delete",
+        "release",
+        "automate",
+        "deautomate",
+        "lock",
+        "unlock",
+        "rollback",
+    ),
+}
+"""How the help groups them; the others come last."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -65,13 +78,13 @@ def parse(arguments: Sequence[str]) -> tuple[Verb, argparse.Namespace]:
     parser = argparse.ArgumentParser(
         prog="weir",
         description="GitOps for Kubernetes as a Pulumi program.",
-        epilog="`weir VERB --help` has the verb's flags and exit codes.",
-        formatter_class=partial(argparse.HelpFormatter, max_help_position=18, width=_WIDTH),
+        epilog=_overview(),
+        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    verbs = parser.add_subparsers(dest="verb", metavar="VERB", required=True)
+    verbs = parser.add_subparsers(dest="verb", metavar="VERB", required=True, help="one of those below")
     chosen: Verb | None = None
     for name, (module, summary) in VERBS.items():
-        verb_parser = verbs.add_parser(name, help=summary, description=summary)
+        verb_parser = verbs.add_parser(name, description=summary)
         if arguments[:1] == [name]:
             chosen = cast("Verb", importlib.import_module(module))
             chosen.add_arguments(verb_parser)
@@ -79,6 +92,15 @@ def parse(arguments: Sequence[str]) -> tuple[Verb, argparse.Namespace]:
     if chosen is None:
         parser.error(f"the verb comes first: weir {args.verb} ...")
     return chosen, args
+
+
+def _overview() -> str:
+    """Every verb with its line, by topic."""
+    rest = tuple(name for name in VERBS if not any(name in names for names in _TOPICS.values()))
+    lines = []
+    for topic, names in (*_TOPICS.items(), ("set up", rest)):
+        lines += [f"{topic}:", *(f"  {name:<12}{VERBS[name][1]}" for name in names if name in VERBS), ""]
+    return "\n".join([*lines, "`weir VERB --help` has the verb's flags and exit codes."])
 
 
 def _run(verb: Verb, args: argparse.Namespace) -> int:
