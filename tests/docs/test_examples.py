@@ -37,6 +37,12 @@ def rules(file: Path) -> list[dict[str, Any]]:
     return [rule for item in documents for rule in item.get("rules") or () if item["kind"].endswith("Role")]
 
 
+def everywhere(file: Path) -> list[dict[str, Any]]:
+    """The rules that hold in all namespaces."""
+    documents = [item for item in yaml.safe_load_all(file.read_text()) if item]
+    return [rule for item in documents if item["kind"] == "ClusterRole" for rule in item["rules"]]
+
+
 def test_flux_documents_of_examples_and_stacks_parse() -> None:
     for folder in (EXAMPLES / "stack", PROJECT / "stacks" / "production", PROJECT / "stacks" / "staging"):
         loaded = load_folder(folder)
@@ -84,7 +90,9 @@ def test_only_the_roles_for_it_write_or_read_secrets() -> None:
     assert allowed["preview"] == {"get", "list"}
     assert allowed["preview-secrets"] == {"get"}
     assert allowed["preview-dry-run"] == {"create", "patch"}
-    assert allowed["watcher"] == READS
+    assert allowed["watcher"] == READS | {"create", "patch", "delete"}
+    for rule in everywhere(EXAMPLES / "roles" / "watcher.yaml"):
+        assert set(rule["verbs"]) <= READS, "it writes in its own namespace only"
     assert allowed["apply"] == READS | {"create", "patch", "delete", "escalate", "bind", "impersonate"}
     secrets = {file.stem for file in ROLES for rule in rules(file) if "secrets" in rule["resources"]}
     assert secrets == {"preview-secrets", "apply", "watcher"}

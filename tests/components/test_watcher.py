@@ -1,0 +1,215 @@
+"""The watcher's Deployment: its pod may do nothing it does not need, and its account neither."""
+
+from __future__ import annotations
+
+import runpy
+from collections.abc import Callable
+from typing import Any, Final
+
+import pulumi
+import pytest
+import yaml
+from pulumi.runtime import set_mocks
+from pulumi.runtime.mocks import MockCallArgs, MockMonitor, MockResourceArgs, Mocks
+
+from components import watcher_rights as rights
+from components.watcher import Watcher, WatcherArgs
+from demo.stack import PROJECT
+from weir.spec.errors import SpecError
+
+ROLES: Final = PROJECT / "docs" / "examples" / "roles"
+EXAMPLE: Final = PROJECT / "docs" / "examples" / "watcher"
+POD: Final = "/var/cache/weir"
+
+
+class Echo(Mocks):
+    """Every resource's state is its inputs."""
+
+    def new_resource(self, args: MockResourceArgs) -> tuple[str | None, dict[str, Any]]:
+        return f"{args.name}-id", args.inputs
+
+    def call(
+        self,
+        args: MockCallArgs,  # noqa: ARG002 - the signature is the SDK's
+    ) -> tuple[dict[Any, Any], list[tuple[str, str]] | None]:
+        return {}, None
+
+
+def registered(build: Callable[[], object]) -> dict[str, dict[str, Any]]:
+    """The state of everything in the cluster that `build` registers, by `Kind/namespace/name`."""
+    monitor = MockMonitor(Echo())
+    set_mocks(Echo(), project="weir-watcher", stack="test", monitor=monitor)
+    pulumi.runtime.set_config("weir-watcher:image", "registry.example.com/weir@sha256:aa")
+    test: Any = pulumi.runtime.test
+    test(build)()
+    found = [(urn.split("::")[2], item.state) for urn, item in monitor.get_registered_resources().items()]
+    states = [(kind.rpartition(":")[2], state) for kind, state in found if "kubernetes:" in kind]
+    return {
+        f"{kind}/{state['metadata'].get('namespace', '')}/{state['metadata']['name']}": state
+        for kind, state in states
+    }
+
+
+def args(**more: Any) -> WatcherArgs:
+    made: Any = {
+        "stack": "production",
+        "image": "registry.example.com/weir@sha256:aa",
+        "backend_url": "s3://state",
+        "passphrase": {"secret": "weir", "key": "passphrase"},
+        **more,
+    }
+    return made  # type: ignore[no-any-return]
+
+
+def watcher(**more: Any) -> dict[str, dict[str, Any]]:
+    return registered(lambda: Watcher("production", args(**more)))
+
+
+def pod(found: dict[str, dict[str, Any]]) -> dict[str, Any]:
+    spec: dict[str, Any] = found["Deployment/weir-system/weir-watcher-production"]["spec"]["template"]["spec"]
+    return spec
+
+
+def rules(file: str) -> list[dict[str, Any]]:
+    documents = [item for item in yaml.safe_load_all((ROLES / file).read_text()) if item]
+    return [rule for item in documents if item["kind"] == "ClusterRole" for rule in item["rules"]]
+
+
+def test_a_watcher_is_a_namespace_an_account_its_rights_and_a_deployment() -> None:
+    found = watcher()
+    name = "weir-watcher-production"
+    assert set(found) == {
+        "Namespace//weir-system",
+        f"ServiceAccount/weir-system/{name}",
+        f"Role/weir-system/{name}",
+        f"RoleBinding/weir-system/{name}",
+        f"ClusterRole//{name}-read",
+        f"ClusterRoleBinding//{name}-read",
+        f"ClusterRole//{name}-apply",
+        f"ClusterRoleBinding//{name}-apply",
+        f"Deployment/weir-system/{name}",
+    }
+    labels = found["Namespace//weir-system"]["metadata"]["labels"]
+    assert labels == {"pod-security.kubernetes.io/enforce": "restricted"}
+    for key, state in found.items():
+        if "Binding" in key:
+            assert state["subjects"] == [{"kind": "ServiceAccount", "name": name, "namespace": "weir-system"}]
+            assert key.replace("Binding", "").startswith(f"{state['roleRef']['kind']}/")
+    deployment = found[f"Deployment/weir-system/{name}"]["spec"]
+    assert deployment["replicas"] == 2
+    assert deployment["selector"]["matchLabels"] == deployment["template"]["metadata"]["labels"]
+
+
+def test_the_pod_is_restricted_and_writes_only_to_its_volumes() -> None:
+    spec = pod(watcher())
+    (container,) = spec["containers"]
+    assert spec["securityContext"]["runAsNonRoot"] is True
+    assert spec["securityContext"]["seccompProfile"] == {"type": "RuntimeDefault"}
+    assert container["securityContext"] == {
+        "allowPrivilegeEscalation": False,
+        "readOnlyRootFilesystem": True,
+        "capabilities": {"drop": ["ALL"]},
+    }
+    assert {item["name"] for item in spec["volumes"]} == {item["name"] for item in container["volumeMounts"]}
+    assert all("sizeLimit" in item["emptyDir"] for item in spec["volumes"])
+    env = {item["name"]: item.get("value", "") for item in container["env"]}
+    for variable in ("HOME", "PULUMI_HOME", "WEIR_CACHE_DIR"):
+        assert env[variable].startswith(POD)
+    assert container["resources"]["requests"]
+    assert container["resources"]["limits"]["memory"]
+    for probe, path in (("livenessProbe", "/healthz"), ("readinessProbe", "/readyz")):
+        assert container[probe]["httpGet"] == {"path": path, "port": "health"}
+    assert {item["name"]: item["containerPort"] for item in container["ports"]} == {"health": 8081}
+
+
+def test_secrets_are_referred_to_and_never_written_out() -> None:
+    (container,) = pod(watcher(environment_secret="backend"))["containers"]
+    passphrase = next(item for item in container["env"] if item["name"] == "PULUMI_CONFIG_PASSPHRASE")
+    assert passphrase["valueFrom"] == {"secretKeyRef": {"name": "weir", "key": "passphrase"}}
+    assert container["envFrom"] == [{"secretRef": {"name": "backend"}}]
+
+
+def test_what_is_asked_for_is_on_the_command_line_and_mounted() -> None:
+    found = watcher(hooks=True, interval="2m", state_claim="state", replicas=3)
+    spec = pod(found)
+    (container,) = spec["containers"]
+    assert container["args"] == [
+        *("watch", "--stack", "production", "--metrics", "0.0.0.0:8081"),
+        *("--interval", "2m", "--listen", "0.0.0.0:9292"),
+    ]
+    assert {"name": "state", "persistentVolumeClaim": {"claimName": "state"}} in spec["volumes"]
+    service = found["Service/weir-system/weir-watcher-production"]["spec"]
+    assert (
+        service["selector"]
+        == found["Deployment/weir-system/weir-watcher-production"]["spec"]["selector"]["matchLabels"]
+    )
+    assert service["ports"][0]["targetPort"] in {item["name"] for item in container["ports"]}
+
+
+def test_a_watcher_that_acts_as_accounts_writes_nothing_as_itself() -> None:
+    found = watcher(accounts=["team-a/deployer", "team-b/deployer"], grants=True)
+    written = {
+        key: state["rules"] for key, state in found.items() if key.split("/")[0] in ("Role", "ClusterRole")
+    }
+    name = "weir-watcher-production"
+    assert set(written) == {
+        f"Role/weir-system/{name}",
+        f"ClusterRole//{name}-read",
+        f"Role/team-a/{name}-as-deployer",
+        f"Role/team-b/{name}-as-deployer",
+    }
+    assert written[f"Role/team-a/{name}-as-deployer"] == [
+        {
+            "apiGroups": [""],
+            "resources": ["serviceaccounts"],
+            "resourceNames": ["deployer"],
+            "verbs": ["impersonate"],
+        }
+    ]
+    verbs = {verb for rule in written[f"ClusterRole//{name}-read"] for verb in rule["verbs"]}
+    assert verbs == {"get", "list", "watch"}
+
+
+def test_the_rights_are_those_of_the_example_roles() -> None:
+    assert rights.reading() == rules("watcher.yaml")
+    apply = rules("apply.yaml")
+    assert [rule for rule in [*rights.applying(), *rights.granting()] if rule not in apply] == []
+    assert [rule for rule in apply if "impersonate" in rule["verbs"]] == [
+        {key: value for key, value in rights.acting_as("x")[0].items() if key != "resourceNames"}
+    ]
+    own = [
+        item for item in yaml.safe_load_all((ROLES / "watcher.yaml").read_text()) if item["kind"] == "Role"
+    ]
+    assert [item["rules"] for item in own] == [rights.keeping()]
+
+
+def test_custom_resources_are_in_the_groups_that_are_named() -> None:
+    found = watcher(groups=["example.com"])
+    for role in ("read", "apply"):
+        groups = [
+            rule["apiGroups"] for rule in found[f"ClusterRole//weir-watcher-production-{role}"]["rules"]
+        ]
+        assert any("example.com" in names for names in groups)
+    assert "escalate" not in str(found)
+    assert "escalate" in str(watcher(grants=True))
+
+
+@pytest.mark.parametrize("wrong", [{"accounts": ["deployer"]}, {"replicas": 0}], ids=["account", "replicas"])
+def test_what_makes_no_sense_is_refused(wrong: dict[str, Any]) -> None:
+    with pytest.raises(SpecError, match="Watcher"):
+        watcher(**wrong)
+
+
+def test_the_example_program_makes_a_watcher() -> None:
+    found = registered(lambda: runpy.run_path(str(EXAMPLE / "__main__.py")) and None)
+    assert "Deployment/weir-system/weir-watcher-production" in found
+    assert "Service/weir-system/weir-watcher-production" in found
+
+
+def test_the_image_holds_what_the_pod_starts() -> None:
+    lines = (EXAMPLE / "Dockerfile").read_text().splitlines()
+    assert 'ENTRYPOINT ["/weir/.venv/bin/weir"]' in lines
+    user = int(pod(watcher())["securityContext"]["runAsUser"])
+    assert f"USER {user}:{user}" in lines
+    copied = [line.split()[1] for line in lines if line.startswith("COPY ") and "--from" not in line]
+    assert all((PROJECT / name).exists() for name in copied)
