@@ -39,6 +39,8 @@ class Drift:
     tell: Tell
     on_state: Callable[[str, str], None]
     """(what is followed, why it cannot be; empty when it can)."""
+    go_on: Callable[[], bool]
+    """Whether repairs are ours to make; asked before each."""
     stop: threading.Event
     _held: dict[UnitId, Held] = field(default_factory=dict)
     _owners: dict[tuple[str, ObjectId], UnitId] = field(default_factory=dict)
@@ -145,7 +147,7 @@ class Drift:
         with self._news:
             self._pending.pop(item, None)
             held = self._held.get(unit)
-        if held is None or self.stop.is_set():
+        if held is None or self.stop.is_set() or not self.go_on():
             return
         try:
             done = repair(held, item, self.records, self.stop)

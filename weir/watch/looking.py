@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Final
@@ -19,12 +19,16 @@ from weir.flow.repair import Held, hold
 from weir.flow.session import Session
 from weir.flow.tree import Declared
 from weir.flow.work import Worker
+from weir.spec.documents import Document
 from weir.spec.errors import WeirError
 from weir.spec.git_repository import GitRepositorySpec
+from weir.spec.header import Header, read_header
 from weir.spec.identity import UnitId
 from weir.spec.image_repository import ImageRepositorySpec
 from weir.spec.kustomization import KustomizationSpec
+from weir.spec.receiver import ReceiverSpec, parse_receiver
 from weir.watch.behind import Wanted
+from weir.watch.receivers import check_receiver
 from weir.watch.schedule import Timing
 
 REPOSITORIES: Final = UnitId("ImageRepository", "*", "*")
@@ -45,6 +49,9 @@ class Looked:
     problems: tuple[str, ...]
     sources: Mapping[UnitId, SourceOutcome]
     declared: Mapping[UnitId, Declared]
+    receivers: tuple[ReceiverSpec, ...]
+    headers: Mapping[UnitId, Header]
+    """Of every declared unit: webhooks choose by their labels."""
     worker: Worker
 
     @property
@@ -97,6 +104,7 @@ class _Look:
         for outcome in ahead:
             self._note(outcome)
         specs = [declared.spec for declared in ahead.units.values()]
+        receivers = tuple(self._receivers(ahead.notices.values()))
         return Looked(
             wanted=self.wanted,
             held=self.held,
@@ -105,8 +113,22 @@ class _Look:
             problems=tuple(self.problems),
             sources=self.sources,
             declared=dict(ahead.units),
+            receivers=receivers,
+            headers={unit: read_header(one.document) for unit, one in ahead.units.items()},
             worker=self.session.worker,
         )
+
+    def _receivers(self, documents: Iterable[Document]) -> Iterator[ReceiverSpec]:
+        same_namespace = self.session.config.options.no_cross_namespace_refs
+        for document in documents:
+            if document.data.get("kind") != "Receiver":
+                continue
+            try:
+                spec = parse_receiver(document)
+                check_receiver(spec, same_namespace=same_namespace)
+                yield spec
+            except WeirError as err:
+                self.problems.append(str(err))
 
     def _note(self, outcome: Outcome) -> None:
         match outcome:

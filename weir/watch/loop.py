@@ -46,6 +46,8 @@ _SOON: Final = 1.0
 """Seconds before a look in which no run is begun: it will know better."""
 _PATIENCE: Final = 120.0
 """Seconds for which a run's mark in a record is believed when nothing proves that the run is gone."""
+_LONGEST: Final = 2.0
+"""Seconds after which the loop goes round at the latest."""
 _START: Final = 0.2
 """Seconds between two looks at whether the records are read yet."""
 
@@ -60,15 +62,18 @@ class Watcher:
     journal: Journal
     open_session: Callable[[], Session]
     engine: Engine
-    stop: threading.Event
+    go_on: Callable[[], bool]
+    """Whether to watch at all: not told to end, and nobody else leads."""
     on_repair: Callable[[UnitId, Repair], None] = lambda *_: None
+    on_look: Callable[[Looked], None] = lambda _: None
+    on_tick: Callable[[], None] = lambda: None
+    stop: threading.Event = field(default_factory=threading.Event)
+    """Ends everything that the watcher began."""
     inbox: queue.SimpleQueue[Message] = field(default_factory=queue.SimpleQueue)
     looked: Looked | None = None
     stored: dict[UnitId, Stored] = field(default_factory=dict)
     reached_at: float = 0.0
     """Epoch seconds at which the cluster last began to be followed."""
-    ticked: float = 0.0
-    """When the loop was last alive, on the monotonic clock."""
     _schedule: Schedule = field(default_factory=lambda: Schedule(random.SystemRandom().random))
     _tries: Tries = field(default_factory=Tries)
     _look_at: float | None = 0.0
@@ -96,8 +101,8 @@ class Watcher:
     )
 
     def run(self) -> None:
-        """Watch until `stop` is set."""
-        self._drift = Drift(self.clusters.records, self._repaired, self._followed, self.stop)
+        """Watch as long as `go_on` says so."""
+        self._drift = Drift(self.clusters.records, self._repaired, self._followed, self.go_on, self.stop)
         self._drift.start()
         self._inputs = Inputs(
             self.clusters,
@@ -108,7 +113,7 @@ class Watcher:
         )
         try:
             self._inputs.follow_records()
-            while not self.stop.is_set():
+            while self.go_on():
                 self._tick()
         finally:
             self.stop.set()
@@ -123,7 +128,7 @@ class Watcher:
         self.tell(lambda: self._ask(units))
 
     def wake(self) -> None:
-        """Have the loop notice that `stop` is set."""
+        """Have the loop ask at once whether to go on."""
         self.tell(lambda: None)
 
     @property
@@ -145,7 +150,8 @@ class Watcher:
         self._look_at = due if self._look_at is None else min(self._look_at, due)
 
     def _tick(self) -> None:
-        now = self.ticked = time.monotonic()
+        now = time.monotonic()
+        self.on_tick()
         self._start_polls(now)
         self._start_look(now)
         self._start_run(now)
@@ -161,7 +167,7 @@ class Watcher:
             return None
 
     def _wait(self, now: float) -> float:
-        waits = [self._schedule.wait(now), self._tries.wait(now), 30.0]
+        waits = [self._schedule.wait(now), self._tries.wait(now), _LONGEST]
         if self._look_at is not None and not self._looking:
             waits.append(self._look_at - now)
         return max(min(waits), 0.001)
@@ -224,6 +230,7 @@ class Watcher:
         self._judge(found)
         self.looked = found
         now = time.monotonic()
+        self.on_look(found)
         self._resolved = {unit: now for unit, source in found.sources.items() if not source.error}
         self._schedule.keep(found.timings, now)
         self._schedule.done(REPOSITORIES, now, ok=True)

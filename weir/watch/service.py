@@ -1,0 +1,217 @@
+"""One stack's watcher with everything around it: its lease, webhooks, pages, metrics, notifications."""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Final
+
+from weir.edges.holder import own_identity, shown
+from weir.edges.kube.lease import Lease
+from weir.edges.runs import Run
+from weir.flow.clusters import Clusters
+from weir.flow.events import about_record, drift_event
+from weir.flow.repair import Outcome, Repair
+from weir.flow.reporting import stamp
+from weir.flow.session import Session
+from weir.flow.tell import Teller
+from weir.spec.event import Event
+from weir.spec.identity import UnitId
+from weir.watch.delivery import Delivery
+from weir.watch.engine import Engine
+from weir.watch.journal import Journal
+from weir.watch.leadership import Leadership
+from weir.watch.looking import Looked
+from weir.watch.loop import Watcher
+from weir.watch.seen import present
+from weir.watch.view import Known, StackView, view_of
+from weir.watch.vitals import Vitals
+
+if TYPE_CHECKING:
+    from weir.watch.exchange import Handler
+    from weir.watch.listener import Listener
+    from weir.watch.receivers import Receivers
+
+_LOOPBACK: Final = ("127.0.0.1", "::1", "localhost")
+_EVENTS: Final = 200
+"""Latest events that pages show."""
+_LAST_WORDS: Final = 5.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Address:
+    """Where to listen; port 0 takes a free one."""
+
+    host: str
+    port: int
+
+
+@dataclass(slots=True)
+class Service:
+    """Keeps one stack converged, alone among its replicas. `run` returns after `end`."""
+
+    stack: str
+    clusters: Clusters
+    journal: Journal
+    open_session: Callable[[], Session]
+    engine: Engine
+    hooks: Address | None = None
+    probes: Address | None = None
+    pages: Address | None = None
+    token: str = ""
+    """What who looks at the pages must know; empty when only this machine reaches them."""
+    _stop: threading.Event = field(default_factory=threading.Event)
+    _watcher: Watcher | None = None
+    _leadership: Leadership | None = None
+    _receivers: Receivers | None = None
+    _vitals: Vitals = field(default_factory=Vitals)
+    _view: StackView | None = None
+    _events: deque[Event] = field(default_factory=lambda: deque(maxlen=_EVENTS))
+    _teller: Teller | None = None
+
+    def end(self) -> None:
+        """Stop soon. May be called from a signal handler."""
+        self._stop.set()
+        if self._watcher is not None:
+            self._watcher.wake()
+
+    def run(self) -> None:
+        """Serve and watch until `end`. Raises WeirError when an address cannot be listened on."""
+        run = Run.current()
+        run.guard()
+        self._teller = Teller(self.clusters, run, self.journal.error)
+        lease = Lease(
+            self.clusters.main, self.clusters.records.namespace, f"weir-watch-{self.stack}", own_identity()
+        )
+        delivery = Delivery(self.stack, self.clusters, self.journal, self._stop)
+        with contextlib.ExitStack() as stack:
+            for listener in self._listeners():
+                stack.enter_context(listener)
+            self._leadership = stack.enter_context(Leadership(lease))
+            delivery.start()
+            self._lead(self._leadership)
+        delivery.join(_LAST_WORDS)
+
+    def _lead(self, leadership: Leadership) -> None:
+        """Watch whenever this replica leads."""
+        said = ""
+        while not self._stop.is_set():
+            if not leadership.is_leader():
+                said = self._say_follower(leadership, said)
+                self._vitals.tick()
+                self._stop.wait(0.2)
+                continue
+            said = ""
+            self.journal.info(f"watching stack {self.stack}")
+            self._watcher = self._new_watcher(leadership)
+            self._watcher.run()
+            if not self._stop.is_set():
+                self.journal.error(leadership.problem or f"{shown(leadership.leader)} leads now")
+
+    def _say_follower(self, leadership: Leadership, said: str) -> str:
+        holder = leadership.leader
+        text = leadership.problem or (f"waiting: {shown(holder)} watches the stack" if holder else "")
+        if text and text != said:
+            self.journal.info(text)
+        return text or said
+
+    def _new_watcher(self, leadership: Leadership) -> Watcher:
+        return Watcher(
+            clusters=self.clusters,
+            journal=self.journal,
+            open_session=self.open_session,
+            engine=self.engine,
+            go_on=lambda: not self._stop.is_set() and leadership.is_leader(),
+            on_repair=self._repaired,
+            on_look=self._looked,
+            on_tick=self._vitals.tick,
+        )
+
+    def current(self) -> StackView:
+        """The stack as it is known now. Thread-safe."""
+        watcher, leadership = self._watcher, self._leadership
+        leader = shown(leadership.leader) if leadership and leadership.leader else ""
+        if watcher is None:
+            return view_of(Known(stack=self.stack, leader=leader, at=0.0, records=()), {}, time.time())
+        self._view = present(watcher, leader, tuple(reversed(self._events)), self._view)
+        self._vitals.reached("" if watcher.reachable else "the cluster cannot be followed")
+        return self._view
+
+    def _looked(self, looked: Looked) -> None:
+        self._vitals.looked()
+        if self._receivers is not None:
+            self._receivers.serve(looked.receivers, looked.headers)
+
+    def _repaired(self, unit: UnitId, done: Repair) -> None:
+        """Tell of drift: in the cluster, and to whoever wants to be notified."""
+        stored = self._watcher.stored.get(unit) if self._watcher else None
+        if stored is None or self._teller is None or done.outcome is Outcome.REFUSED:
+            return
+        told = about_record(stored.record)
+        text = f"{done.id} {done.text}"
+        event = drift_event(
+            told,
+            text,
+            stamp(datetime.now(UTC)),
+            revision=stored.record.revision,
+            corrected=done.outcome is Outcome.REPAIRED,
+        )
+        self._events.append(event)
+        self._teller.tell(told, [event])
+
+    def _writes(self) -> Mapping[str, int]:
+        return self.clusters.main.writes
+
+    def _listeners(self) -> Iterator[Listener]:
+        """One for each address that was asked for. Imported late: who only watches needs no server."""
+        if self.hooks:
+            yield self._listen("webhooks", self.hooks, hooks=self._make_receivers().handle)
+        if self.probes:
+            from weir.watch.metrics import Metrics
+            from weir.watch.probes import probe_routes
+
+            metrics = Metrics(self.current, self._vitals, lambda: self.clusters.main.writes)
+            yield self._listen("probes and metrics", self.probes, routes=probe_routes(self._vitals, metrics))
+        if self.pages:
+            from weir.watch.dashboard.access import Access
+            from weir.watch.dashboard.pages import Dashboard
+
+            access = Access(self.token, loopback=self.pages.host in _LOOPBACK)
+            yield self._listen("dashboard", self.pages, routes=Dashboard(self.current, access).routes())
+
+    def _listen(
+        self,
+        what: str,
+        address: Address,
+        *,
+        routes: Mapping[str, Handler] = MappingProxyType({}),
+        hooks: Handler | None = None,
+    ) -> Listener:
+        from weir.watch.listener import Listener
+
+        listener = Listener(
+            address.port, host=address.host, routes=routes, hooks=hooks, report=self.journal.error
+        )
+        host, port = listener.address
+        self.journal.info(f"{what} on {host}:{port}")
+        return listener
+
+    def _make_receivers(self) -> Receivers:
+        from weir.watch.receivers import Receivers
+
+        self._receivers = Receivers(
+            secret=self.clusters.find_secret,
+            on_request=self._requested,
+            report=lambda unit, why: self.journal.error(f"webhook refused: {why}", unit),
+        )
+        return self._receivers
+
+    def _requested(self, units: Sequence[UnitId]) -> None:
+        if self._watcher is not None:
+            self._watcher.request(tuple(units))
