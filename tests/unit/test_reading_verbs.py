@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from weir.cli import VERBS
+from weir.cli import VERBS, main
 from weir.cli.completion import _words
 from weir.cli.format_build import masked
 from weir.cli.format_completion import format_completion
@@ -21,6 +21,7 @@ from weir.flow.object_tree import Node
 from weir.flow.stats import KindStats
 from weir.spec.event import Event, Severity
 from weir.spec.identity import ObjectId, UnitId
+from weir.watch.journal import Journal
 
 NOW = 1_767_232_800.0
 """2026-01-01T02:00:00Z."""
@@ -149,6 +150,46 @@ def test_a_log_is_followed_over_its_replacement(tmp_path: Path) -> None:
 
 def _next(lines: object) -> str:
     return next(line for line in lines if line is not None)  # type: ignore[attr-defined, no-any-return]
+
+
+@pytest.mark.parametrize(
+    ("words", "expected"),
+    [
+        ("", ["started", "one", "two"]),
+        ("--tail 1", ["two"]),
+        ("--tail 0", []),
+        ("--kind ks --name apps", ["one", "two"]),
+        ("--level error", ["two"]),
+        ("--since 1h -n flux-system --tail 1", ["two"]),
+        ("--since-time 2999-01-01T00:00:00Z", []),
+    ],
+)
+def test_logs_are_those_of_the_watcher(
+    words: str,
+    expected: list[str],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setenv("WEIR_CACHE_DIR", str(tmp_path))
+    journal = Journal("prod", quiet=True)
+    unit = UnitId("Kustomization", "flux-system", "apps")
+    journal.info("started")
+    journal.info("one", unit)
+    journal.path.rename(journal.path.with_suffix(".old.jsonl"))
+    journal.error("two", unit)
+    assert main(["logs", *words.split(), "--stack", "prod", "-o", "json"]) == 0
+    assert [json.loads(line)["msg"] for line in capsys.readouterr().out.splitlines()] == expected
+
+
+def test_a_stack_without_a_watcher_has_no_log(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("WEIR_CACHE_DIR", str(tmp_path))
+    assert main(["logs", "--stack", "prod"]) == 1
+    assert "`weir watch --stack prod` writes it" in capsys.readouterr().err
+    assert main(["logs", "--stack", "../../etc/passwd"]) == 1
+    assert "expected letters, digits" in capsys.readouterr().err
 
 
 def test_figures_have_fluxs_columns() -> None:

@@ -54,7 +54,7 @@ def format_found(
 
 
 def record_as_data(record: UnitRecord) -> dict[str, Any]:
-    """A unit as plain values; times are RFC 3339, empty where there are none."""
+    """A unit as plain values; times are RFC 3339, empty where there are none; `held`: who suspended it by hand."""
     ready = record.ready
     return {
         "kind": record.id.kind,
@@ -64,6 +64,7 @@ def record_as_data(record: UnitRecord) -> dict[str, Any]:
         "revision": record.revision,
         "attempted": record.attempted,
         "suspended": record.suspended,
+        "held": record.held,
         "ready": ready.status if ready else "Unknown",
         "reason": ready.reason if ready else "",
         "message": ready.message if ready else "",

@@ -6,7 +6,7 @@ import argparse
 import json
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
 
@@ -25,7 +25,6 @@ from weir.spec.errors import SpecError
 from weir.spec.identity import UnitId
 from weir.spec.kinds import IMAGE_REPOSITORY
 from weir.spec.record import UnitRecord
-from weir.spec.stack import StackConfig
 
 if TYPE_CHECKING:
     from weir.flow.image_status import RepositoryStatus
@@ -78,7 +77,7 @@ def run(args: argparse.Namespace) -> int:
     with lazy_documents(args) as documents:
         asked = _Asked(args, selection, documents)
         if args.watch:
-            return _watch(args, clusters, config, asked.record)
+            return _watch(args, follow_records(clusters, config, print_trouble), asked)
         records = (
             [one for one in clusters.records.read_all() if asked.record(one)] if kinds & _RECORDED else []
         )
@@ -157,16 +156,12 @@ def _columns(args: argparse.Namespace, *, with_kind: bool) -> Columns:
     )
 
 
-def _watch(
-    args: argparse.Namespace, clusters: Clusters, config: StackConfig, wanted: Callable[[UnitRecord], bool]
-) -> int:
+def _watch(args: argparse.Namespace, records: Iterable[UnitRecord], asked: _Asked) -> int:
     """Print every unit, and again each time that something in its row changes, until Ctrl-C."""
-    columns = replace(_columns(args, with_kind=True), header=True)
+    columns = replace(_columns(args, with_kind=len(asked.selection.kinds) > 1), header=True)
     shown: dict[UnitId, str] = {}
     titles = {""}
-    for record in follow_records(clusters, config, print_trouble):
-        if not wanted(record):
-            continue
+    for record in filter(asked.record, records):
         if args.output in DATA:
             head, row = "", json.dumps(record_as_data(record))
         else:
