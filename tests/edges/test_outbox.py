@@ -12,7 +12,8 @@ from typing import Any
 import pytest
 
 from tests.support.events import event
-from weir.edges.outbox import QUIET, Outbox
+from weir.edges.outbox import Outbox
+from weir.notify.rate import INTERVAL
 from weir.spec.identity import UnitId
 
 NOW = 1_800_000_000.0
@@ -59,8 +60,8 @@ def test_the_same_event_is_taken_once(outbox: Outbox) -> None:
 def test_what_repeats_is_taken_again_after_five_minutes(outbox: Outbox) -> None:
     assert put(outbox, "a") == 1
     later = "2026-11-21T10:04:00Z"
-    assert outbox.put([(event("a", at=later), {})], NOW + QUIET - 1) == 0
-    assert outbox.put([(event("a", at=later), {})], NOW + QUIET + 1) == 1
+    assert outbox.put([(event("a", at=later), {})], NOW + INTERVAL - 1) == 0
+    assert outbox.put([(event("a", at=later), {})], NOW + INTERVAL + 1) == 1
 
 
 def test_another_revision_or_unit_is_another_event(outbox: Outbox) -> None:

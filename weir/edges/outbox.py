@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import hashlib
+import math
 import re
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -20,19 +21,14 @@ from typing import Any, Final
 import orjson
 
 from weir.edges.folders import private_folder, write_whole
+from weir.notify.rate import RateLimit
 from weir.spec.errors import SpecError
 from weir.spec.event import Event, Severity
 from weir.spec.identity import UnitId
 
 MAX_ENTRIES: Final = 10_000
 MAX_BYTES: Final = 64 * 1024**2
-QUIET: Final = 300.0
-"""Seconds for which the same event of the same unit at the same revision is not taken again.
 
-Rule: `--rate-limit-interval` of https://fluxcd.io/flux/components/notification/options/
-"""
-
-_REMEMBERED: Final = 2_000
 _PATIENCE: Final = 5.0
 """Seconds to wait for a process that holds the queue; one that was stopped in the middle holds up nobody longer."""
 _STATE: Final = "state"
@@ -69,8 +65,7 @@ class Entry:
 class _State:
     """What is known beside the entries."""
 
-    seen: dict[str, tuple[float, str]] = field(default_factory=dict)
-    """When an event was taken last and which one it was, by what makes it the same for people."""
+    limit: RateLimit = field(default_factory=RateLimit)
     dropped: int = 0
 
 
@@ -86,18 +81,18 @@ class Outbox:
     def put(self, events: Iterable[tuple[Event, Mapping[str, str]]], now: float) -> int:
         """Take events with the labels of their units; the number of those that are new.
 
-        Left out is what was taken already, and what says the same as within the last five minutes. Over a bound the
-        oldest entries go and are counted.
+        Left out is what waits already, and what was told within the last minutes (`weir.notify.rate`). Over a bound
+        the oldest entries go and are counted.
         """
         private_folder(self._root)
         private_folder(self._folder)
         with self._locked():
-            state = self._read_state()
+            state = self._read_state(now)
             waiting = {found[1] for name in self._names() if (found := _NAME.fullmatch(name))}
             added = [
                 self._add(event, labels, now)
                 for event, labels in events
-                if _is_new(event, state, now) and _digest(event) not in waiting
+                if state.limit.admits(event, now) and _digest(event) not in waiting
             ]
             self._trim(state)
             self._write_state(state)
@@ -221,34 +216,18 @@ class Outbox:
             (self._folder / name).unlink(missing_ok=True)
             state.dropped += 1
 
-    def _read_state(self) -> _State:
-        """What was written last; a damaged file is as none."""
+    def _read_state(self, now: float = math.inf) -> _State:
+        """What was written last, without what a clock that was set back would make last; a damaged file is as none."""
         try:
             found = orjson.loads((self._root / _STATE).read_bytes())
-            seen = {str(key): (float(at), str(digest)) for key, (at, digest) in found["seen"].items()}
-            return _State(seen, int(found["dropped"]))
+            told = {str(key): float(at) for key, at in found["told"].items() if at <= now}
+            return _State(RateLimit(told), int(found["dropped"]))
         except (OSError, ValueError, KeyError, TypeError, AttributeError):
             return _State()
 
     def _write_state(self, state: _State) -> None:
-        seen = dict(list(state.seen.items())[-_REMEMBERED:])
-        write_whole(self._root / _STATE, orjson.dumps({"seen": seen, "dropped": state.dropped}))
-
-
-def _is_new(event: Event, state: _State, now: float) -> bool:
-    """Whether an event is to be taken; then it is remembered, as the latest."""
-    digest, sameness = _digest(event), _sameness(event)
-    at, known = state.seen.get(sameness, (now - 2 * QUIET, ""))
-    if known == digest or abs(now - at) < QUIET:
-        return False
-    state.seen.pop(sameness, None)
-    state.seen[sameness] = (now, digest)
-    return True
-
-
-def _sameness(event: Event) -> str:
-    parts = (str(event.unit), event.message, event.metadata.get("revision", ""))
-    return hashlib.sha256(orjson.dumps(parts)).hexdigest()[: 2 * _DIGITS]
+        known = {"told": dict(state.limit.told), "dropped": state.dropped}
+        write_whole(self._root / _STATE, orjson.dumps(known))
 
 
 def _digest(event: Event) -> str:

@@ -41,7 +41,7 @@ def repository_access(clusters: Clusters, spec: ImageRepositorySpec) -> Access:
     if spec.service_account:
         names += _account_secrets(clusters, namespace, spec.service_account)
     certificates = (
-        _read(clusters, namespace, spec.cert_secret, _read_certificates) if spec.cert_secret else {}
+        _read(clusters, namespace, spec.cert_secret, read_certificate_secret) if spec.cert_secret else {}
     )
     return Access(
         logins=_logins([_read(clusters, namespace, name, _read_logins) for name in names]),
@@ -103,7 +103,8 @@ def _read_logins(data: Mapping[str, bytes]) -> DockerConfig:
     return read_docker_config([data])
 
 
-def _read_certificates(data: Mapping[str, bytes]) -> dict[str, bytes]:
+def read_certificate_secret(data: Mapping[str, bytes]) -> dict[str, bytes]:
+    """The fields `ca`, `certificate` and `key` of connections from a `certSecretRef`. Raises SourceError."""
     found = {key: data.get(key) or data.get(old, b"") for key, old in _OLD_NAMES.items()}
     if not any(found.values()):
         expected = "ca.crt, or tls.crt and tls.key"

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Mapping
 from typing import Final
 
 from weir.spec.event import Event
@@ -20,9 +21,15 @@ MAX_REMEMBERED: Final = 10_000
 class RateLimit:
     """Remembers which events were told. Events are identical when unit, message and revision are."""
 
-    def __init__(self) -> None:
-        self._told: dict[str, float] = {}
+    def __init__(self, told: Mapping[str, float] | None = None) -> None:
+        """`told` is what another one remembered."""
+        self._told: dict[str, float] = dict(told or {})
         """When each was told first, in that order; keys are digests, so that long messages take no room."""
+
+    @property
+    def told(self) -> Mapping[str, float]:
+        """What to remember for the next one."""
+        return self._told
 
     def admits(self, event: Event, now: float) -> bool:
         """Whether to tell an event at a time in seconds, which never goes back. Remembers it if so."""

@@ -1,0 +1,240 @@
+"""Deliveries to a real server that is down, slow, busy or unwilling: each arrives once, or is told to be lost."""
+
+from __future__ import annotations
+
+import base64
+import threading
+import time
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from tests.support.delivery import NO_LABELS, NOW, Secrets, go
+from tests.support.events import COMMIT, UNIT, event
+from tests.support.notices import alert, provider
+from tests.support.sink import Sink, running_sink
+from weir.edges.outbox import Outbox
+from weir.flow.deliver import LONGEST
+from weir.flow.events import COMMIT_STATUS, UPDATE
+from weir.spec.event import Severity
+from weir.spec.identity import UnitId
+from weir.spec.stack import OptionsConfig
+
+
+@pytest.fixture
+def sink() -> Iterator[Sink]:
+    """A service that takes everything."""
+    with running_sink() as running:
+        yield running
+
+
+@pytest.fixture
+def outbox(tmp_path: Path) -> Outbox:
+    """An empty outbox."""
+    return Outbox(tmp_path / "outbox")
+
+
+def put(outbox: Outbox, *messages: str, at: float = NOW) -> None:
+    assert outbox.put([(event(one), NO_LABELS) for one in messages], at) == len(messages)
+
+
+def test_an_event_arrives_once_in_flux_form(outbox: Outbox, sink: Sink) -> None:
+    put(outbox, "Deployment/prod/web configured")
+    done = go(outbox, provider(sink.url))
+    assert (done.sent, done.left, done.lost) == (1, 0, [])
+    assert go(outbox, provider(sink.url)).sent == 0
+    (got,) = sink.got
+    assert (got.method, got.json["reason"]) == ("POST", "ReconciliationSucceeded")
+    assert got.json["involvedObject"]["name"] == "apps"
+    assert got.json["metadata"]["revision"] == f"main@sha1:{COMMIT}"
+
+
+def test_fifty_events_of_an_outage_arrive_once_each_and_in_order(outbox: Outbox, sink: Sink) -> None:
+    """R24: the sink is down while everything happens; afterwards nothing is missing and nothing comes twice."""
+    sink.down = True
+    for ten in range(5):
+        put(outbox, *(f"change {ten}{one}" for one in range(10)), at=NOW + ten)
+        go(outbox, provider(sink.url), at=NOW + 60 * ten, budget=1.2)
+    assert sink.got
+    assert len(outbox) == 50
+    assert sink.messages() == []
+    sink.down = False
+    done = go(outbox, provider(sink.url), at=NOW + 7200, budget=30.0)
+    assert (done.sent, done.left, done.lost, len(outbox)) == (50, 0, [], 0)
+    assert sink.messages() == [f"change {number:02}" for number in range(50)]
+
+
+def test_a_server_error_is_tried_again_after_a_growing_pause(outbox: Outbox, sink: Sink) -> None:
+    sink.answers[:] = [500, 0]
+    put(outbox, "a")
+    began = time.monotonic()
+    done = go(outbox, provider(sink.url), budget=10.0)
+    assert done.sent == 1
+    assert [one.status for one in sink.got] == [500, 0, 200]
+    assert 3.0 <= time.monotonic() - began < 6.0
+
+
+def test_a_busy_server_is_left_alone_for_as_long_as_it_asks(outbox: Outbox, sink: Sink) -> None:
+    sink.answers[:] = [429]
+    sink.headers["Retry-After"] = "120"
+    put(outbox, "a", "b")
+    done = go(outbox, provider(sink.url))
+    assert (done.sent, done.left, len(sink.got)) == (0, 2, 1)
+    assert "429" in next(iter(done.delayed.values()))
+    assert go(outbox, provider(sink.url), at=NOW + 60).sent == 0
+    assert len(sink.got) == 1
+    assert go(outbox, provider(sink.url), at=NOW + 130).sent == 2
+
+
+@pytest.mark.parametrize("status", [400, 401, 404, 422, 302])
+def test_what_the_server_will_never_take_is_told_and_gone(outbox: Outbox, sink: Sink, status: int) -> None:
+    sink.answers[:] = [status]
+    sink.headers["Location"] = "/elsewhere"
+    put(outbox, "a")
+    done = go(outbox, provider(sink.url))
+    assert (done.sent, done.left, len(outbox), len(sink.got)) == (0, 0, 0, 1)
+    assert str(status) in done.lost[0]
+    assert str(UNIT) in done.lost[0]
+
+
+def test_a_redirect_gets_no_credentials(outbox: Outbox, sink: Sink) -> None:
+    with running_sink() as other:
+        sink.answers[:] = [307]
+        sink.headers["Location"] = other.url
+        put(outbox, "a")
+        secrets = Secrets(sink={"token": b"very-secret"})
+        done = go(outbox, provider(sink.url, "generic-hmac", secretRef={"name": "sink"}), clusters=secrets)
+        assert done.lost
+        assert other.got == []
+        assert sink.got[0].headers["x-signature"].startswith("sha256=")
+
+
+def test_a_server_that_hangs_costs_its_timeout_and_holds_up_no_other(outbox: Outbox, sink: Sink) -> None:
+    with running_sink() as slow:
+        slow.hang = threading.Event()
+        put(outbox, "a")
+        began = time.monotonic()
+        hanging = provider(slow.url, name="slow", timeout="1s")
+        done = go(outbox, hanging, provider(sink.url), budget=3.0)
+        assert time.monotonic() - began < 4.5
+        assert (done.sent, done.left) == (1, 1)
+        assert sink.messages() == ["a"]
+        assert "no answer in time" in done.delayed[hanging.id]
+
+
+def test_what_cannot_be_delivered_for_a_day_is_given_up(outbox: Outbox, sink: Sink) -> None:
+    sink.down = True
+    put(outbox, "a")
+    go(outbox, provider(sink.url), budget=1.2)
+    done = go(outbox, provider(sink.url), at=NOW + LONGEST + 1)
+    assert len(outbox) == 0
+    assert "given up after a day" in done.lost[0]
+
+
+def test_a_missing_secret_may_still_come(outbox: Outbox, sink: Sink) -> None:
+    put(outbox, "a")
+    wanted = provider(sink.url, "generic-hmac", secretRef={"name": "sink"})
+    done = go(outbox, wanted, budget=1.2)
+    assert done.left == 1
+    assert "Secret/flux-system/sink" in done.delayed[wanted.id]
+    assert go(outbox, wanted, at=NOW + 60, clusters=Secrets(sink={"token": b"key"})).sent == 1
+
+
+def test_events_go_to_the_alerts_they_set_off(outbox: Outbox, sink: Sink) -> None:
+    labelled = [{"kind": "Kustomization", "name": "*", "matchLabels": {"team": "a"}}]
+    alerts = [alert(name="team", eventSources=labelled), alert(name="errors", eventSeverity="error")]
+    outbox.put([(event("mine"), {"team": "a"}), (event("other"), {"team": "b"})], NOW)
+    outbox.put([(event("broken", severity=Severity.ERROR), NO_LABELS)], NOW)
+    done = go(outbox, provider(sink.url), alerts=alerts)
+    assert done.sent == 2
+    assert sorted(sink.messages()) == ["broken", "mine"]
+    assert len(outbox) == 0
+
+
+def test_without_cross_namespace_references_an_alert_sees_its_own_namespace(
+    outbox: Outbox, sink: Sink
+) -> None:
+    far = UnitId("Kustomization", "tenant", "apps")
+    outbox.put([(event("far", unit=far), NO_LABELS)], NOW)
+    wide = [alert(eventSources=[{"kind": "Kustomization", "name": "*", "namespace": "tenant"}])]
+    strict = Secrets(OptionsConfig(no_cross_namespace_refs=True))
+    assert go(outbox, provider(sink.url), alerts=wide, clusters=strict).sent == 0
+    assert sink.got == []
+    put(outbox, "near")
+    outbox.put([(event("far again", unit=far), NO_LABELS)], NOW)
+    assert go(outbox, provider(sink.url), alerts=wide).sent == 1
+    assert sink.messages() == ["far again"]
+
+
+def test_what_nobody_wants_any_more_is_removed(outbox: Outbox, sink: Sink) -> None:
+    sink.down = True
+    put(outbox, "a")
+    go(outbox, provider(sink.url), budget=1.2)
+    assert len(outbox) == 1
+    go(outbox, alerts=[])
+    assert len(outbox) == 0
+
+
+def test_a_round_beside_another_sends_nothing(outbox: Outbox, sink: Sink) -> None:
+    put(outbox, "a")
+    with outbox.delivering() as alone:
+        assert alone
+        assert go(outbox, provider(sink.url)).sent == 0
+    assert go(outbox, provider(sink.url)).sent == 1
+
+
+def test_a_stop_ends_a_round_that_waits(outbox: Outbox, sink: Sink) -> None:
+    sink.down = True
+    put(outbox, "a")
+    stop = threading.Event()
+    threading.Timer(0.5, stop.set).start()
+    began = time.monotonic()
+    go(outbox, provider(sink.url), budget=60.0, stop=stop)
+    assert time.monotonic() - began < 3.0
+    assert len(outbox) == 1
+
+
+def test_an_update_of_the_revision_alone_is_for_commits_only(outbox: Outbox, sink: Sink) -> None:
+    quiet = event("Applied revision")
+    quiet = replace(quiet, metadata={**quiet.metadata, COMMIT_STATUS: UPDATE})
+    outbox.put([(quiet, NO_LABELS)], NOW)
+    status = provider(f"{sink.url}/team/app", "gitea", "forge", secretRef={"name": "forge"})
+    done = go(outbox, provider(sink.url), status, clusters=Secrets(forge={"token": b"t0ken"}))
+    assert done.sent == 1
+    (got,) = sink.got
+    assert got.path == f"/api/v1/repos/team/app/statuses/{COMMIT}"
+    assert got.headers["authorization"] == "token t0ken"
+    assert got.json["state"] == "success"
+
+
+def test_a_commit_status_is_named_by_an_expression(outbox: Outbox, sink: Sink) -> None:
+    put(outbox, "a")
+    expr = "event.involvedObject.kind + '/' + event.metadata.cluster"
+    status = provider(f"{sink.url}/team/app", "gitea", secretRef={"name": "forge"}, commitStatusExpr=expr)
+    known = [alert(eventMetadata={"cluster": "prod-1"})]
+    assert go(outbox, status, alerts=known, clusters=Secrets(forge={"token": b"t0ken"})).sent == 1
+    assert sink.got[0].json["context"] == "Kustomization/prod-1"
+
+
+def test_slack_says_no_in_an_answer_that_looks_fine(outbox: Outbox, sink: Sink) -> None:
+    sink.body = b'{"ok": false, "error": "channel_not_found"}'
+    put(outbox, "a")
+    done = go(outbox, provider(f"{sink.url}/hook", "slack"))
+    assert done.sent == 0
+    assert "channel_not_found" in done.lost[0]
+
+
+def test_no_secret_is_in_what_is_told_or_kept(outbox: Outbox, sink: Sink, tmp_path: Path) -> None:
+    sink.body = b"you sent t0p-secret"
+    sink.answers[:] = [400]
+    put(outbox, "a")
+    secret = {"token": b"t0p-secret", "address": f"{sink.url}/h0ok-secret".encode()}
+    wanted = provider("", "slack", secretRef={"name": "slack"}, channel="general")
+    told = repr(go(outbox, wanted, clusters=Secrets(slack=secret)))
+    kept = b"".join(path.read_bytes() for path in tmp_path.rglob("*") if path.is_file())
+    for text in ("t0p-secret", "h0ok-secret", base64.b64encode(b"t0p-secret").decode()):
+        assert text not in told
+        assert text.encode() not in kept
+    assert sink.got

@@ -1,0 +1,54 @@
+"""Rounds of deliveries with a clock of the test's own, and Secrets without a cluster."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Mapping, Sequence
+from typing import Final
+
+from tests.support.notices import alert
+from weir.edges.outbox import Outbox
+from weir.flow.clusters import Clusters
+from weir.flow.deliver import Delivered, deliver
+from weir.spec.alert import AlertSpec
+from weir.spec.provider import ProviderSpec
+from weir.spec.stack import ClusterConfig, OptionsConfig
+
+NOW: Final = 1_800_000_000.0
+NO_LABELS: Final[Mapping[str, str]] = {}
+
+
+class Secrets(Clusters):
+    """A cluster that holds Secrets and nothing else."""
+
+    def __init__(self, options: OptionsConfig | None = None, **secrets: Mapping[str, bytes]) -> None:
+        super().__init__(ClusterConfig(), options or OptionsConfig(), "test")
+        self._secrets = secrets
+
+    def find_secret(self, namespace: str, name: str) -> Mapping[str, bytes] | None:
+        assert namespace == "flux-system"
+        return self._secrets.get(name)
+
+
+def go(
+    outbox: Outbox,
+    *providers: ProviderSpec,
+    alerts: Sequence[AlertSpec] | None = None,
+    clusters: Clusters | None = None,
+    at: float = NOW,
+    budget: float = 5.0,
+    stop: threading.Event | None = None,
+) -> Delivered:
+    """One round that begins at a time; without `alerts`, every provider has one on all Kustomizations."""
+    began = time.monotonic()
+    every = [alert(one.id.name, f"to-{one.id.name}") for one in providers]
+    return deliver(
+        outbox,
+        clusters or Secrets(),
+        every if alerts is None else alerts,
+        {one.id: one for one in providers},
+        budget_seconds=budget,
+        stop=stop or threading.Event(),
+        clock=lambda: at + time.monotonic() - began,
+    )

@@ -1,0 +1,245 @@
+"""Deliver what waits in the outbox: match events with alerts, send, and try again while that may help.
+
+Rule: https://fluxcd.io/flux/components/notification/providers/. Unlike there, what cannot be delivered waits on disk,
+with growing pauses and as long as the other side asks for, for a day. What one provider is told about one unit arrives
+in order; while one provider is down the others are served.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field, replace
+from typing import Final
+
+from weir.edges.outbox import Entry, Outbox
+from weir.flow.clusters import Clusters
+from weir.flow.events import COMMIT_STATUS, UPDATE
+from weir.flow.send import Sender
+from weir.flow.send_errors import FinalError, PostponedError
+from weir.notify.match import recipients
+from weir.spec.alert import AlertSpec
+from weir.spec.errors import StopRequested, WeirError
+from weir.spec.identity import UnitId
+from weir.spec.provider import STATUS_TYPES, ProviderSpec
+
+LONGEST: Final = 24 * 3600.0
+"""Seconds after which a delivery is given up."""
+FIRST_PAUSE: Final = 1.0
+LONGEST_PAUSE: Final = 15 * 60.0
+"""Seconds between two tries."""
+
+_PROVIDERS: Final = 8
+"""Served at once."""
+_LEAST: Final = 1.0
+"""Seconds that must be left for another try: one that is cut off may have arrived."""
+
+
+@dataclass(slots=True)
+class Delivered:
+    """What a round of deliveries came to."""
+
+    sent: int = 0
+    left: int = 0
+    """Waiting for a later round."""
+    lost: list[str] = field(default_factory=list)
+    """A sentence for each notification that will never arrive."""
+    delayed: dict[UnitId, str] = field(default_factory=dict)
+    """Why something waits, by provider."""
+
+    def add(self, other: Delivered) -> None:
+        """Count what somebody else did too."""
+        self.sent += other.sent
+        self.left += other.left
+        self.lost += other.lost
+        self.delayed |= other.delayed
+
+
+def deliver(
+    outbox: Outbox,
+    clusters: Clusters,
+    alerts: Sequence[AlertSpec],
+    providers: Mapping[UnitId, ProviderSpec],
+    *,
+    budget_seconds: float,
+    stop: threading.Event,
+    clock: Callable[[], float] = time.time,
+) -> Delivered:
+    """Send what is due, or becomes due within the budget; the rest waits. Nothing while another process is at it.
+
+    `clock` gives seconds since the epoch.
+
+    Raises:
+        OSError: the outbox cannot be read or written.
+    """
+    done = Delivered()
+    with outbox.delivering() as alone:
+        if not alone or not len(outbox):
+            return done
+        deadline = time.monotonic() + budget_seconds
+        given = _Round(outbox, clusters, _allowed(alerts, clusters), providers, deadline, stop, clock)
+        queues = given.sort_out(done)
+        if queues:
+            with ThreadPoolExecutor(min(_PROVIDERS, len(queues)), thread_name_prefix="deliver") as pool:
+                for part in pool.map(given.serve, queues.items()):
+                    done.add(part)
+        if dropped := outbox.take_dropped():
+            done.lost.append(f"{dropped} notifications were dropped: over the outbox's bound, or damaged")
+    return done
+
+
+def _allowed(alerts: Sequence[AlertSpec], clusters: Clusters) -> tuple[AlertSpec, ...]:
+    """The alerts with the sources that they may name: with `noCrossNamespaceRefs`, those of their own namespace."""
+    if not clusters.options.no_cross_namespace_refs:
+        return tuple(alerts)
+    return tuple(
+        replace(alert, sources=tuple(one for one in alert.sources if one.namespace == alert.id.namespace))
+        for alert in alerts
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Round:
+    """One round, and what it needs to know. The deadline is one of the monotonic clock."""
+
+    outbox: Outbox
+    clusters: Clusters
+    alerts: Sequence[AlertSpec]
+    providers: Mapping[UnitId, ProviderSpec]
+    deadline: float
+    stop: threading.Event
+    clock: Callable[[], float]
+
+    def sort_out(self, done: Delivered) -> dict[UnitId, list[Entry]]:
+        """What waits, by provider. Events are divided into deliveries, what nobody wants any more is removed."""
+        for entry in self.outbox.entries():
+            if entry.alert is None:
+                found = recipients(entry.event, entry.labels, self.alerts, self.providers)
+                wanted = [(alert, provider) for alert, provider in found if _takes(provider, entry)]
+                self.outbox.divide(entry, [entry.to(alert.id, provider.id) for alert, provider in wanted])
+        alerts = {alert.id for alert in self.alerts if not alert.suspend}
+        queues: dict[UnitId, list[Entry]] = {}
+        for entry in self.outbox.entries():
+            provider = self.providers.get(entry.provider) if entry.provider else None
+            if provider is None or provider.suspend or entry.alert not in alerts:
+                self.outbox.remove(entry)
+            elif self.clock() - entry.since > LONGEST:
+                self.outbox.remove(entry)
+                done.lost.append(f"{provider.id}: given up after a day: {_named(entry)}")
+            else:
+                queues.setdefault(provider.id, []).append(entry)
+        return queues
+
+    def serve(self, waiting: tuple[UnitId, Iterable[Entry]]) -> Delivered:
+        """Send what waits for one provider. After each failure it is left alone for a while, longer each time."""
+        provider, entries = self.providers[waiting[0]], waiting[1]
+        done, queue = Delivered(), _Queue(entries)
+        sender = Sender(provider, self.clusters, self.stop)
+        failures = 0
+        while len(queue) and self._pause(queue.wait(self.clock())):
+            entry = queue.head()
+            again = self._try(sender, entry, queue, done)
+            queue.settle(entry, again)
+            failures = failures + 1 if again else 0
+            if again and not self._pause(_growing(failures)):
+                break
+        done.left = len(queue)
+        return done
+
+    def _try(self, sender: Sender, entry: Entry, queue: _Queue, done: Delivered) -> Entry | None:
+        """Send once. None when this delivery is over, else what waits now."""
+        alert = next(one for one in self.alerts if one.id == entry.alert)
+        now = self.clock()
+        pause = _growing(entry.attempts + 1)
+        again = replace(entry, attempts=entry.attempts + 1, not_before=now + pause)
+        self.outbox.update(again)
+        left = self.deadline - time.monotonic()
+        try:
+            sender.send(alert, entry.event, min(sender.provider.timeout, left))
+        except StopRequested:
+            return again
+        except FinalError as err:
+            done.lost.append(f"{entry.provider}: {err}: {_named(entry)}")
+        except PostponedError as err:
+            done.delayed[sender.provider.id] = err.message
+            return self._left_alone(again, queue, now + min(err.asked, LONGEST)) if err.asked else again
+        except WeirError as err:
+            done.delayed[sender.provider.id] = str(err)
+            return again
+        except Exception as err:  # noqa: BLE001 - one notification must not keep the others
+            done.lost.append(f"{entry.provider}: unexpected {type(err).__name__}: {_named(entry)}")
+        else:
+            done.sent += 1
+        self.outbox.remove(again)
+        return None
+
+    def _left_alone(self, again: Entry, queue: _Queue, until: float) -> Entry:
+        """The entry, and all that would come next, not before the other side wants to hear of us."""
+        again = replace(again, not_before=max(again.not_before, until))
+        for entry in (again, *queue.postpone(until, but=again.event.unit)):
+            self.outbox.update(entry)
+        return again
+
+    def _pause(self, seconds: float) -> bool:
+        """Wait; False when there is no time for that and another try, or when the run was cancelled."""
+        if self.stop.is_set() or seconds + _LEAST > self.deadline - time.monotonic():
+            return False
+        return seconds <= 0 or not self.stop.wait(seconds)
+
+
+class _Queue:
+    """What waits for one provider: a line for each unit, for only what is about the same unit must stay in order."""
+
+    def __init__(self, entries: Iterable[Entry]) -> None:
+        self._lines: dict[UnitId, deque[Entry]] = {}
+        for entry in entries:
+            self._lines.setdefault(entry.event.unit, deque()).append(entry)
+
+    def __len__(self) -> int:
+        return sum(map(len, self._lines.values()))
+
+    def wait(self, now: float) -> float:
+        """Seconds until something is due."""
+        return max(0.0, self.head().not_before - now)
+
+    def head(self) -> Entry:
+        """What is due first."""
+        return min(
+            (line[0] for line in self._lines.values()), key=lambda entry: (entry.not_before, entry.name)
+        )
+
+    def settle(self, entry: Entry, again: Entry | None) -> None:
+        """Take an entry that was at the head of its line away, or put it back as it is now."""
+        line = self._lines[entry.event.unit]
+        line.popleft()
+        if again:
+            line.appendleft(again)
+        if not line:
+            del self._lines[entry.event.unit]
+
+    def postpone(self, until: float, *, but: UnitId) -> list[Entry]:
+        """Let the head of every line wait, but for one unit's; those that wait longer now."""
+        moved = []
+        for unit, line in self._lines.items():
+            if unit != but and line[0].not_before < until:
+                line[0] = replace(line[0], not_before=until)
+                moved.append(line[0])
+        return moved
+
+
+def _takes(provider: ProviderSpec, entry: Entry) -> bool:
+    """Whether a provider takes such an event at all: one about a revision alone is for commits only."""
+    return provider.type in STATUS_TYPES or entry.event.metadata.get(COMMIT_STATUS) != UPDATE
+
+
+def _growing(attempts: int) -> float:
+    """Seconds to wait after so many failures."""
+    return min(FIRST_PAUSE * 2.0 ** min(attempts - 1, 20), LONGEST_PAUSE)
+
+
+def _named(entry: Entry) -> str:
+    """A notification in few words."""
+    return f"{entry.event.unit} {entry.event.reason} of {entry.event.at}"

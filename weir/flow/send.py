@@ -1,0 +1,165 @@
+"""Send one notification: Secrets from the cluster, the message of the type, one exchange, and what it means."""
+
+from __future__ import annotations
+
+import re
+import threading
+import time
+from collections.abc import Mapping
+from dataclasses import replace
+from functools import cached_property
+from http import HTTPStatus
+from typing import Final
+from urllib.parse import urlsplit
+
+import orjson
+
+from weir.edges.http.budget import retry_after
+from weir.edges.http.errors import ExchangeError, Failure
+from weir.edges.http.settings import Settings
+from weir.edges.http.transport import Answer, Request, Transport, is_local, monotonic
+from weir.edges.registry.access import read_proxy
+from weir.flow.clusters import Clusters
+from weir.flow.registry_access import read_certificate_secret
+from weir.flow.send_errors import FinalError, PostponedError
+from weir.notify.http_message import HttpMessage
+from weir.notify.match import with_metadata
+from weir.spec.alert import AlertSpec
+from weir.spec.errors import SourceError, StopRequested
+from weir.spec.event import Event
+from weir.spec.provider import COMMENT_TYPES, STATUS_TYPES, ProviderSpec
+
+_BUSY: Final = frozenset({HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.TOO_MANY_REQUESTS})
+_NEVER: Final = frozenset({Failure.FORBIDDEN, Failure.PACKED, Failure.LARGE})
+"""Failures that the next try ends in too, or after which the other side may have the message already."""
+_LARGEST: Final = 1024 * 1024
+"""Bytes of an answer."""
+_KNOWN_ALREADY: Final = b"Cannot transition status"
+"""GitLab's 400 to a status that the commit has (https://docs.gitlab.com/api/commits/)."""
+_WORD: Final = re.compile(r"[a-z_]{1,60}")
+
+
+class Sender:
+    """Sends to one provider for the time of one round: Secrets are read once, connections are kept."""
+
+    def __init__(self, provider: ProviderSpec, clusters: Clusters, stop: threading.Event) -> None:
+        self.provider = provider
+        self._clusters = clusters
+        self._stop = stop
+
+    def send(self, alert: AlertSpec, event: Event, seconds: float) -> None:
+        """Send an event that set off an alert, within `seconds`.
+
+        Raises:
+            FinalError: it will never arrive.
+            PostponedError: it may arrive later.
+            StopRequested: the run was cancelled.
+            WeirError: a Secret is missing or wrong.
+        """
+        if self._stop.is_set():
+            raise StopRequested("the run was cancelled", hint="run again to finish")
+        if self.provider.type in COMMENT_TYPES:
+            self._comment(with_metadata(event, alert), seconds)
+            return
+        message = self._message(alert, event)
+        if message is None:
+            return
+        self._judge(self._exchange(message, seconds))
+
+    def _message(self, alert: AlertSpec, event: Event) -> HttpMessage | None:
+        """The message, None when there is nothing to say: a revision without a commit has no status."""
+        if self.provider.type in STATUS_TYPES:
+            from weir.notify.commit_status import render_status
+
+            told = with_metadata(event, alert)
+            return render_status(self.provider, self._secret, told, self._status_name(alert, told))
+        from weir.notify.messages.render import render
+
+        return render(self.provider, self._secret, event, alert)
+
+    def _status_name(self, alert: AlertSpec, event: Event) -> str:
+        if not self.provider.commit_status_expr:
+            return ""
+        from weir.flow.status_name import status_name
+
+        return status_name(self.provider, alert, event)
+
+    def _comment(self, event: Event, seconds: float) -> None:
+        from weir.flow.comment import comment
+
+        comment(self.provider, self._secret, self._settings, event, seconds=seconds, stop=self._stop)
+
+    def _exchange(self, message: HttpMessage, seconds: float) -> Answer:
+        request = Request(
+            method=message.method,
+            url=message.url,
+            headers=message.headers,
+            body=message.body,
+            largest=_LARGEST,
+        )
+        try:
+            return self._transport.exchange(request, monotonic() + seconds, loopback=is_local(message.url))
+        except ExchangeError as err:
+            kind = FinalError if err.failure in _NEVER else PostponedError
+            raise kind(err.message) from err
+
+    def _judge(self, answer: Answer) -> None:
+        """Return when the notification arrived. Nothing of the answer's text is told: it may repeat what was sent."""
+        status, host = answer.status, urlsplit(answer.url).hostname
+        if status < HTTPStatus.MULTIPLE_CHOICES:
+            self._judge_slack(answer, str(host))
+            return
+        if status < HTTPStatus.BAD_REQUEST:
+            raise FinalError(f"{host}: found a redirect ({status}), which is not followed")
+        asked = retry_after(answer.headers.get("retry-after", ""), time.time())
+        limited = status == HTTPStatus.FORBIDDEN and asked is not None
+        if status in _BUSY or status >= HTTPStatus.INTERNAL_SERVER_ERROR or limited:
+            raise PostponedError(f"{host}: the server does not take it now ({status})", asked)
+        if self.provider.type == "gitlab" and _KNOWN_ALREADY in answer.body:
+            return
+        raise FinalError(f"{host}: the server refuses it ({status})")
+
+    def _judge_slack(self, answer: Answer, host: str) -> None:
+        """Slack's API says no in a 200: https://docs.slack.dev/apis/web-api/#responses."""
+        if self.provider.type != "slack" or not answer.body.startswith(b"{"):
+            return
+        try:
+            said = orjson.loads(answer.body)
+        except ValueError:
+            return
+        if said.get("ok") is False:
+            why = str(said.get("error"))
+            raise FinalError(f"{host}: refused: {why if _WORD.fullmatch(why) else 'no reason given'}")
+
+    @cached_property
+    def _secret(self) -> Mapping[str, bytes]:
+        """The provider's Secret; that of a GitHub App with a token in it."""
+        name = self.provider.secret
+        if not name:
+            return {}
+        data = self._clusters.secret(self.provider.id.namespace, name)
+        if "githubAppID" not in data:
+            return data
+        from weir.edges.git.github_app import installation_token
+
+        return {**data, "token": installation_token(data, self._settings.proxy).encode()}
+
+    @cached_property
+    def _settings(self) -> Settings:
+        spec, namespace = self.provider, self.provider.id.namespace
+        settings = Settings(proxy=spec.proxy, where=f"Secret/{namespace}/{spec.cert_secret}")
+        if spec.proxy_secret:
+            settings = replace(
+                settings, proxy=read_proxy(self._clusters.secret(namespace, spec.proxy_secret))
+            )
+        if not spec.cert_secret:
+            return settings
+        try:
+            found = read_certificate_secret(self._clusters.secret(namespace, spec.cert_secret))
+        except SourceError as err:
+            raise SourceError(f"Secret/{namespace}/{spec.cert_secret}: {err.message}", hint=err.hint) from err
+        return replace(settings, ca=found["ca"], certificate=found["certificate"], key=found["key"])
+
+    @cached_property
+    def _transport(self) -> Transport:
+        return Transport(self._settings, monotonic)

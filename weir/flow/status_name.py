@@ -1,0 +1,35 @@
+"""The name of a commit status by a Provider's `commitStatusExpr`. Imported late: CEL takes long to load."""
+
+from __future__ import annotations
+
+from weir.notify.event_json import event_json
+from weir.objects.cel import text
+from weir.spec.alert import AlertSpec
+from weir.spec.errors import SpecError
+from weir.spec.event import Event
+from weir.spec.identity import UnitId
+from weir.spec.provider import ProviderSpec
+
+
+def status_name(provider: ProviderSpec, alert: AlertSpec, event: Event) -> str:
+    """What the expression gives for an event that has the alert's metadata.
+
+    Rule: https://fluxcd.io/flux/components/notification/providers/#custom-commit-status-messages: it may read `event`,
+    `provider` and `alert`.
+
+    Raises:
+        SpecError: names the Provider and what is wrong with the expression.
+    """
+    known = {
+        "event": event_json(event),
+        "provider": {**_object(provider.id), "spec": {"type": provider.type, "channel": provider.channel}},
+        "alert": {**_object(alert.id), "spec": {"summary": alert.summary, "eventMetadata": alert.metadata}},
+    }
+    try:
+        return text(provider.commit_status_expr, known)
+    except SpecError as err:
+        raise SpecError(f"{provider.where}: spec.commitStatusExpr: {err.message}", hint=err.hint) from err
+
+
+def _object(unit: UnitId) -> dict[str, object]:
+    return {"kind": unit.kind, "metadata": {"name": unit.name, "namespace": unit.namespace}}
