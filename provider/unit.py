@@ -26,7 +26,7 @@ from weir.flow.dependencies import check_ready_exprs
 from weir.flow.digest import digest_of
 from weir.flow.live_ahead import LiveAhead
 from weir.flow.moves import wanted_elsewhere
-from weir.flow.outcome import UnitOutcome, decode
+from weir.flow.outcome import UnitOutcome, decode, held
 from weir.flow.plan import Request, plan_unit
 from weir.flow.settings import read_settings
 from weir.spec.errors import ClusterError, RenderError, StopRequested, WeirError
@@ -109,7 +109,7 @@ class UnitProvider:
         }
         if outcome.error:
             raise RenderError(outcome.error)
-        if outcome.spec.suspend:
+        if outcome.spec.suspend or (record and record.held):
             return inputs | {"suspended": "true"}
         request = self._request(clusters, outcome, outcome.spec)
         lists = self._ahead.take(unit, request.kube) if self._ahead else {}
@@ -284,6 +284,7 @@ def _new_record(outcome: UnitOutcome, stack: str) -> UnitRecord:
         id=outcome.id,
         stack=stack,
         source=str(outcome.spec.source),
+        suspended=outcome.spec.suspend and not held(outcome),
         confidential=frozenset(item for item in outcome.secret_ids if item.kind != "Secret"),
         spec_digest=_document_digest(outcome),
         document=orjson.dumps(outcome.document.data).decode(),

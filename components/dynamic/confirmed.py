@@ -17,7 +17,7 @@ from pulumi.dynamic import (
 )
 
 from weir.edges.runs import Run, unit_file
-from weir.flow.outcome import Outcome, decode
+from weir.flow.outcome import Outcome, Problem, decode, held
 from weir.spec.errors import WeirError
 from weir.spec.identity import UnitId
 
@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     from weir.spec.stack import StackConfig
 
 Props = dict[str, Any]
+HELD = "held"
+"""The input `suspended` of a unit that is suspended by hand: its record's annotation says so, its status need not."""
 
 
 class ConfirmedProvider(ResourceProvider):
@@ -60,7 +62,10 @@ class ConfirmedProvider(ResourceProvider):
         """The inputs as resolved in this run; during an outage, the last good ones."""
         found = Run.current().read_json(unit_file(UnitId.parse(news["unit"])))
         outcome = decode(found) if isinstance(found, dict) else None
-        return CheckResult({**news, **(self.confirmed(outcome) if outcome else {})}, [])
+        if outcome is None or isinstance(outcome, Problem):
+            return CheckResult(news, [])
+        by_hand = {"suspended": HELD} if held(outcome) else {}
+        return CheckResult({**news, **self.confirmed(outcome), **by_hand}, [])
 
     def diff(self, _id: str, olds: Props, news: Props) -> DiffResult:
         """Changed when a tracked input moved."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from typing import TYPE_CHECKING, Final
 
 import pulumi
@@ -10,7 +11,7 @@ from pulumi.dynamic import DiffResult, Resource
 from components.dynamic.confirmed import ConfirmedProvider, Props
 from weir.edges.runs import Run, unit_file
 from weir.flow.outcome import AutomationOutcome, Outcome, decode
-from weir.spec.errors import WeirError
+from weir.spec.errors import ClusterError, SourceError, WeirError
 from weir.spec.identity import UnitId
 
 if TYPE_CHECKING:
@@ -46,6 +47,7 @@ class ImageAutomationProvider(ConfirmedProvider):
 
         outcome = self._outcome(news)
         try:
+            self._refuse_held(news)
             if news.get("commit"):
                 done["revision"] = push_commit(outcome, self.settings(news), self.clusters(news))
             if news.get("proposal"):
@@ -56,6 +58,15 @@ class ImageAutomationProvider(ConfirmedProvider):
         except Exception as err:  # noqa: BLE001 - a dynamic provider that fails prints a traceback
             done["error"] = f"{news['unit']}: unexpected {type(err).__name__}"
         return done
+
+    def _refuse_held(self, props: Props) -> None:
+        """Push nothing for an automation that somebody suspended since this run looked. Raises SourceError."""
+        stored = None
+        # a cluster that is away holds nothing: what the push needs of it says so
+        with contextlib.suppress(ClusterError):
+            stored = self.clusters(props).records.load(UnitId.parse(props["unit"]))
+        if stored and stored.held:
+            raise SourceError(f"{props['unit']}: suspended by {stored.held}; nothing was pushed")
 
     def _outcome(self, props: Props) -> AutomationOutcome:
         """What this run found out. Nobody else writes that file."""

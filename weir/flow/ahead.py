@@ -12,11 +12,13 @@ from dataclasses import replace
 from typing import Any, Final, cast
 
 from weir.edges.runs import Run, unit_file
+from weir.flow.holds import Holds
 from weir.flow.image_side import Automated, Chosen, ImageSide
 from weir.flow.load import Loaded
 from weir.flow.notices import announce
 from weir.flow.outcome import (
     AutomationOutcome,
+    Certain,
     Outcome,
     PolicyOutcome,
     Problem,
@@ -35,7 +37,6 @@ from weir.spec.git_repository import GitRepositorySpec
 from weir.spec.identity import UnitId
 from weir.spec.kustomization import KustomizationSpec
 
-Certain = SourceOutcome | UnitOutcome | PolicyOutcome | AutomationOutcome
 GRACE: Final = 0.2
 """Seconds without news after which units of finished sources go on without those of hanging ones."""
 _RESULTS: Final = "ahead.json"
@@ -50,12 +51,22 @@ class Ahead:
     """One run's look ahead. Iterating yields each outcome once, dependencies before their dependents."""
 
     def __init__(
-        self, worker: Worker, run: Run, load: Callable[[], Loaded], *, automate: bool = True
+        self,
+        worker: Worker,
+        run: Run,
+        load: Callable[[], Loaded],
+        *,
+        automate: bool = True,
+        holds: Holds = frozenset,
     ) -> None:
-        """Without `automate`, policies and automations are left out: everything is as Git has it."""
+        """Without `automate`, policies and automations are left out: everything is as Git has it.
+
+        `holds` tells the units that are suspended by hand; it is asked in a thread while `load` works.
+        """
         self._worker = worker
         self._run = run
         self._load = load
+        self._holds = holds
         self._tree = UnitTree()
         self._sources: dict[UnitId, SourceOutcome] = {}
         self._rendered: dict[UnitId, RenderedUnit] = {}
@@ -125,9 +136,11 @@ class Ahead:
             yield from (outcome for outcome in outcomes if isinstance(outcome, Problem))
 
     def _fresh(self, pushed: Pushed) -> Iterator[Outcome]:
-        loaded = self._load()
-        self._tree.problems.extend(loaded.problems)
         with ThreadPoolExecutor(16, thread_name_prefix="ahead") as pool:
+            held = pool.submit(self._holds)
+            loaded = self._load()
+            self._tree.problems.extend(loaded.problems)
+            self._tree.held = held.result()
             jobs = self._start(pool, self._tree.declare(loaded.documents))
             while jobs:
                 done, jobs = wait(jobs, timeout=GRACE, return_when=FIRST_COMPLETED)

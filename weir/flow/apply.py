@@ -72,7 +72,7 @@ def apply_unit(
     """
     stored = records.load(request.spec.id)
     refuse_other_stack(stored.record if stored else None, records.stack, request.options)
-    if request.spec.suspend:
+    if request.spec.suspend or (stored and stored.held):
         return _suspended(records, stored, record)
     run = _Run(request.heeding_stop(), records, stored, record, revision, digest, progress)
     return run.carry_out(objects)
@@ -81,7 +81,8 @@ def apply_unit(
 def _suspended(records: Records, stored: Stored | None, record: UnitRecord) -> UnitResult:
     """Nothing happens, but that the unit is suspended is remembered: its removal then deletes nothing."""
     old = stored.record if stored else record
-    now = replace(old, suspended=True, document=record.document or old.document)
+    held = "" if record.suspended else old.held
+    now = replace(old, suspended=True, held=held, document=record.document or old.document)
     if stored and not says_the_same(stored.record, now):
         records.write(now, expected=stored.version)
     ready = old.ready or Condition(status="Unknown", reason="Suspended", message="the unit is suspended")

@@ -106,7 +106,7 @@ class ImageSide:
 
     def _policy_documents(self) -> list[Document]:
         return [
-            one.document
+            one.acted_on
             for unit, one in self._tree.units.items()
             if unit.kind in (IMAGE_POLICY, IMAGE_REPOSITORY)
         ]

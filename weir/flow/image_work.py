@@ -103,7 +103,7 @@ class ImageWorker:
                 prepared = self._prepare(job, source)
                 if prepared:
                     after = None if prepared.published else _after(source, prepared)
-                    given = [source.document, *(declared.document for declared in group), *documents]
+                    given = [source.document, *(declared.acted_on for declared in group), *documents]
                     _announce(outcomes, job, prepared, source, given)
             for id_, edits in job.edits.items():
                 told = (*map(str, edits.problems), *edits.notes)

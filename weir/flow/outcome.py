@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Final
 
 from weir.spec.artifact import Artifact
@@ -122,7 +122,8 @@ class Problem:
     message: str
 
 
-Outcome = SourceOutcome | UnitOutcome | PolicyOutcome | AutomationOutcome | Problem
+Certain = SourceOutcome | UnitOutcome | PolicyOutcome | AutomationOutcome
+Outcome = Certain | Problem
 
 
 def encode(outcome: Outcome) -> dict[str, Any]:
@@ -131,6 +132,7 @@ def encode(outcome: Outcome) -> dict[str, Any]:
         return {"problem": [outcome.subject, outcome.message]}
     common = {
         "document": [outcome.document.file, outcome.document.index, outcome.document.data],
+        "suspend": outcome.spec.suspend,
         "error": outcome.error,
         "warnings": outcome.warnings,
         "seconds": outcome.seconds,
@@ -156,10 +158,22 @@ def encode(outcome: Outcome) -> dict[str, Any]:
 _PUSHED: Final = ("commit", "branch", "changes", "diff", "pending", "proposal", "before")
 
 
+def held(outcome: Certain) -> bool:
+    """Whether the unit is suspended by hand, and not by its spec."""
+    return outcome.spec.suspend and not outcome.document.data["spec"].get("suspend")
+
+
 def decode(value: dict[str, Any]) -> Outcome:
     """The outcome that `encode` wrote."""
     if "problem" in value:
         return Problem(*value["problem"])
+    found = _decode(value)
+    if value["suspend"] == found.spec.suspend:
+        return found
+    return replace(found, spec=replace(found.spec, suspend=value["suspend"]))  # type: ignore[arg-type]
+
+
+def _decode(value: dict[str, Any]) -> Certain:
     document = Document(*value["document"])
     common = {
         "document": document,

@@ -88,7 +88,7 @@ def _plan(session: Session, unit: UnitOutcome, record: UnitRecord | None) -> Uni
         revision_new=unit.revision,
         error=unit.error,
     )
-    if unit.error or unit.spec.suspend:
+    if unit.error or unit.spec.suspend or (record and record.held):
         return plan
     try:
         refuse_other_stack(record, session.config.name, session.config.options)

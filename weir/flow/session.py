@@ -11,6 +11,7 @@ from weir.edges.runs import Run
 from weir.edges.store import Store
 from weir.flow.ahead import Ahead
 from weir.flow.clusters import Clusters
+from weir.flow.holds import read_holds
 from weir.flow.load import Loaded, bootstrap_document, load_folder, load_tree
 from weir.flow.outcome import Problem
 from weir.flow.resolve import sync
@@ -43,7 +44,8 @@ class Session:
             stack_outputs=self.stack_outputs,
             overrides=overrides or Overrides(),
         )
-        return replace(self, run=run, ahead=Ahead(worker, run, self.load, automate=False))
+        ahead = Ahead(worker, run, self.load, automate=False, holds=lambda: read_holds(self.clusters))
+        return replace(self, run=run, ahead=ahead)
 
 
 def open_session(
@@ -71,7 +73,7 @@ def open_session(
         run=run,
         clusters=clusters,
         store=store,
-        ahead=Ahead(worker, run, load, automate=not overrides),
+        ahead=Ahead(worker, run, load, automate=not overrides, holds=lambda: read_holds(clusters)),
         load=load,
         stack_outputs=stack_outputs,
     )

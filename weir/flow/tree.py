@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Final
 
 from weir.flow.outcome import Problem
@@ -36,12 +36,22 @@ class Declared:
     document: Document
     parent: str
 
+    @property
+    def acted_on(self) -> Document:
+        """The document as this run goes by it: suspended by hand is suspended."""
+        body = self.document.data["spec"]
+        if self.spec.suspend == bool(body.get("suspend")):
+            return self.document
+        return replace(self.document, data={**self.document.data, "spec": {**body, "suspend": True}})
+
 
 @dataclass(slots=True)
 class UnitTree:
     """Every unit declared so far, each once, and every problem met."""
 
     units: dict[UnitId, Declared] = field(default_factory=dict)
+    held: frozenset[UnitId] = frozenset()
+    """Units that are suspended by hand, in the cluster: to this run their specs say so."""
     problems: list[Problem] = field(default_factory=list)
     unsupported: dict[UnitId, str] = field(default_factory=dict)
     """Flux kinds that this version does not act on: unit -> where it was declared."""
@@ -78,6 +88,8 @@ class UnitTree:
             raise SpecError.at(
                 document.where, "", found=f"over {LIMIT} units", expected="fewer units in one stack"
             )
+        if spec.id in self.held:
+            spec = replace(spec, suspend=True)
         declared = Declared(spec=spec, document=document, parent=parent)
         self.units[spec.id] = declared
         return declared

@@ -27,6 +27,7 @@ from weir.flow.render import Rendered, render_unit
 from weir.flow.resolve import SyncResult, sync
 from weir.flow.tree import Declared
 from weir.render.layout import Layout
+from weir.select.git_ref import commit_of
 from weir.spec.artifact import Artifact
 from weir.spec.documents import Document
 from weir.spec.errors import ArtifactError, ClusterError, SourceError, SpecError, VerificationError, WeirError
@@ -156,8 +157,29 @@ class Worker:
         note(spec.id, {"resolve": seconds})
         return replace(outcome, seconds=seconds)
 
+    def _remembered(self, spec: GitRepositorySpec, includes: Mapping[str, Artifact]) -> SyncResult:
+        """The artifact of a suspended source that this machine does not have: what its record in the cluster names."""
+        record = self._clusters.records.read_own(spec.id)
+        commit = commit_of(record.revision) if record else ""
+        if record is None or not commit:
+            return self._fetch(spec, includes, None, "")
+        known = Artifact(revision=record.revision, digest=record.digest)
+        if known.digest and self._store.holds(known.digest):
+            return SyncResult(artifact=known, changed=False, automates=True)
+        found = self._fetch(spec, includes, None, commit)
+        artifact = replace(found.artifact, revision=record.revision)
+        return replace(found, artifact=artifact, automates=True)
+
     def _sync(
         self, spec: GitRepositorySpec, includes: Mapping[str, Artifact], last: Artifact | None
+    ) -> SyncResult:
+        ref = self._overrides.ref(spec.id)
+        if spec.suspend and last is None and not ref:
+            return self._remembered(spec, includes)
+        return self._fetch(spec, includes, last, ref)
+
+    def _fetch(
+        self, spec: GitRepositorySpec, includes: Mapping[str, Artifact], last: Artifact | None, ref: str
     ) -> SyncResult:
         return sync(
             spec,
@@ -166,7 +188,7 @@ class Worker:
             includes=includes,
             previous=last,
             allow_file_urls=self._options.allow_file_urls,
-            ref_override=self._overrides.ref(spec.id),
+            ref_override=ref,
         )
 
     def unit(self, declared: Declared, source: SourceOutcome, before: Sequence[RenderedUnit]) -> RenderedUnit:

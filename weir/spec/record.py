@@ -56,6 +56,10 @@ class UnitRecord:
     inventory: tuple[tuple[ObjectId, str], ...] = ()
     """(object, API version without group) of all objects owned or about to be, in apply order."""
     suspended: bool = False
+    """Whether runs leave the unit alone: its spec says so, or somebody by hand."""
+    held: str = ""
+    """Who suspended the unit by hand, when and why; empty when nobody did, and when its spec suspends it as well.
+    Kept beside the record, not in it."""
     ready: Condition | None = None
     history: tuple[HistoryEntry, ...] = ()
     document: str = ""

@@ -27,7 +27,7 @@ def encode(record: UnitRecord, running: _MARK | None) -> tuple[dict[str, str], d
     data["stack"] = record.stack
     if record.spec_digest:
         data["specDigest"] = record.spec_digest
-    if record.suspended:
+    if record.suspended and not record.held:
         data["suspended"] = "true"
     ready = record.ready
     values = {

@@ -10,11 +10,13 @@ import base64
 import contextlib
 import hashlib
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from http import HTTPStatus
 from typing import Any, Final
 
-from weir.edges.kube import record_codec
+import orjson
+
+from weir.edges.kube import hand, record_codec
 from weir.edges.kube.client import APPLY, Kube
 from weir.edges.kube.discovery import Resource
 from weir.edges.kube.errors import KubeStatusError
@@ -29,6 +31,8 @@ UNIT_KIND: Final = "weir.dev/unit-kind"
 UNIT_NAMESPACE: Final = "weir.dev/unit-namespace"
 UNIT_NAME: Final = "weir.dev/unit-name"
 _QUERY: Final = f"fieldManager={MANAGER}&force=true"
+_TRIES: Final = 5
+"""Writes of a record that hands keep touching meanwhile."""
 _LONGEST_LABEL: Final = 63
 _LONGEST_NAME: Final = 253
 _CONFIG_MAPS: Final = Resource(
@@ -53,8 +57,18 @@ class Stored:
 
     record: UnitRecord
     version: str
-    """metadata.resourceVersion."""
+    """metadata.resourceVersion and a digest of what the record says: a hand that touches only annotations moves the
+    first, another run the second too."""
     running: Running | None
+    requested: str = ""
+    """When somebody asked for a reconciliation, RFC 3339; empty when nobody ever did."""
+    handled: str = ""
+    """The request that a watcher answered last."""
+
+    @property
+    def held(self) -> str:
+        """Who suspended the unit by hand, when and why; empty when nobody did."""
+        return self.record.held
 
 
 class Records:
@@ -79,6 +93,11 @@ class Records:
         """The stack whose records these are."""
         return self._stack
 
+    @property
+    def namespace(self) -> str:
+        """The namespace they are in."""
+        return self._namespace
+
     def read(self, unit: UnitId) -> UnitRecord | None:
         """The record of a unit, None when there is none. Raises ClusterError."""
         stored = self.load(unit)
@@ -97,14 +116,14 @@ class Records:
             if err.absent:
                 return None
             raise
-        return _stored(found)
+        return stored_of(found)
 
     def read_all(self, stack: str | None = None) -> tuple[UnitRecord, ...]:
         """All records of this stack (or of `stack`; `""` for all stacks), by unit. Raises ClusterError."""
         wanted = self._stack if stack is None else stack
         selector = f"{STACK}={label_value(wanted)}" if wanted else UNIT_KIND
         items = list_objects(self._kube, _CONFIG_MAPS, self._namespace, selector)
-        records = [_stored(item).record for item in items]
+        records = [stored_of(item).record for item in items]
         return tuple(
             sorted((one for one in records if not wanted or one.stack == wanted), key=lambda one: one.id)
         )
@@ -120,20 +139,21 @@ class Records:
             ClusterError: another run wrote in between (names it), or the server refused.
         """
         body = self._body(record, running)
-        if expected:
-            body["metadata"]["resourceVersion"] = expected
-        try:
+        for _ in range(_TRIES):
+            if expected:
+                body["metadata"]["resourceVersion"] = expected.partition("/")[0]
             try:
                 return self._put(record.id, body, fresh=expected == "")
             except KubeStatusError as err:
-                if not err.missing_namespace:
+                if err.missing_namespace:
+                    self.ensure_namespace()
+                elif err.status == HTTPStatus.CONFLICT and expected:
+                    expected = self._touched(record.id, expected, err)
+                elif err.status == HTTPStatus.CONFLICT:
+                    raise self._overtaken(record.id) from err
+                else:
                     raise
-                self.ensure_namespace()
-                return self._put(record.id, body, fresh=expected == "")
-        except KubeStatusError as err:
-            if err.status == HTTPStatus.CONFLICT:
-                raise self._overtaken(record.id) from err
-            raise
+        raise self._overtaken(record.id)
 
     def delete(self, unit: UnitId) -> None:
         """Remove a record; fine when there is none. Raises ClusterError."""
@@ -142,6 +162,37 @@ class Records:
         except KubeStatusError as err:
             if not err.absent:
                 raise
+
+    def hold(self, unit: UnitId, message: str) -> None:
+        """Suspend a unit by hand: no run touches it until `release`. `message` says who, when and why.
+
+        Raises:
+            ClusterError: there is no record of the unit, or the server refused.
+        """
+        self._touch(unit, hand.hold_patch(message))
+
+    def release(self, unit: UnitId) -> None:
+        """End a suspension by hand; fine when there is none. Raises as `hold`."""
+        self._touch(unit, hand.release_patch())
+
+    def request(self, unit: UnitId, at: str) -> None:
+        """Ask the watcher for a reconciliation; `at` is RFC 3339 and differs each time. Raises as `hold`."""
+        self._touch(unit, hand.note_patch(hand.REQUESTED, at))
+
+    def handle(self, unit: UnitId, at: str) -> None:
+        """Note that the request `at` was answered. Raises as `hold`."""
+        self._touch(unit, hand.note_patch(hand.HANDLED, at))
+
+    def holds(self) -> frozenset[UnitId]:
+        """The units of this stack that are suspended by hand. Raises ClusterError."""
+        selector = f"{STACK}={label_value(self._stack)},{hand.HELD}"
+        found = set()
+        for item in list_objects(self._kube, _CONFIG_MAPS, self._namespace, selector):
+            # a damaged record is reported by its unit, whose run reads it too
+            with contextlib.suppress(ClusterError):
+                record = stored_of(item).record
+                found |= {record.id} if record.held and record.stack == self._stack else set()
+        return frozenset(found)
 
     def ensure_namespace(self) -> None:
         """Make the record namespace when it is missing. Raises ClusterError."""
@@ -154,7 +205,23 @@ class Records:
                 if self._kube.request("GET", self._path(unit)):
                     raise self._overtaken(unit)
         answer = self._kube.request("PATCH", self._path(unit), _QUERY, body, APPLY)
-        return str(answer["metadata"]["resourceVersion"])
+        return _version(answer)
+
+    def _touch(self, unit: UnitId, patch: dict[str, Any]) -> None:
+        try:
+            self._kube.request("PATCH", self._path(unit), hand.QUERY, patch, hand.MERGE)
+        except KubeStatusError as err:
+            if not (err.absent or err.missing_namespace):
+                raise
+            hint = "it was never reconciled; until then only spec.suspend in Git keeps it still"
+            raise ClusterError(f"{unit}: found no record in namespace {self._namespace}", hint=hint) from err
+
+    def _touched(self, unit: UnitId, expected: str, err: KubeStatusError) -> str:
+        """The version of a record that says what it said at `expected`. Raises ClusterError when it does not."""
+        now = self.load(unit)
+        if now is None or now.version.partition("/")[2] != expected.partition("/")[2]:
+            raise self._overtaken(unit) from err
+        return now.version
 
     def _overtaken(self, unit: UnitId) -> ClusterError:
         other = ""
@@ -210,10 +277,25 @@ class Records:
         }
 
 
-def _stored(obj: dict[str, Any]) -> Stored:
+def stored_of(obj: dict[str, Any]) -> Stored:
+    """The record in a ConfigMap as a LIST or WATCH gives it. Raises ClusterError when it is damaged."""
     record, mark = record_codec.decode(obj)
     running = Running(**mark) if mark else None
-    return Stored(record=record, version=obj["metadata"]["resourceVersion"], running=running)
+    said = hand.read_hand(obj)
+    if said.held:
+        record = replace(record, suspended=True, held=said.held)
+    return Stored(
+        record=record,
+        version=_version(obj),
+        running=running,
+        requested=said.requested,
+        handled=said.handled,
+    )
+
+
+def _version(obj: dict[str, Any]) -> str:
+    content = orjson.dumps([obj.get("data"), obj.get("binaryData")], option=orjson.OPT_SORT_KEYS)
+    return f"{obj['metadata']['resourceVersion']}/{hashlib.sha256(content).hexdigest()[:32]}"
 
 
 def record_name(unit: UnitId) -> str:
