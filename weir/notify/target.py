@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from typing import Final
 from urllib.parse import SplitResult, unquote, urlsplit, urlunsplit
 
+from weir.notify.text import clean
 from weir.spec.documents import read_yaml
 from weir.spec.errors import SpecError
 from weir.spec.provider import ProviderSpec
@@ -105,8 +106,8 @@ def read_target(provider: ProviderSpec, secret: Mapping[str, bytes]) -> Target:
     }
     return Target(
         where=provider.where,
-        channel=provider.channel,
-        username=texts["username"] or provider.username,
+        channel=clean(provider.channel),
+        username=clean(texts["username"] or provider.username),
         token=texts["token"],
         password=texts["password"],
         headers=_read_headers(provider, texts["headers"]),
