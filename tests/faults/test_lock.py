@@ -84,7 +84,7 @@ def test_a_lock_whose_number_another_program_has_now_is_broken(world: World) -> 
 def test_a_lock_of_another_host_is_respected_and_said_whose_it_is(world: World) -> None:
     small(world)
     foreign = plant(world, lock(dead_pid(), "build-7.example", hours=200))
-    refused = world.stack.up()
+    refused = world.stack.up("--lock-timeout", "0s")
     assert refused.code == LOCKED, refused.out
     assert "build-7.example" in refused.out
     assert "ann" in refused.out
@@ -103,7 +103,7 @@ def test_a_running_update_is_never_broken(behind: World, proxy: FaultProxy) -> N
     try:
         wait_for(lambda: lock_files(world.stack), seconds=30)
         held = lock_files(world.stack)
-        second = world.stack.up()
+        second = world.stack.up("--lock-timeout", "0s")
         assert second.code == LOCKED, second.out
         assert set(held) <= set(lock_files(world.stack))
         assert first.poll() is None
@@ -131,5 +131,20 @@ def test_only_the_dead_ones_lock_is_broken_when_a_live_one_is_beside_it(world: W
     small(world)
     plant(world, lock(dead_pid()), "dead")
     foreign = plant(world, lock(1, "build-7.example"), "foreign")
-    assert world.stack.up().code == LOCKED
+    assert world.stack.up("--lock-timeout", "0s").code == LOCKED
     assert lock_files(world.stack) == [foreign]
+
+
+@pytest.mark.faults
+def test_a_lock_of_another_host_is_waited_for(world: World) -> None:
+    small(world)
+    foreign = plant(world, lock(1, "build-7.example"), "foreign")
+    words = ("--stack", world.stack.name, "--config-file", str(world.stack.config_file))
+    waiting = world.stack.start(sys.executable, "-m", "weir.cli", "up", *words, "--lock-timeout", "1m")
+    assert waiting.stdout
+    said = waiting.stdout.readline()
+    assert said.startswith("► waiting up to 1m: the stack is locked by pid 1 of ann on build-7.example since")
+    foreign.unlink()
+    out, _ = waiting.communicate(timeout=100)
+    assert waiting.returncode == 0, out
+    world.judge(web="web")

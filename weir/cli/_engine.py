@@ -8,8 +8,9 @@ import sys
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
+from weir.cli._notify import notify
 from weir.edges.pulumi.command import PulumiCli
 from weir.edges.pulumi.heal import Healing, heal
 from weir.edges.pulumi.lock import StackLockedError
@@ -23,12 +24,18 @@ from weir.edges.pulumi.project import (
     check_stack_name,
     find_project,
     read_settings,
+    stack_file,
 )
 from weir.edges.pulumi.references import OWN, check_providers
 from weir.edges.pulumi.state import StackFiles
 from weir.edges.pulumi.targets import find_targets
 from weir.edges.tools import PROGRAMS
+from weir.flow.turns import Patience, Turn, open_run_lease
+from weir.spec.duration import parse_duration
 from weir.spec.identity import UnitId
+
+if TYPE_CHECKING:
+    from weir.edges.kube.lease import Lease
 
 LOCKED: Final = 3
 """Exit code when another run holds the stack."""
@@ -38,7 +45,7 @@ EXIT_CODES: Final = """exit codes:
   0    done
   1    failed, as the last lines say
   2    wrong usage
-  3    another run holds the stack; nothing was changed
+  3    another run holds the stack, for longer than --lock-timeout; nothing was changed
   4..9 Pulumi's own: 4 a resource failed, 5 a policy, 7 --expect-no-changes, 8 cancelled, 9 timeout
   130  stopped by Ctrl-C (128 + the signal's number); a second Ctrl-C kills at once
 
@@ -53,6 +60,10 @@ _FLAGS: Final[Mapping[str, tuple[str, ...]]] = {
     "destroy": ("--yes", "--skip-preview", "--continue-on-error"),
     "refresh": ("--yes", "--skip-preview"),
 }
+_UNLEASED: Final = ("preview",)
+"""Verbs that change nothing and so wait for nobody."""
+_TELLING: Final = ("up", "destroy")
+"""Verbs after which notifications are delivered."""
 _REFUSED: Final = ("-s", "--stack", "-C", "--cwd", "--config-file")
 
 
@@ -67,6 +78,8 @@ class EngineRequest:
     config_file: Path | None = None
     targets: tuple[UnitId, ...] = ()
     diff: bool = False
+    lock_timeout: float = 0.0
+    """Seconds to wait for another run that holds the stack."""
     extra: tuple[str, ...] = ()
     """Further flags for Pulumi."""
     environ: Mapping[str, str] = field(default_factory=lambda: dict(os.environ))
@@ -113,6 +126,14 @@ def add_engine_arguments(parser: argparse.ArgumentParser, *, diff: bool = False)
         parser.add_argument(
             "--diff", action="store_true", help="name every object and field that would change"
         )
+    else:
+        parser.add_argument(
+            "--lock-timeout",
+            type=_seconds,
+            default=300.0,
+            metavar="DURATION",
+            help="how long to wait for another run that holds the stack, 0s not at all (default: 5m)",
+        )
     parser.add_argument("extra", nargs="*", metavar="-- FLAGS", help="further flags for Pulumi, after --")
 
 
@@ -131,8 +152,16 @@ def request_of(verb: str, args: argparse.Namespace) -> EngineRequest:
         config_file=args.config_file,
         targets=tuple(UnitId.parse(text) for text in args.target),
         diff=getattr(args, "diff", False),
+        lock_timeout=getattr(args, "lock_timeout", 0.0),
         extra=tuple(args.extra),
     )
+
+
+def _seconds(text: str) -> float:
+    try:
+        return parse_duration(text)
+    except ValueError as err:
+        raise argparse.ArgumentTypeError(f"found {text[:100]!r}, expected {err}") from err
 
 
 def run_engine(
@@ -145,21 +174,49 @@ def run_engine(
         find_orphans: the units of this stack that the cluster remembers and the prepared state does not hold; the
             program gets them as `$WEIR_ORPHANS`.
     """
-    try:
-        prepared = prepare(request)
-    except StackLockedError as error:
-        print(f"✗ {error}", file=sys.stderr)
-        return LOCKED
-    except OSError as err:
-        raise EngineError(f"{err.filename}: {err.strerror}", hint="check the backend's folder") from err
-    for sentence in prepared.told:
-        print(f"► {sentence}", file=sys.stderr)
-    environ = dict(request.environ)
-    if find_orphans and (orphans := sorted(find_orphans(prepared))):
-        environ["WEIR_ORPHANS"] = ",".join(map(str, orphans))
-    cli = PulumiCli(root=prepared.project.root, environ=environ, tools=request.tools)
-    code = cli.run(arguments_of(request, prepared))
+    with Turn(lambda: _lease_of(request), _say) as turn:
+        try:
+            prepared = _prepare_in_turn(request, turn, Patience(request.lock_timeout, _say))
+        except StackLockedError as error:
+            print(f"✗ {error}", file=sys.stderr)
+            return LOCKED
+        except OSError as err:
+            raise EngineError(f"{err.filename}: {err.strerror}", hint="check the backend's folder") from err
+        environ = dict(request.environ)
+        if find_orphans and (orphans := sorted(find_orphans(prepared))):
+            environ["WEIR_ORPHANS"] = ",".join(map(str, orphans))
+        cli = PulumiCli(root=prepared.project.root, environ=environ, tools=request.tools)
+        code = cli.run(arguments_of(request, prepared))
+    if request.verb in _TELLING:
+        notify(request.stack, prepared.settings.file)
     return 1 if code in _TAKEN else code
+
+
+def _say(sentence: str) -> None:
+    print(f"► {sentence}", file=sys.stderr, flush=True)
+
+
+def _lease_of(request: EngineRequest) -> Lease | None:
+    """The stack's run lease; None for a verb that takes none. Raises WeirError."""
+    if request.verb in _UNLEASED:
+        return None
+    project = find_project(request.cwd)
+    return open_run_lease(request.stack, stack_file(project, request.stack, request.config_file))
+
+
+def _prepare_in_turn(request: EngineRequest, turn: Turn, patience: Patience) -> Prepared:
+    """Prepare the stack once nobody else holds it. Raises StackLockedError when that takes too long."""
+    while True:
+        try:
+            prepared = prepare(request)
+        except StackLockedError as error:
+            if not patience.rest(error.message):
+                raise
+            continue
+        for sentence in prepared.told:
+            _say(sentence)
+        if not turn.wait(patience):
+            return prepared
 
 
 def prepare(request: EngineRequest) -> Prepared:

@@ -87,9 +87,14 @@ def check_stack_name(stack: str) -> str:
     return stack
 
 
+def stack_file(project: Project, stack: str, override: Path | None = None) -> Path:
+    """Where a stack's settings are, or would be."""
+    return override.absolute() if override else project.stack_folder / f"Pulumi.{stack}.yaml"
+
+
 def read_settings(project: Project, stack: str, override: Path | None = None) -> StackSettings:
     """The stack's settings; defaults when its file does not exist. Raises SpecError."""
-    file = override.absolute() if override else project.stack_folder / f"Pulumi.{stack}.yaml"
+    file = stack_file(project, stack, override)
     if not file.exists():
         if override:
             raise EngineError(
