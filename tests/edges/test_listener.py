@@ -24,6 +24,8 @@ from weir.watch.listener import MOST_BODY, MOST_CONNECTIONS, MOST_HEAD, Listener
 from weir.watch.receivers import Receivers
 
 CANARY = "CANARY-31337"
+PATH = hook_path(TOKEN, "push", "apps")
+POST = f"POST {PATH} HTTP/1.1\r\n".encode()
 
 
 class Served:
@@ -42,7 +44,7 @@ class Served:
         )
         self.receivers.serve([receiver()], units("fleet"))
         routes = {"/page": self._page, "/below/": self._page, "/fails": self._fails, "/waits": self._waits}
-        self.listener = Listener(0, routes=routes, hooks=self.receivers.handle, report=self.reports.append)
+        self.listener = Listener(0, routes=routes, hooks=self.receivers, report=self.reports.append)
 
     def _page(self, request: Request) -> Response:
         self.seen.append(request)
@@ -90,9 +92,6 @@ def served() -> Iterator[Served]:
     with place.listener:
         yield place
         place.wait.set()
-
-
-PATH = hook_path(TOKEN, "push", "apps")
 
 
 def post_hook(served: Served, body: bytes | None = None) -> int:
@@ -148,7 +147,7 @@ def test_statuses(served: Served, method: str, path: str, want: int) -> None:
 def test_a_page_that_fails_is_a_500_without_a_word(served: Served, capfd: pytest.CaptureFixture[str]) -> None:
     status, body, _ = served.ask("GET", "/fails")
     assert (status, body) == (500, b"Internal Server Error\n")
-    assert served.reports == ["GET page failed: KeyError"]
+    assert served.reports == ["page failed: KeyError"]
     assert served.ask("GET", "/page")[0] == HTTPStatus.OK
     assert capfd.readouterr() == ("", "")
 
@@ -161,13 +160,13 @@ def test_a_page_that_fails_is_a_500_without_a_word(served: Served, capfd: pytest
         b"GET CANARY-31337 NOT/HTTP\r\n\r\n",
         b"GET /page HTTP/9.CANARY-31337\r\n\r\n",
         b"GET /page HTTP/2.0\r\n\r\n",
-        b"POST /hook/x HTTP/1.1\r\nContent-Length: CANARY-31337\r\n\r\n",
-        b"POST /hook/x HTTP/1.1\r\nContent-Length: -1\r\n\r\n",
-        b"POST /hook/x HTTP/1.1\r\nContent-Length: 1\r\nContent-Length: 1\r\n\r\nx",
-        b"POST /hook/x HTTP/1.1\r\nContent-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
-        b"POST /hook/x HTTP/1.1\r\nTransfer-Encoding: gzip, chunked\r\n\r\n0\r\n\r\n",
-        b"POST /hook/x HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\nCANARY-31337\r\n",
-        b"POST /hook/x HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n1\r\nxyz\r\n0\r\n\r\n",
+        POST + b"Content-Length: CANARY-31337\r\n\r\n",
+        POST + b"Content-Length: -1\r\n\r\n",
+        POST + b"Content-Length: 1\r\nContent-Length: 1\r\n\r\nx",
+        POST + b"Content-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+        POST + b"Transfer-Encoding: gzip, chunked\r\n\r\n0\r\n\r\n",
+        POST + b"Transfer-Encoding: chunked\r\n\r\nCANARY-31337\r\n",
+        POST + b"Transfer-Encoding: chunked\r\n\r\n1\r\nxyz\r\n0\r\n\r\n",
         b"GET /page HTTP/1.1\r\n" + b"".join(b"X-%d: 1\r\n" % index for index in range(200)) + b"\r\n",
         b"GET /page HTTP/1.1\r\nX: " + b"a" * MOST_HEAD + b"\r\n\r\n",
         b"GET /" + b"a" * MOST_HEAD + b" HTTP/1.1\r\n\r\n",
@@ -190,9 +189,25 @@ def test_the_largest_body_arrives_and_a_larger_one_is_a_413(served: Served) -> N
     assert len(largest) == MOST_BODY
     assert post_hook(served, largest) == HTTPStatus.OK
     assert post_hook(served, largest + b" ") == HTTPStatus.REQUEST_ENTITY_TOO_LARGE
-    answer = served.raw(b"POST / HTTP/1.1\r\nContent-Length: " + b"9" * 5000 + b"\r\n\r\n")
+    answer = served.raw(POST + b"Content-Length: " + b"9" * 5000 + b"\r\n\r\n")
     assert answer.startswith(b"HTTP/1.1 413 ")
     assert len(served.asked) == 1
+
+
+@pytest.mark.parametrize(
+    "line",
+    [b"POST /hook/" + b"0" * 64, b"POST /nothing", b"PUT " + PATH.encode(), b"POST /page"],
+    ids=range(4),
+)
+def test_who_has_no_path_cannot_make_it_read_a_body(served: Served, line: bytes) -> None:
+    """The answer comes although the body never does, and nobody is told to go on."""
+    head = line + b" HTTP/1.1\r\nExpect: 100-continue\r\nContent-Length: 3000000\r\n\r\n"
+    assert re.match(rb"HTTP/1\.1 40[45] ", served.raw(head, timeout=5))
+
+
+def test_a_page_takes_no_body(served: Served) -> None:
+    assert served.ask("GET", "/page", b"x")[0] == HTTPStatus.REQUEST_ENTITY_TOO_LARGE
+    assert not served.seen
 
 
 def test_a_body_in_chunks_arrives_and_is_bounded_too(served: Served) -> None:
@@ -208,12 +223,12 @@ def test_a_body_in_chunks_arrives_and_is_bounded_too(served: Served) -> None:
 
 
 def test_a_client_that_asks_before_it_sends_is_told_to_go_on(served: Served) -> None:
-    head = b"POST /nothing HTTP/1.1\r\nExpect: 100-continue\r\nContent-Length: %d\r\n\r\n"
+    head = POST + b"Expect: 100-continue\r\nContent-Length: %d\r\n\r\n"
     with socket.create_connection(served.listener.address, timeout=10) as sock:
         sock.sendall(head % 1)
         assert sock.recv(1024) == b"HTTP/1.1 100 Continue\r\n\r\n"
         sock.sendall(b"x")
-        assert read_all(sock).startswith(b"HTTP/1.1 404 ")
+        assert read_all(sock).startswith(b"HTTP/1.1 400 ")
     assert served.raw(head % (MOST_BODY + 1)).startswith(b"HTTP/1.1 413 ")
 
 
@@ -222,7 +237,7 @@ def test_a_slow_client_is_cut_off(served: Served, monkeypatch: pytest.MonkeyPatc
     monkeypatch.setattr(module, "READ_SECONDS", 0.6)
     started = time.monotonic()
     with socket.create_connection(served.listener.address, timeout=10) as sock:
-        sock.sendall(b"POST /hook/x HTTP/1.1\r\n")
+        sock.sendall(POST)
         with pytest.raises((ConnectionResetError, BrokenPipeError)):
             drip(sock)
     assert 0.5 < time.monotonic() - started < 5
@@ -230,7 +245,7 @@ def test_a_slow_client_is_cut_off(served: Served, monkeypatch: pytest.MonkeyPatc
 
 @pytest.mark.parametrize(
     "sent",
-    [b"", b"POST /", b"POST /hook/x HTTP/1.1\r\nContent-Length: 9\r\n\r\nx"],
+    [b"", b"POST /", POST + b"Content-Length: 9\r\n\r\nx"],
     ids=["all", "line", "body"],
 )
 def test_a_client_that_falls_silent_is_cut_off(
@@ -246,7 +261,7 @@ def test_slow_clients_do_not_keep_others_out(served: Served) -> None:
     ]
     try:
         for sock in slow:
-            sock.sendall(b"POST /hook/x HTTP/1.1\r\n")
+            sock.sendall(POST)
         started = time.monotonic()
         assert served.ask("GET", "/page")[0] == HTTPStatus.OK
         assert time.monotonic() - started < 9, "before any of them ran into the limit for slow requests"

@@ -43,9 +43,12 @@ class Place:
 
     def post(self, request: HookRequest | None = None, path: str = PATH) -> int:
         sent = request or genuine("github")
-        return self.receivers.handle(
+        early = self.receivers.refusal(path)
+        answer = self.receivers.handle(
             Request(method="POST", path=path, headers=sent.headers, body=sent.body)
-        ).status
+        )
+        assert early in (None, answer), "what is refused early is refused for the same reason"
+        return answer.status
 
     def _secret(self, namespace: str, name: str) -> Mapping[str, bytes] | None:
         self.reads += 1
@@ -106,6 +109,8 @@ def test_a_receiver_without_a_token_has_no_path(secret: Mapping[str, bytes] | No
     place.secrets[("apps", "hook-token")] = secret
     for token in (TOKEN, b""):
         assert place.post(genuine("generic"), hook_path(token, "push", "apps")) == HTTPStatus.NOT_FOUND
+    want = "Secret/apps/hook-token: found no token; until it has one, the receiver has no path"
+    assert place.refused == [(UnitId("Receiver", "apps", "push"), want)]
 
 
 def test_a_cluster_that_does_not_answer_makes_it_503_and_is_left_in_peace() -> None:
@@ -113,6 +118,7 @@ def test_a_cluster_that_does_not_answer_makes_it_503_and_is_left_in_peace() -> N
     place.fails = True
     assert {place.post() for _ in range(50)} == {HTTPStatus.SERVICE_UNAVAILABLE}
     assert place.reads == 1
+    assert [why for _, why in place.refused] == ["its Secret cannot be read: the cluster does not answer"]
     place.fails = False
     place.now += PAUSE
     assert place.post() == HTTPStatus.OK

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from http import HTTPStatus
+from typing import Protocol
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,3 +35,15 @@ class Response:
 
 Handler = Callable[[Request], Response]
 """Answers requests, several at once. What it raises is a 500 without a word."""
+
+
+class Hooks(Protocol):
+    """Answers webhooks, several at once."""
+
+    def refusal(self, path: str) -> Response | None:
+        """What a request for this path gets before its body is read, None when it may send one."""
+        ...
+
+    def handle(self, request: Request) -> Response:
+        """The answer to a whole request."""
+        ...

@@ -7,7 +7,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
-from weir.spec.errors import WeirError
+from weir.notify.hooks import TOKEN
+from weir.spec.errors import ClusterError, WeirError
 
 FRESH: Final = 60.0
 """Seconds for which a Secret, or that there is none, is taken as known."""
@@ -21,8 +22,8 @@ Lookup = Callable[[str, str], Secret | None]
 
 @dataclass(frozen=True, slots=True)
 class _Known:
-    data: Secret | None = field(repr=False)
-    error: WeirError | None
+    data: Secret = field(repr=False)
+    problem: str
     until: float
 
 
@@ -35,15 +36,19 @@ class HookSecrets:
         self._lock = threading.Lock()
         self._known: dict[tuple[str, str], _Known] = {}
 
-    def read(self, namespace: str, name: str) -> Secret | None:
-        """The data of a Secret, None when there is none. Raises WeirError while the cluster does not say."""
+    def read(self, namespace: str, name: str, report: Callable[[str], None]) -> Secret:
+        """The data of a Secret, empty when there is none; `report` is told what is wrong when the cluster was asked.
+
+        Raises:
+            ClusterError: the cluster does not say.
+        """
         key = (namespace, name)
         with self._lock:
             known = self._known.get(key)
             if known is None or self._clock() >= known.until:
-                known = self._known[key] = self._ask(key)
-        if known.error is not None:
-            raise known.error
+                known = self._known[key] = self._ask(key, report)
+        if known.problem:
+            raise ClusterError(known.problem)
         return known.data
 
     def keep(self, wanted: set[tuple[str, str]]) -> None:
@@ -51,8 +56,12 @@ class HookSecrets:
         with self._lock:
             self._known = {key: known for key, known in self._known.items() if key in wanted}
 
-    def _ask(self, key: tuple[str, str]) -> _Known:
+    def _ask(self, key: tuple[str, str], report: Callable[[str], None]) -> _Known:
         try:
-            return _Known(self._lookup(*key), None, self._clock() + FRESH)
+            data = self._lookup(*key) or {}
         except WeirError as err:
-            return _Known(None, err, self._clock() + PAUSE)
+            report(f"its Secret cannot be read: {err}")
+            return _Known({}, str(err), self._clock() + PAUSE)
+        if not data.get(TOKEN):
+            report(f"Secret/{key[0]}/{key[1]}: found no {TOKEN}; until it has one, the receiver has no path")
+        return _Known(data, "", self._clock() + FRESH)

@@ -13,16 +13,17 @@ import socketserver
 import threading
 import time
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler
 from types import MappingProxyType, TracebackType
-from typing import Any, Final, Self, cast
+from typing import Any, Final, Self, TypeVar, cast
 
 from weir.notify.hooks import PREFIX
 from weir.spec.errors import WeirError
 from weir.watch.connections import Connections
 from weir.watch.deadline import DeadlineReader, MalformedError, TooLargeError, read_chunks, read_exactly
-from weir.watch.exchange import Handler, Request, Response
+from weir.watch.exchange import Handler, Hooks, Request, Response
 
 LOOPBACK: Final = "127.0.0.1"
 MOST_BODY: Final = 3 * 1024 * 1024
@@ -45,8 +46,19 @@ _ALWAYS: Final = {
     "X-Content-Type-Options": "nosniff",
 }
 
+T = TypeVar("T")
 Report = Callable[[str], None]
 """Told what failed in words without values."""
+
+
+@dataclass(frozen=True, slots=True)
+class Admission:
+    """Who answers, and what may be sent to it."""
+
+    what: str
+    handler: Handler
+    most_body: int
+    """Bytes."""
 
 
 class Listener:
@@ -58,7 +70,7 @@ class Listener:
         *,
         host: str = LOOPBACK,
         routes: Mapping[str, Handler] = MappingProxyType({}),
-        hooks: Handler | None = None,
+        hooks: Hooks | None = None,
         report: Report,
     ) -> None:
         """`routes` answer GET by path; one that ends with `/` also answers for all paths below it, but `/` alone.
@@ -96,34 +108,26 @@ class Listener:
         self._server.server_close()
         self.connections.drain(_STOP_SECONDS)
 
-    def answer(self, request: Request) -> Response:
-        """What a request gets. Never raises."""
-        handler, allowed = self._handler(request)
-        if handler is None:
-            return _plain(HTTPStatus.NOT_FOUND)
-        if request.method != allowed:
-            refusal = _plain(HTTPStatus.METHOD_NOT_ALLOWED)
-            return Response(status=refusal.status, body=refusal.body, headers={"Allow": allowed})
-        try:
-            return handler(request)
-        except Exception as err:  # noqa: BLE001 - one page that fails must not end the watcher
-            self.report(
-                f"{allowed} {'webhook' if allowed == 'POST' else 'page'} failed: {type(err).__name__}"
-            )
-            return _plain(HTTPStatus.INTERNAL_SERVER_ERROR)
-
-    def _handler(self, request: Request) -> tuple[Handler | None, str]:
-        path = request.path
+    def admit(self, method: str, path: str) -> Admission | Response:
+        """Who answers a request, or why nobody does: decided by its head alone, so that few may send a body."""
         if self.hooks is not None and path.startswith(PREFIX):
-            return self.hooks, "POST"
+            if method != "POST":
+                return _not_allowed("POST")
+            return self.hooks.refusal(path) or Admission("webhook", self.hooks.handle, MOST_BODY)
+        page = self._page(path)
+        if page is None:
+            return _plain(HTTPStatus.NOT_FOUND)
+        return Admission("page", page, 0) if method == "GET" else _not_allowed("GET")
+
+    def _page(self, path: str) -> Handler | None:
         if path in self.routes:
-            return self.routes[path], "GET"
+            return self.routes[path]
         below = [
             route
             for route in self.routes
             if len(route) > 1 and route.endswith("/") and path.startswith(route)
         ]
-        return (self.routes[max(below, key=len)] if below else None), "GET"
+        return self.routes[max(below, key=len)] if below else None
 
     def __enter__(self) -> Self:
         self.start()
@@ -191,7 +195,7 @@ class _Exchange(BaseHTTPRequestHandler):
     def handle(self) -> None:
         """One request, one answer."""
         try:
-            request = self._read()
+            response = self._exchange()
         except TimeoutError:
             return
         except TooLargeError:
@@ -201,10 +205,8 @@ class _Exchange(BaseHTTPRequestHandler):
             self._send(_plain(HTTPStatus.BAD_REQUEST))
             self._linger()
         else:
-            if request is not None:
-                listener = cast("_Server", self.server).listener
-                listener.connections.whole(self.connection)
-                self._send(listener.answer(request))
+            if response is not None:
+                self._send(response)
 
     def send_error(self, code: int, message: str | None = None, explain: str | None = None) -> None:  # noqa: ARG002 - what the standard library would tell quotes the request
         """What a head that cannot be parsed gets: its status and no word more."""
@@ -216,31 +218,52 @@ class _Exchange(BaseHTTPRequestHandler):
         self._waits_for_continue = True
         return True
 
-    def _read(self) -> Request | None:
-        """The request, None when it has been answered or never came."""
+    def _exchange(self) -> Response | None:
+        """What the request gets, None when it has been answered or never came."""
         self.raw_requestline = self.rfile.readline(MOST_HEAD)
         if not self.raw_requestline or not self.parse_request():
             return None
         self._too_large = HTTPStatus.REQUEST_ENTITY_TOO_LARGE
-        body = self._body()
         path, _, query = self.path.partition("?")
+        admitted = self._safely("request", lambda: self._listener.admit(self.command, path))
+        if isinstance(admitted, Response):
+            self._send(admitted)
+            self._linger()
+            return None
+        request = self._request(path, query, self._body(admitted.most_body))
+        self._listener.connections.whole(self.connection)
+        return self._safely(admitted.what, lambda: admitted.handler(request))
+
+    def _safely(self, what: str, step: Callable[[], T]) -> T | Response:
+        """The result of a step; a 500 without a word when it fails."""
+        try:
+            return step()
+        except Exception as err:  # noqa: BLE001 - one page that fails must not end the watcher
+            self._listener.report(f"{what} failed: {type(err).__name__}")
+            return _plain(HTTPStatus.INTERNAL_SERVER_ERROR)
+
+    @property
+    def _listener(self) -> Listener:
+        return cast("_Server", self.server).listener
+
+    def _request(self, path: str, query: str, body: bytes) -> Request:
         headers: dict[str, str] = {}
         for name, value in self.headers.items():
             key = name.lower()
             headers[key] = f"{headers[key]}, {value}" if key in headers else value
         return Request(method=self.command, path=path, query=query, headers=headers, body=body)
 
-    def _body(self) -> bytes:
+    def _body(self, most: int) -> bytes:
         codings = self.headers.get_all("Transfer-Encoding", [])
         lengths = self.headers.get_all("Content-Length", [])
         if codings:
             # both would let a proxy and this server see two different requests
             if lengths or [coding.strip().lower() for coding in codings] != ["chunked"]:
                 raise MalformedError
-            self._go_on(2 * MOST_BODY)
-            return read_chunks(self.rfile, MOST_BODY)
+            self._go_on(2 * most + _CHUNK)
+            return read_chunks(self.rfile, most)
         size = _length(lengths)
-        if size > MOST_BODY:
+        if size > most:
             raise TooLargeError
         self._go_on(size)
         return read_exactly(self.rfile, size)
@@ -285,6 +308,11 @@ def _length(lengths: list[str]) -> int:
     if len(text) > _DIGITS:
         raise TooLargeError
     return int(text)
+
+
+def _not_allowed(method: str) -> Response:
+    status = HTTPStatus.METHOD_NOT_ALLOWED
+    return Response(status=status, body=_plain(status).body, headers={"Allow": method})
 
 
 def _plain(status: HTTPStatus) -> Response:

@@ -9,6 +9,7 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from http import HTTPStatus
 from typing import Any, Final
 
@@ -36,7 +37,7 @@ _NOT_READY: Final = Response(status=HTTPStatus.SERVICE_UNAVAILABLE)
 OnRequest = Callable[[Sequence[UnitId]], None]
 """Told which units a webhook asks for, each once and never none; returns at once."""
 Report = Callable[[UnitId, str], None]
-"""Told which receiver refused a webhook, and why; holds nothing secret."""
+"""Told which receiver refuses a webhook or cannot judge any, and why; holds nothing secret."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +46,12 @@ class Served:
 
     receivers: tuple[ReceiverSpec, ...] = ()
     units: Mapping[UnitId, Header] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class _Found:
+    spec: ReceiverSpec
+    secret: Secret = field(repr=False)
 
 
 class Receivers:
@@ -72,21 +79,22 @@ class Receivers:
         self._secrets.keep({(spec.id.namespace, spec.secret) for spec in served.receivers})
         self._served = served
 
+    def refusal(self, path: str) -> Response | None:
+        """404 for a path of nobody, 503 for one that is not ready, None for one whose webhooks are judged."""
+        found = self._find(self._served, path)
+        return found if isinstance(found, Response) else None
+
     def handle(self, request: Request) -> Response:
-        """The answer to a POST: 200, 400 for one that proves nothing, 404 for a path of nobody, 503 while not ready."""
-        if not _PATH.fullmatch(request.path):
-            return _UNKNOWN
+        """The answer to a POST: 200, 400 for one that proves nothing, else as `refusal`."""
         served = self._served
-        spec, secret, sure = self._find(served.receivers, request.path)
-        if spec is None:
-            return _UNKNOWN if sure else _NOT_READY
-        if spec.suspend:
-            return _NOT_READY
-        verdict = judge(spec, secret, HookRequest(headers=request.headers, body=request.body))
+        found = self._find(served, request.path)
+        if isinstance(found, Response):
+            return found
+        verdict = judge(found.spec, found.secret, HookRequest(headers=request.headers, body=request.body))
         if not isinstance(verdict, Accepted):
-            self._report(spec.id, verdict.why)
+            self._report(found.spec.id, verdict.why)
             return Response(status=HTTPStatus(verdict.status))
-        return self._ask(served, spec, verdict)
+        return self._ask(served, found.spec, verdict)
 
     def _ask(self, served: Served, spec: ReceiverSpec, accepted: Accepted) -> Response:
         try:
@@ -109,20 +117,23 @@ class Receivers:
         with self._lock:
             return not delivery or self._replays.first(delivery, self._clock())
 
-    def _find(self, receivers: Sequence[ReceiverSpec], path: str) -> tuple[ReceiverSpec | None, Secret, bool]:
-        """The receiver of a path, its Secret, and whether all Secrets could be read. Looks at all, whichever fits."""
-        found: tuple[ReceiverSpec | None, Secret] = (None, {})
-        sure = True
-        for spec in receivers:
+    def _find(self, served: Served, path: str) -> _Found | Response:
+        """The receiver of a path. All are looked at, whichever it is."""
+        found: _Found | None = None
+        known = _PATH.fullmatch(path) is not None
+        answer = _UNKNOWN
+        for spec in served.receivers if known else ():
             try:
-                secret = self._secrets.read(spec.id.namespace, spec.secret) or {}
+                secret = self._secrets.read(spec.id.namespace, spec.secret, partial(self._report, spec.id))
             except WeirError:
-                sure = False
+                answer = _NOT_READY
                 continue
-            token = secret.get(TOKEN, b"")
+            token = secret.get(TOKEN)
             if token and hmac.compare_digest(hook_path(token, spec.id.name, spec.id.namespace), path):
-                found = (spec, secret)
-        return (*found, sure)
+                found = _Found(spec, secret)
+        if found is None:
+            return answer
+        return _NOT_READY if found.spec.suspend else found
 
 
 def check_receiver(spec: ReceiverSpec, *, same_namespace: bool) -> None:

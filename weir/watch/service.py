@@ -34,7 +34,7 @@ from weir.watch.view import Known, StackView, view_of
 from weir.watch.vitals import Vitals
 
 if TYPE_CHECKING:
-    from weir.watch.exchange import Handler
+    from weir.watch.exchange import Handler, Hooks
     from weir.watch.listener import Listener
     from weir.watch.receivers import Receivers
 
@@ -171,7 +171,7 @@ class Service:
     def _listeners(self) -> Iterator[Listener]:
         """One for each address that was asked for. Imported late: who only watches needs no server."""
         if self.hooks:
-            yield self._listen("webhooks", self.hooks, hooks=self._make_receivers().handle)
+            yield self._listen("webhooks", self.hooks, hooks=self._make_receivers())
         if self.probes:
             from weir.watch.metrics import Metrics
             from weir.watch.probes import probe_routes
@@ -191,7 +191,7 @@ class Service:
         address: Address,
         *,
         routes: Mapping[str, Handler] = MappingProxyType({}),
-        hooks: Handler | None = None,
+        hooks: Hooks | None = None,
     ) -> Listener:
         from weir.watch.listener import Listener
 
