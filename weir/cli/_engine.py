@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from weir.cli._notify import notify
+from weir.cli._notify import notify
 from weir.edges.pulumi.command import PulumiCli
 from weir.edges.pulumi.heal import Healing, heal
 from weir.edges.pulumi.lock import StackLockedError
@@ -62,6 +63,8 @@ _FLAGS: Final[Mapping[str, tuple[str, ...]]] = {
 }
 _UNLEASED: Final = ("preview",)
 """Verbs that change nothing and so wait for nobody."""
+_TELLING: Final = ("up", "destroy")
+"""Verbs after which notifications are delivered."""
 _TELLING: Final = ("up", "destroy")
 """Verbs after which notifications are delivered."""
 _REFUSED: Final = ("-s", "--stack", "-C", "--cwd", "--config-file")
@@ -187,6 +190,8 @@ def run_engine(
             environ["WEIR_ORPHANS"] = ",".join(map(str, orphans))
         cli = PulumiCli(root=prepared.project.root, environ=environ, tools=request.tools)
         code = cli.run(arguments_of(request, prepared))
+    if request.verb in _TELLING:
+        notify(request.stack, prepared.settings.file)
     if request.verb in _TELLING:
         notify(request.stack, prepared.settings.file)
     return 1 if code in _TAKEN else code
