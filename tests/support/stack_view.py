@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Final
 
+from weir.flow.reporting import SUCCEEDED
 from weir.spec.changes import Action, ChangeSet, FieldChange, ObjectChange
 from weir.spec.event import Event, Severity
 from weir.spec.identity import ObjectId, UnitId
@@ -65,110 +67,86 @@ def history(*entries: tuple[str, str, float, int, float]) -> tuple[HistoryEntry,
     )
 
 
+REFUSED: Final = (
+    'Deployment/shop/payments: admission webhook "policy.example.com" denied the request: unsigned image'
+)
+TIMEOUT: Final = (
+    "Deployment/shop/search is not ready: 1 of 3 replicas are updated; container search: CrashLoopBackOff"
+)
+
+
 def records() -> tuple[UnitRecord, ...]:
     """One record per unit; FRESH has none."""
     applied = ready(f"Applied revision: {NEW}")
-    timeout = (
-        "Deployment/shop/search is not ready: 1 of 3 replicas are updated; container search: CrashLoopBackOff"
-    )
-    refused = (
-        'Deployment/shop/payments: admission webhook "policy.example.com" denied the request: unsigned image'
-    )
+    unhealthy = ready(TIMEOUT, "False", "HealthCheckFailed", 240)
+    chosen = ready(f"Latest image is {IMAGE}", reason="Succeeded")
+    past = history((NEW, SUCCEEDED, 600, 3, 1.42), (OLD, SUCCEEDED, 86_000, 12, 0.9))
     return (
         record(FLEET, ready(f"stored artifact for revision '{NEW}'", reason="Succeeded"), source=""),
-        record(
-            INFRA,
-            applied,
-            inventory=objects("ingress", "controller", "certificates"),
-            history=history(
-                (NEW, "ReconciliationSucceeded", 600, 3, 1.42),
-                (OLD, "ReconciliationSucceeded", 86_000, 12, 0.9),
-            ),
-        ),
+        record(INFRA, applied, inventory=objects("ingress", "controller", "certificates"), history=past),
         record(SHOP, applied, inventory=objects("shop", "storefront", "assets")),
-        record(
-            PAY,
-            ready(refused, "False", "ReconciliationFailed", 95),
-            revision=OLD,
-            inventory=objects("shop", "payments", "payments-worker", "ledger"),
-            history=history(
-                (NEW, "ReconciliationFailed", 95, 2, 0.61),
-                (OLD, "ReconciliationSucceeded", 4_000, 1, 2.35),
-                (OLD, "HealthCheckFailed", 4_500, 1, 120.2),
-            ),
-        ),
-        record(
-            SEARCH, ready(timeout, "False", "HealthCheckFailed", 240), inventory=objects("shop", "search")
-        ),
+        _payments(),
+        record(SEARCH, unhealthy, inventory=objects("shop", "search")),
         record(
             LEGACY,
             ready(f"Applied revision: {OLD}", ago=900_000),
             revision=OLD,
             attempted=OLD,
             suspended=True,
+            held="ada at 2027-01-15T07:00:00Z: end of year",
             inventory=objects("legacy", "reports"),
         ),
         record(
-            POLICY,
-            ready(f"Latest image is {IMAGE}", reason="Succeeded"),
-            revision=IMAGE,
-            attempted=IMAGE,
-            source="ImageRepository/flux-system/storefront",
+            POLICY, chosen, revision=IMAGE, attempted=IMAGE, source="ImageRepository/flux-system/storefront"
         ),
         record(AUTOMATION, ready(f"pushed commit {NEW}", reason="Succeeded")),
     )
 
 
-def watched() -> dict[UnitId, Watched]:
-    """What a loop would know: everything looked at twelve seconds ago."""
-    fresh = {
-        unit: Watched(interval=60.0, checked=NOW - 12, due=NOW + 40, wanted=NEW) for unit in (FLEET, INFRA)
-    }
-    images = {unit: Watched(interval=300.0, checked=NOW - 80, due=NOW + 200) for unit in (POLICY, AUTOMATION)}
-    change = ObjectChange(
-        ObjectId("apps", "Deployment", "shop", "payments"),
-        Action.CONFIGURE,
-        (
-            FieldChange("spec.replicas", "2", "3"),
-            FieldChange(
-                "spec.template.spec.containers[0].image",
-                "ghcr.io/example/pay:4.1.0",
-                "ghcr.io/example/pay:4.2.0",
-            ),
+def _payments() -> UnitRecord:
+    return record(
+        PAY,
+        ready(REFUSED, "False", "ReconciliationFailed", 95),
+        revision=OLD,
+        inventory=objects("shop", "payments", "payments-worker", "ledger"),
+        history=history(
+            (NEW, "ReconciliationFailed", 95, 2, 0.61),
+            (OLD, SUCCEEDED, 4_000, 1, 2.35),
+            (OLD, "HealthCheckFailed", 4_500, 1, 120.2),
         ),
     )
-    created = ObjectChange(ObjectId("policy", "PodDisruptionBudget", "shop", "payments"), Action.CREATE)
+
+
+def watched() -> dict[UnitId, Watched]:
+    """What a loop would know: everything looked at twelve seconds ago."""
+    each = Watched(interval=60.0, checked=NOW - 12, due=NOW + 18, wanted=NEW)
+    image = Watched(interval=300.0, checked=NOW - 80, due=NOW + 200)
+    search = ObjectId("apps", "Deployment", "shop", "search")
+    failed = ObjectNote(Finding.FAILED, "1 of 3 replicas are updated")
+    drifted = ObjectNote(Finding.DRIFTED, "spec.replicas: 2 -> 5, changed by kubectl-scale")
     return {
-        **fresh,
-        **images,
-        SHOP: Watched(
-            interval=60.0, checked=NOW - 12, due=NOW + 31, wanted=NEW, dependencies=(INFRA,), plan=ChangeSet()
-        ),
-        PAY: Watched(
-            interval=60.0,
-            checked=NOW - 12,
-            due=NOW + 18,
-            wanted=NEW,
-            behind=True,
-            dependencies=(INFRA, SHOP),
-            notes={DRIFTED: ObjectNote(Finding.DRIFTED, "spec.replicas: 2 -> 5, changed by kubectl-scale")},
-            plan=ChangeSet(changes=(change, created), unchanged=9),
-        ),
-        SEARCH: Watched(
-            interval=60.0,
-            checked=NOW - 12,
-            due=NOW + 22,
-            wanted=NEW,
-            dependencies=(INFRA,),
-            notes={
-                ObjectId("apps", "Deployment", "shop", "search"): ObjectNote(
-                    Finding.FAILED, "1 of 3 replicas are updated"
-                )
-            },
-        ),
+        FLEET: each,
+        INFRA: each,
+        POLICY: image,
+        AUTOMATION: image,
+        SHOP: replace(each, dependencies=(INFRA,), plan=ChangeSet()),
+        PAY: replace(each, behind=True, dependencies=(INFRA, SHOP), notes={DRIFTED: drifted}, plan=_plan()),
+        SEARCH: replace(each, dependencies=(INFRA,), notes={search: failed}),
         LEGACY: Watched(interval=600.0, checked=NOW - 12),
-        FRESH: Watched(interval=60.0, checked=NOW - 12, due=NOW + 2, wanted=NEW, dependencies=(SHOP,)),
+        FRESH: replace(each, due=NOW + 2, dependencies=(SHOP,)),
     }
+
+
+def _plan() -> ChangeSet:
+    image = "spec.template.spec.containers[0].image"
+    fields = (
+        FieldChange("spec.replicas", "2", "3"),
+        FieldChange(image, "ghcr.io/example/pay:4.1.0", "ghcr.io/example/pay:4.2.0"),
+    )
+    deployment = ObjectId("apps", "Deployment", "shop", "payments")
+    budget = ObjectId("policy", "PodDisruptionBudget", "shop", "payments")
+    changes = (ObjectChange(deployment, Action.CONFIGURE, fields), ObjectChange(budget, Action.CREATE))
+    return ChangeSet(changes=changes, unchanged=9)
 
 
 def events() -> tuple[Event, ...]:

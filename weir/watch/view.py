@@ -108,6 +108,8 @@ class UnitView:
     """What Git has now; empty when that is not known."""
     error: str
     """Why the unit cannot be resolved or rendered at present."""
+    held: str
+    """Who suspended the unit by hand, when and why; empty when nobody did."""
     ready: Condition | None
     suspended: bool
     sync: Sync
@@ -122,7 +124,9 @@ class UnitView:
 
     @property
     def message(self) -> str:
-        """What is wrong now, else the Ready condition's message."""
+        """What is wrong now, who suspended the unit, else the Ready condition's message."""
+        if self.held:
+            return f"suspended by {self.held}"
         return self.error or (self.ready.message if self.ready else WAITING)
 
     @property
@@ -234,6 +238,7 @@ def _unit(record: UnitRecord, seen: Watched | None, at: float) -> UnitView:
         attempted=record.attempted,
         wanted=watched.wanted,
         error=watched.error,
+        held=record.held,
         ready=record.ready,
         suspended=record.suspended,
         sync=_sync(record, watched),
