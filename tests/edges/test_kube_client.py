@@ -43,6 +43,15 @@ def stop_after(seconds: float) -> threading.Event:
     return stop
 
 
+def test_requests_that_change_something_are_counted(client: Kube, namespace: str) -> None:
+    resource = Discovery(client).resource("v1", "ConfigMap")
+    writing.apply(client.in_a_hurry(20.0), resource, config_map(namespace, "a"), dry_run=True)
+    assert client.writes == {}
+    writing.apply(client, resource, config_map(namespace, "a"))
+    client.request("DELETE", resource.path(namespace, "a"))
+    assert client.writes == {"PATCH": 1, "DELETE": 1}
+
+
 @pytest.mark.parametrize("status", [429, 500, 502, 503, 504])
 def test_a_busy_server_is_asked_again(client: Kube, proxy: FaultProxy, status: int) -> None:
     proxy.faults.append(Fault(path=VERSION, status=status, times=2))

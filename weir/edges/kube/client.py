@@ -9,6 +9,7 @@ import ssl
 import threading
 import time
 import zlib
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from http import HTTPStatus
 from typing import Any, Final
@@ -58,6 +59,8 @@ class _Shared:
         self.credentials = Credentials(access)
         self.connections = Connections(access, self.credentials)
         self.answered = False
+        self.lock = threading.Lock()
+        self.writes: Counter[str] = Counter()
         parts = urlsplit(access.server)
         self.prefix = parts.path.rstrip("/")
         self.near = parts.hostname in ("127.0.0.1", "::1", "localhost")
@@ -82,6 +85,12 @@ class Kube:
     def server(self) -> str:
         """The URL of the API server."""
         return self._shared.access.server
+
+    @property
+    def writes(self) -> Mapping[str, int]:
+        """How many requests that change something were sent to this server, by method; refused ones count."""
+        with self._shared.lock:
+            return dict(self._shared.writes)
 
     def acting_as(self, user: str) -> Kube:
         """The same server and connections as another identity; empty means our own."""
@@ -163,6 +172,9 @@ class Kube:
         headers = self._headers(accept)
         if payload is not None:
             headers["Content-Type"] = content_type
+        if method != "GET" and "dryRun=" not in target:
+            with self._shared.lock:
+                self._shared.writes[method] += 1
         with self._shared.connections.borrow(timeout) as connection:
             connection.request(method, target, payload, headers)
             response = connection.getresponse()
