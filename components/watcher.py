@@ -48,8 +48,6 @@ class WatcherArgs(TypedDict):
     """A Secret whose keys become environment variables: credentials of the backend."""
     state_claim: NotRequired[str]
     """A PersistentVolumeClaim for `file:///var/lib/weir`, mountable by all replicas."""
-    interval: NotRequired[str]
-    """How often sources are looked at that name no interval of their own."""
     hooks: NotRequired[bool]
     """False; True: receive webhooks on a Service."""
     accounts: NotRequired[Sequence[str]]
@@ -157,7 +155,6 @@ def _spec(args: WatcherArgs) -> WatcherSpec:
         replicas=replicas,
         environment_secret=args.get("environment_secret", ""),
         state_claim=args.get("state_claim", ""),
-        interval=args.get("interval", ""),
         hooks=args.get("hooks", False),
         resources=args.get("resources", _RESOURCES),
     )

@@ -37,7 +37,6 @@ class WatcherSpec:
     replicas: int
     environment_secret: str
     state_claim: str
-    interval: str
     hooks: bool
     resources: Mapping[str, Mapping[str, str]]
 
@@ -104,8 +103,6 @@ def _container(spec: WatcherSpec) -> dict[str, Any]:
 
 def _arguments(spec: WatcherSpec) -> list[str]:
     arguments = ["watch", "--stack", spec.stack, "--metrics", f"0.0.0.0:{HEALTH}"]
-    if spec.interval:
-        arguments += ["--interval", spec.interval]
     return [*arguments, "--listen", f"0.0.0.0:{HOOKS}"] if spec.hooks else arguments
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import argparse
+import importlib
 import runpy
 from collections.abc import Callable
 from typing import Any, Final
@@ -15,6 +17,7 @@ from pulumi.runtime.mocks import MockCallArgs, MockMonitor, MockResourceArgs, Mo
 from components import watcher_rights as rights
 from components.watcher import Watcher, WatcherArgs
 from demo.stack import PROJECT
+from weir.cli import VERBS
 from weir.spec.errors import SpecError
 
 ROLES: Final = PROJECT / "docs" / "examples" / "roles"
@@ -130,13 +133,14 @@ def test_secrets_are_referred_to_and_never_written_out() -> None:
 
 
 def test_what_is_asked_for_is_on_the_command_line_and_mounted() -> None:
-    found = watcher(hooks=True, interval="2m", state_claim="state", replicas=3)
+    found = watcher(hooks=True, state_claim="state", replicas=3)
     spec = pod(found)
     (container,) = spec["containers"]
-    assert container["args"] == [
-        *("watch", "--stack", "production", "--metrics", "0.0.0.0:8081"),
-        *("--interval", "2m", "--listen", "0.0.0.0:9292"),
-    ]
+    verb, *arguments = container["args"]
+    parser = argparse.ArgumentParser()
+    importlib.import_module(VERBS[verb][0]).add_arguments(parser)
+    taken = parser.parse_args(arguments)
+    assert (taken.stack, taken.metrics, taken.listen) == ("production", "0.0.0.0:8081", "0.0.0.0:9292")
     assert {"name": "state", "persistentVolumeClaim": {"claimName": "state"}} in spec["volumes"]
     service = found["Service/weir-system/weir-watcher-production"]["spec"]
     assert (

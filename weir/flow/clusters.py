@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import base64
-import os
 import threading
 from collections.abc import Mapping
 from functools import cached_property
 from http import HTTPStatus
-from pathlib import Path
 from typing import Any
 
 from weir.edges.kube.client import Kube
@@ -36,8 +34,7 @@ class Clusters:
     @cached_property
     def main(self) -> Kube:
         """The stack's own cluster. Raises ClusterError."""
-        path = self._config.kubeconfig and str(Path(os.path.expandvars(self._config.kubeconfig)).expanduser())
-        return Kube(load(path, self._config.context))
+        return Kube(load(self._config.kubeconfig, self._config.context))
 
     @property
     def stack(self) -> str:

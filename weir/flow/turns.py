@@ -58,16 +58,17 @@ def open_run_lease(stack: str, settings: Path) -> Lease | None:
         ClusterError: there is no usable kubeconfig.
     """
     # imported late: a thread loads them while the state is looked at, and a preview needs none of them
+    from weir.edges.kube.client import Kube
+    from weir.edges.kube.kubeconfig import load
     from weir.edges.kube.lease import Lease, lease_name
-    from weir.flow.clusters import Clusters
     from weir.flow.settings import read_settings_file
 
     try:
-        config = read_settings_file(stack, settings)
+        cluster = read_settings_file(stack, settings).cluster
     except SpecError:  # the program itself says what is wrong with them
         return None
-    kube = Clusters(config.cluster, config.options, config.name).main
-    return Lease(kube, config.cluster.record_namespace, lease_name("run", stack), own_identity())
+    kube = Kube(load(cluster.kubeconfig, cluster.context))
+    return Lease(kube, cluster.record_namespace, lease_name("run", stack), own_identity())
 
 
 class Turn:

@@ -65,13 +65,14 @@ def load(path: str = "", context: str = "") -> Access:
     """The access that the user's own kubeconfig gives.
 
     `path` empty: `$KUBECONFIG` (several files are merged, the first word on anything wins), else `~/.kube/config`, else
-    the ServiceAccount of the Pod Weir runs in. `context` empty: the file's current context.
+    the ServiceAccount of the Pod Weir runs in; `~` and `$VARIABLES` in it are replaced. `context` empty: the file's
+    current context.
 
     Raises:
         ClusterError: there is no such file.
         SpecError: the file does not say what it must; names file and field.
     """
-    paths = [Path(path)] if path else _default_paths()
+    paths = [Path(os.path.expandvars(path)).expanduser()] if path else _default_paths()
     found = [(item, _read(item)) for item in paths if path or item.is_file()]
     if not found:
         return _in_cluster(paths)

@@ -27,7 +27,6 @@ from typing import Any, Final
 from weir.edges.holder import is_gone
 from weir.edges.kube.client import JSON_PATCH, Kube
 from weir.edges.kube.errors import KubeStatusError
-from weir.edges.kube.records import Records
 from weir.spec.errors import ClusterError
 
 MARGIN: Final = 0.3
@@ -220,6 +219,8 @@ class Lease:
         except KubeStatusError as err:
             if not err.missing_namespace:
                 raise
+        from weir.edges.kube.records import Records  # once in the life of a cluster
+
         Records(self._kube, self._namespace).ensure_namespace()
         return self._kube.request("POST", self._path(collection=True), None, body)
 
