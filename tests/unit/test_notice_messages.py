@@ -318,6 +318,7 @@ def test_datadog() -> None:
     ("address", "url"),
     [
         ("https://github.com/acme/fleet.git", "https://api.github.com/repos/acme/fleet/dispatches"),
+        ("https://acme.ghe.com/acme/fleet", "https://api.acme.ghe.com/repos/acme/fleet/dispatches"),
         ("https://git.example/acme/fleet", "https://git.example/api/v3/repos/acme/fleet/dispatches"),
     ],
 )

@@ -43,8 +43,6 @@ def githubdispatch(target: Target, event: Event) -> HttpMessage:
         expected = "the URL of a repository, https://<host>/<owner>/<name>"
         raise SpecError.at(target.where, "spec.address", found="another URL", expected=expected)
     path = f"/repos/{found[1]}/{found[2]}/dispatches"
-    host = target.url().netloc
-    url = f"https://api.github.com{path}" if host == "github.com" else target.at(f"/api/v3{path}")
     unit = event.unit
     event_type = cut(f"{unit.kind}/{unit.name}.{unit.namespace}", _MAX_EVENT_TYPE)
     headers = {
@@ -52,7 +50,19 @@ def githubdispatch(target: Target, event: Event) -> HttpMessage:
         "Accept": "application/vnd.github+json",
         "X-GitHub-Api-Version": "2022-11-28",
     }
-    return post(target, {"event_type": event_type, "client_payload": event_json(event)}, headers, url=url)
+    return post(
+        target,
+        {"event_type": event_type, "client_payload": event_json(event)},
+        headers,
+        url=_github(target, path),
+    )
+
+
+def _github(target: Target, path: str) -> str:
+    """The URL of a path of the API: GitHub's has a host of its own, also where data stay in one region."""
+    host = str(target.url().hostname).removeprefix("www.")
+    own = host == "github.com" or host.endswith(".ghe.com")
+    return f"https://api.{host}{path}" if own else target.at(f"/api/v3{path}")
 
 
 def _merged(headers: Mapping[str, str], more: Mapping[str, str]) -> dict[str, str]:
