@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
-from benchmarks import bulk, images, monorepo, per_object, tags
+from benchmarks import bulk, images, monorepo, per_object, tags, watch
 from benchmarks.session import Figure, Sample, Session, session
 from benchmarks.table import markdown
 from demo.stack import PROJECT
@@ -23,6 +23,12 @@ RUNS: Final[Mapping[tuple[str, ...], Run]] = {
     ("B5.monorepo", "B5.monorepo_warm"): monorepo.live,
     ("B9.select_10k",): tags.select,
     images.IDS: images.write_back,
+    watch.IDLE: watch.idle,
+    watch.DRIFT: watch.drift,
+    ("B5.webhook_live",): watch.webhook,
+    ("B6.cpu",): watch.polling,
+    ("B7.chain",): watch.chain,
+    ("B10.converge",): watch.crash,
     ("P1.per_object_create",): per_object.create,
 }
 """Which ids one run yields -> the run."""
@@ -30,7 +36,12 @@ RUNS: Final[Mapping[tuple[str, ...], Run]] = {
 ONCE: Final = frozenset({"P1.per_object_create"})
 """Measured a single time: minutes long, and only for comparison."""
 
-UNITS: Final[Mapping[str, str]] = {"B9.requests": "requests"}
+UNITS: Final[Mapping[str, str]] = {
+    "B9.requests": "requests",
+    "B3.idle_cpu": "% of a core",
+    "B3.idle_rss": "MB",
+    "B6.cpu": "% of a core",
+}
 """What is counted where it is not seconds."""
 
 

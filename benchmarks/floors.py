@@ -66,6 +66,11 @@ def push(url: str, folder: Path) -> float:
     return time.perf_counter() - begin
 
 
+def ls_remotes(urls: Sequence[str]) -> float:
+    """Seconds of `git ls-remote` for these repositories, 8 at a time."""
+    return _parallel([partial(_ls_remote, url) for url in urls])
+
+
 def tag_lists(urls: Sequence[str]) -> float:
     """Seconds to read these pages by 8 threads on pooled connections."""
     with urllib3.PoolManager(maxsize=_THREADS) as pool:
@@ -102,6 +107,11 @@ def _build(folder: Path) -> None:
 def _read(pool: urllib3.PoolManager, url: str) -> None:
     answer = pool.request("GET", url)
     assert answer.status == HTTPStatus.OK, f"{url}: {answer.status}"
+
+
+def _ls_remote(url: str) -> None:
+    words = ["git", "ls-remote", "--quiet", "--heads", "--", url]
+    subprocess.run(words, check=True, timeout=60, capture_output=True)
 
 
 def _delete(rest: Rest, obj: Obj) -> None:

@@ -27,6 +27,15 @@ _WHAT: Final = {
     "B9.select_10k": "choose among 10,000 tags by semver range",
     "B9.commit": "200 image policies over 20 repositories of 1,000 tags, caches warm: a new tag until it is committed",
     "B9.requests": "the same without news: requests to a registry with ETags",
+    "B3.idle_cpu": "the watcher, 20 sources polled each minute, 20 units of 50 objects in sync, nothing happens",
+    "B3.idle_rss": "the same: resident memory",
+    "B3.noop_tick": "the same: all 20 sources polled at once, without news",
+    "B4.p50": "one of 1,000 objects edited or deleted, 30 times, until it is as it was: median",
+    "B4.p95": "the same: 95th percentile",
+    "B5.webhook_live": "one line committed to 1,000 objects and told by a webhook, until the object is live",
+    "B6.cpu": "the watcher, 100 sources polled each minute, nothing happens",
+    "B7.chain": "a commit to ten units that depend on each other in a chain, until the last is live",
+    "B10.converge": "watcher and run killed amid an install of 1,000 objects, started again, until all is there",
     "P1.per_object_create": "1,000 objects as plain pulumi-kubernetes resources",
 }
 _FLOOR: Final = {
@@ -46,6 +55,15 @@ _FLOOR: Final = {
     "B9.select_10k": "sorting the tags as texts",
     "B9.commit": "empty unit + tag lists + clone and push",
     "B9.requests": "one for each repository",
+    "B3.idle_cpu": "none",
+    "B3.idle_rss": "none",
+    "B3.noop_tick": "git ls-remote, 8 at a time",
+    "B4.p50": "one write",
+    "B4.p95": "one write",
+    "B5.webhook_live": "empty unit + kustomize",
+    "B6.cpu": "git ls-remote",
+    "B7.chain": "empty unit + the units' own applies",
+    "B10.converge": "raw apply",
     "P1.per_object_create": "raw apply",
 }
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -11,6 +13,8 @@ from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
 from typing import Self
+
+import psutil
 
 from tests.support.stack import StackRun
 
@@ -54,6 +58,24 @@ class WatcherRun:
     def said(self) -> str:
         """Everything it said so far."""
         return self.log.read_text() if self.log.exists() else ""
+
+    def address(self, what: str) -> str:
+        """`host:port` of what it listens for: `webhooks`, `dashboard` or `probes and metrics`."""
+        self.wait_for(lambda: f"{what} on " in self.said, f"listening for {what}")
+        found: list[str] = re.findall(rf"{what} on (\S+)", self.said)
+        return found[-1]
+
+    def kill_all(self) -> None:
+        """SIGKILL for the watcher and everything it started."""
+        assert self.process is not None
+        family = [
+            psutil.Process(self.process.pid),
+            *psutil.Process(self.process.pid).children(recursive=True),
+        ]
+        for one in family:
+            with contextlib.suppress(psutil.Error):
+                one.kill()
+        psutil.wait_procs(family, timeout=10)
 
     def end(self, sign: signal.Signals, within: float) -> int:
         """Send a signal and give the exit code. Raises AssertionError when it goes on for longer than `within`."""

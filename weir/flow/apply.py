@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import os
-import secrets
-import socket
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -13,6 +10,7 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any, Final
 
+from weir.edges.holder import own_identity
 from weir.edges.kube.errors import UnreachableError
 from weir.edges.kube.records import Records, Running, Stored
 from weir.flow.checks import await_health
@@ -229,8 +227,7 @@ class _Run:
     def _write_ahead(self, inventory: Mapping[ObjectId, str]) -> None:
         """Everything that may exist after a crash is in the record before the first object is touched."""
         self._own(inventory)
-        holder = f"{socket.gethostname()}/{os.getpid()}/{secrets.token_hex(4)}"
-        self.running = Running(holder=holder, started=stamp(self.began), revision=self.revision)
+        self.running = Running(holder=own_identity(), started=stamp(self.began), revision=self.revision)
         message = f"applying revision {self.revision}"
         ready = condition(self.old, "Unknown", "Progressing", message, self.began)
         self.version = self.records.write(

@@ -28,7 +28,8 @@ _WORKERS: Final = 4
 _AGAIN: Final = 2.0
 """Seconds until an object is looked at again whose unit was busy or whose server did not answer."""
 
-Tell = Callable[[UnitId, Repair], None]
+Tell = Callable[[UnitId, Repair, float], None]
+"""Unit, what was done, seconds it took."""
 
 
 @dataclass(slots=True)
@@ -149,22 +150,23 @@ class Drift:
             held = self._held.get(unit)
         if held is None or self.stop.is_set() or not self.go_on():
             return
+        began = time.monotonic()
         try:
             done = repair(held, item, self.records, self.stop)
         except StopRequested:
             return
         except WeirError as err:
             done = Repair(id=item, outcome=Outcome.LEFT, text=str(err))
-        self._note(unit, done)
+        self._note(unit, done, time.monotonic() - began)
 
-    def _note(self, unit: UnitId, done: Repair) -> None:
+    def _note(self, unit: UnitId, done: Repair, took: float) -> None:
         match done.outcome:
             case Outcome.REPAIRED:
                 with self._news:
                     self._flapping.repaired(done.id, time.monotonic())
             case Outcome.LEFT:
                 self._look_at(done.id, unit, _AGAIN)
-        self.tell(unit, done)
+        self.tell(unit, done, took)
 
 
 def _places(units: Mapping[UnitId, Held]) -> Iterator[tuple[tuple[str, str, Place], Kube]]:

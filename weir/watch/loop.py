@@ -20,7 +20,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from weir.edges.holder import is_gone
-from weir.edges.kube.records import Running, Stored
+from weir.edges.kube.records import Stored
 from weir.flow.clusters import Clusters
 from weir.flow.outcome import SourceOutcome
 from weir.flow.repair import Outcome, Repair
@@ -28,12 +28,15 @@ from weir.flow.session import Session
 from weir.spec.errors import WeirError
 from weir.spec.identity import UnitId
 from weir.spec.record import UnitRecord
-from weir.watch.behind import Ask, Tries, ask_for, is_behind
+from weir.watch.asks import Asks
+from weir.watch.behind import Tries, ask_for, is_behind
 from weir.watch.drift import Drift
 from weir.watch.engine import Engine
 from weir.watch.inputs import RECORDS, Inputs
 from weir.watch.journal import Journal
 from weir.watch.looking import REPOSITORIES, Looked, look
+from weir.watch.marks import Marks
+from weir.watch.meter import Meter
 from weir.watch.schedule import Schedule
 
 _POLLS: Final = 8
@@ -44,8 +47,6 @@ _STUCK: Final = 10.0
 """Seconds after which a run that others wait for is asked to end: what is unhealthy goes on in the next one."""
 _SOON: Final = 1.0
 """Seconds before a look in which no run is begun: it will know better."""
-_PATIENCE: Final = 120.0
-"""Seconds for which a run's mark in a record is believed when nothing proves that the run is gone."""
 _LONGEST: Final = 2.0
 """Seconds after which the loop goes round at the latest."""
 _START: Final = 0.2
@@ -67,6 +68,7 @@ class Watcher:
     on_repair: Callable[[UnitId, Repair], None] = lambda *_: None
     on_look: Callable[[Looked], None] = lambda _: None
     on_tick: Callable[[], None] = lambda: None
+    meter: Meter = Meter()  # noqa: RUF009 - frozen
     stop: threading.Event = field(default_factory=threading.Event)
     """Ends everything that the watcher began."""
     inbox: queue.SimpleQueue[Message] = field(default_factory=queue.SimpleQueue)
@@ -82,16 +84,13 @@ class Watcher:
     _polled: dict[UnitId, str] = field(default_factory=dict)
     """Source -> the error of its last poll."""
     _resolved: dict[UnitId, float] = field(default_factory=dict)
-    _running: Ask | None = None
+    _running: Looked | None = None
+    """What was known when the run began."""
     _began: float = 0.0
     _interrupted: bool = False
     _ran: bool = False
     """Whether a run ended by itself since the last look."""
-    _asked: set[UnitId] = field(default_factory=set)
-    _requests: dict[UnitId, str] = field(default_factory=dict)
-    """Reconcile requests in the cluster that are not answered yet."""
-    _marked: dict[UnitId, tuple[Running, float]] = field(default_factory=dict)
-    """Marks of runs in the records, and since when each is there."""
+    _marks: Marks = field(default_factory=lambda: Marks(is_gone))
     _unseen: dict[str, str] = field(default_factory=dict)
     """What is followed -> why it cannot be."""
     _drift: Drift | None = None
@@ -99,6 +98,10 @@ class Watcher:
     _pool: ThreadPoolExecutor = field(
         default_factory=lambda: ThreadPoolExecutor(_POLLS, thread_name_prefix="poll")
     )
+    _asks: Asks = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._asks = Asks(self.clusters.records, self.journal, self._pool.submit)
 
     def run(self) -> None:
         """Watch as long as `go_on` says so."""
@@ -182,10 +185,12 @@ class Watcher:
                 self._pool.submit(self._poll, looked, unit)
 
     def _poll(self, looked: Looked, unit: UnitId) -> None:
+        began = time.monotonic()
         outcome = looked.poll(unit)
-        self.tell(lambda: self._polled_source(unit, outcome))
+        took = time.monotonic() - began
+        self.tell(lambda: self._polled_source(unit, outcome, took))
 
-    def _polled_source(self, unit: UnitId, outcome: SourceOutcome) -> None:
+    def _polled_source(self, unit: UnitId, outcome: SourceOutcome, took: float) -> None:
         self._schedule.done(unit, time.monotonic(), ok=not outcome.error)
         before = self._polled.get(unit, "")
         self._polled[unit] = outcome.error
@@ -196,8 +201,10 @@ class Watcher:
         before_look = self.looked
         if self.looked and outcome.artifact:
             self.looked = self.looked.with_source(outcome)
-        if self.looked is before_look:
-            self._answer({unit} & self._requests.keys())
+        moved = self.looked is not before_look
+        if not moved:
+            self._asks.done([unit])
+        self.meter.polled(took, moved=moved, failed=bool(outcome.error))
 
     def _start_look(self, now: float) -> None:
         if self._looking or self._look_at is None or self._look_at > now or self.engine.busy:
@@ -227,7 +234,7 @@ class Watcher:
                 self.journal.error(problem)
         if found.problems:
             self.look_soon(_LOOK_RETRY)
-        self._judge(found)
+        ran = self._judge(found)
         self.looked = found
         now = time.monotonic()
         self.on_look(found)
@@ -237,20 +244,7 @@ class Watcher:
         if self._inputs:
             self._inputs.follow_values(found.values)
         self._hold()
-        if not self.engine.busy:
-            self._answer(set(self._requests) - self._asked)
-
-    def _answer(self, units: set[UnitId]) -> None:
-        """Note in the cluster that what was asked for these units is done."""
-        for unit in units:
-            self._pool.submit(self._handle, unit, self._requests.pop(unit))
-
-    def _handle(self, unit: UnitId, requested: str) -> None:
-        try:
-            self.clusters.records.handle(unit, requested)
-        except WeirError as err:
-            text = str(err)
-            self.tell(lambda: self.journal.error(f"a request cannot be answered: {text}", unit))
+        self._asks.done(None if ran else found.wanted.keys() - found.timings.keys())
 
     def _is_applied(self, unit: UnitId, digest: str) -> bool:
         stored = self.stored.get(unit)
@@ -269,37 +263,29 @@ class Watcher:
             self._tries,
             now,
             complete=self.looked.complete,
-            busy=self._busy(now),
+            busy=self._marks.busy(self.stored, now),
         )
-        if ask is None and self._asked and not self.engine.busy:
-            ask = Ask(targets=tuple(sorted(self._asked)), why="asked for")
-        if ask is None:
-            return
-        if not self.engine.busy:
-            self._running, self._began, self._interrupted = ask, now, False
+        if self.engine.busy:
+            if self._has_news() and now - self._began > _STUCK and not self._interrupted:
+                self._interrupted = True
+                self.journal.info("the run is asked to end: a source moved meanwhile")
+                self.engine.interrupt()
+        elif ask := ask or self._asks.take():
+            self._running, self._began, self._interrupted = self.looked, now, False
             self.journal.info(f"running: {ask.why}")
-            self._asked.clear()
+            self._asks.begun()
             self.engine.start(ask.targets, lambda code: self.tell(lambda: self._ended(code)))
-        elif self._running and self._is_news(ask) and now - self._began > _STUCK and not self._interrupted:
-            self._interrupted = True
-            self.journal.info(f"the run is asked to end: {ask.why} is waiting")
-            self.engine.interrupt()
 
-    def _busy(self, now: float) -> set[UnitId]:
-        """Units whose record says that a run, not one of ours, is at work: until it is proven gone, or for long."""
-        marked = {unit: stored.running for unit, stored in self.stored.items() if stored.running}
-        self._marked = {
-            unit: known if (known := self._marked.get(unit)) and known[0] == mark else (mark, now)
-            for unit, mark in marked.items()
-        }
-        return {
-            unit
-            for unit, (mark, since) in self._marked.items()
-            if now - since < _PATIENCE and not is_gone(mark.holder)
-        }
-
-    def _is_news(self, ask: Ask) -> bool:
-        return self._running is not None and ask.why != self._running.why
+    def _has_news(self) -> bool:
+        """Whether a source moved since the run began."""
+        before, after = self._running, self.looked
+        if before is None or after is None:
+            return False
+        return any(
+            one.revision != before.wanted[unit].revision
+            for unit, one in after.wanted.items()
+            if unit in before.wanted and unit in self._resolved
+        )
 
     def _records(self) -> Mapping[UnitId, UnitRecord]:
         return {unit: stored.record for unit, stored in self.stored.items()}
@@ -308,25 +294,26 @@ class Watcher:
         took = time.monotonic() - self._began
         said = "done" if code == 0 else f"ended with exit code {code}"
         (self.journal.info if code == 0 else self.journal.error)(f"run {said} after {took:.1f} s")
+        self.meter.ran(took, failed=code != 0)
         self._running, self._ran = None, not self._interrupted
         self.look_soon()
 
-    def _judge(self, looked: Looked) -> None:
-        """Note what a run did not bring up, so that it is not tried again at once."""
+    def _judge(self, looked: Looked) -> bool:
+        """Note what a run did not bring up, so that it is not tried again at once; whether there was a run."""
         now, records = time.monotonic(), self._records()
-        for wanted in looked.wanted.values() if self._ran else ():
+        ran, self._ran = self._ran, False
+        for wanted in looked.wanted.values() if ran else ():
             if is_behind(wanted, records.get(wanted.id)):
                 self._tries.failed(wanted, now)
             else:
                 self._tries.succeeded(wanted.id)
-        self._ran = False
+        return ran
 
     def _record(self, stored: Stored) -> None:
         unit = stored.record.id
         before = self.stored.get(unit)
         self.stored[unit] = stored
-        if stored.requested not in ("", stored.handled, self._requests.get(unit)) and not stored.held:
-            self._requests[unit] = stored.requested
+        if self._asks.is_new(stored):
             self._ask((unit,))
         if before is None or _differ(before, stored):
             self._hold()
@@ -345,7 +332,7 @@ class Watcher:
         for unit in units:
             self._tries.forget(unit)
             if unit.kind == "Kustomization":
-                self._asked.add(unit)
+                self._asks.add(unit)
             elif not self._schedule.ask(unit, now):
                 self.look_soon()
 
@@ -355,7 +342,8 @@ class Watcher:
             found = self.looked.held.items()
             self._drift.hold({unit: held for unit, held in found if self._is_applied(unit, held.digest)})
 
-    def _repaired(self, unit: UnitId, done: Repair) -> None:
+    def _repaired(self, unit: UnitId, done: Repair, took: float) -> None:
+        self.meter.repaired(took, done.outcome)
         match done.outcome:
             case Outcome.REPAIRED:
                 self.journal.info(f"drift corrected: {done.id} {done.text}", unit)
@@ -378,6 +366,7 @@ class Watcher:
             return
         self._unseen[what] = problem
         if problem:
+            self.meter.lost_sight()
             self.journal.error(f"{what} cannot be followed: {problem}")
         else:
             self.journal.info(f"following {what}")

@@ -29,6 +29,7 @@ from weir.watch.journal import Journal
 from weir.watch.leadership import Leadership
 from weir.watch.looking import Looked
 from weir.watch.loop import Watcher
+from weir.watch.meter import Meter
 from weir.watch.seen import present
 from weir.watch.view import Known, StackView, view_of
 from weir.watch.vitals import Vitals
@@ -71,6 +72,7 @@ class Service:
     _leadership: Leadership | None = None
     _receivers: Receivers | None = None
     _vitals: Vitals = field(default_factory=Vitals)
+    _meter: Meter = Meter()  # noqa: RUF009 - frozen
     _view: StackView | None = None
     _events: deque[Event] = field(default_factory=lambda: deque(maxlen=_EVENTS))
     _teller: Teller | None = None
@@ -131,6 +133,7 @@ class Service:
             on_repair=self._repaired,
             on_look=self._looked,
             on_tick=self._vitals.tick,
+            meter=self._meter,
         )
 
     def current(self) -> StackView:
@@ -177,6 +180,7 @@ class Service:
             from weir.watch.probes import probe_routes
 
             metrics = Metrics(self.current, self._vitals, lambda: self.clusters.main.writes)
+            self._meter = Meter(metrics)
             yield self._listen("probes and metrics", self.probes, routes=probe_routes(self._vitals, metrics))
         if self.pages:
             from weir.watch.dashboard.access import Access

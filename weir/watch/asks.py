@@ -1,0 +1,60 @@
+"""What people and webhooks asked for, until it is done and, where the cluster holds the request, answered there."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection
+from dataclasses import dataclass, field
+
+from weir.edges.kube.records import Records, Stored
+from weir.spec.errors import WeirError
+from weir.spec.identity import UnitId
+from weir.watch.behind import Ask
+from weir.watch.journal import Journal
+
+
+@dataclass(slots=True)
+class Asks:
+    """Not thread-safe: the loop's. `apart` does something in another thread."""
+
+    records: Records
+    journal: Journal
+    apart: Callable[[Callable[[], None]], object]
+    _units: set[UnitId] = field(default_factory=set)
+    """Kustomizations that the next run is to reconcile, whether they are behind or not."""
+    _requests: dict[UnitId, str] = field(default_factory=dict)
+    """Requests in the cluster that are not answered yet."""
+
+    def is_new(self, stored: Stored) -> bool:
+        """Whether a record holds a request that was not seen yet; from now on it was. Held units are left alone."""
+        unit, asked = stored.record.id, stored.requested
+        if stored.held or asked in ("", stored.handled, self._requests.get(unit)):
+            return False
+        self._requests[unit] = asked
+        return True
+
+    def add(self, unit: UnitId) -> None:
+        """Have the next run reconcile a Kustomization."""
+        self._units.add(unit)
+
+    def take(self) -> Ask | None:
+        """The run that is asked for, None when none is."""
+        return Ask(targets=tuple(sorted(self._units)), why="asked for") if self._units else None
+
+    def begun(self) -> None:
+        """A run began: it reconciles what was asked for."""
+        self._units.clear()
+
+    def done(self, units: Collection[UnitId] | None = None) -> None:
+        """Answer the requests for these units, or for all; those that wait for a run stay."""
+        chosen = self._requests.keys() if units is None else self._requests.keys() & set(units)
+        for unit in chosen - self._units:
+            self._answer(unit, self._requests.pop(unit))
+
+    def _answer(self, unit: UnitId, asked: str) -> None:
+        def write() -> None:
+            try:
+                self.records.handle(unit, asked)
+            except WeirError as err:
+                self.journal.error(f"a request cannot be answered: {err}", unit)
+
+        self.apart(write)
