@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from http import HTTPStatus
+from pathlib import Path
 from typing import NoReturn
 
 import pytest
@@ -18,6 +19,7 @@ import pytest
 from tests.support.receivers import FLEET, SECRET, TOKEN, genuine, receiver, units
 from weir.notify.hooks import hook_path
 from weir.spec.errors import WeirError
+from weir.watch import connections
 from weir.watch import listener as module
 from weir.watch.exchange import Request, Response
 from weir.watch.listener import MOST_BODY, MOST_CONNECTIONS, MOST_HEAD, Listener
@@ -255,7 +257,8 @@ def test_a_client_that_falls_silent_is_cut_off(
     assert served.raw(sent, timeout=5) == b""
 
 
-def test_slow_clients_do_not_keep_others_out(served: Served) -> None:
+def test_slow_clients_do_not_keep_others_out(served: Served, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(connections, "PATIENCE", 0.5)
     slow = [
         socket.create_connection(served.listener.address, timeout=10) for _ in range(2 * MOST_CONNECTIONS)
     ]
@@ -275,6 +278,21 @@ def test_64_clients_at_once_are_all_answered(served: Served) -> None:
     with ThreadPoolExecutor(64) as pool:
         assert set(pool.map(lambda body: post_hook(served, body), bodies)) == {HTTPStatus.OK}
     assert len(served.asked) == 64
+
+
+def test_clients_leave_no_threads_and_no_files_behind(served: Served) -> None:
+    def used() -> tuple[int, int]:
+        deadline = time.monotonic() + 5
+        while len(served.listener.connections) and time.monotonic() < deadline:
+            time.sleep(0.01)
+        return threading.active_count(), len(list(Path("/proc/self/fd").iterdir()))
+
+    served.ask("GET", "/page")
+    before = used()
+    for path in ["/page", "/nothing", "/fails", PATH] * 25:
+        served.ask("GET", path)
+    served.raw(b"x\r\n\r\n")
+    assert used() <= before
 
 
 def test_the_same_delivery_64_times_at_once_asks_once(served: Served) -> None:
@@ -330,6 +348,17 @@ def test_it_listens_on_loopback_and_may_be_stopped_before_it_starts() -> None:
     served = Served()
     assert served.listener.address[0] == "127.0.0.1"
     served.listener.stop()
+
+
+@pytest.mark.skipif(not Path("/proc/net/if_inet6").exists(), reason="this machine has no IPv6")
+def test_it_listens_on_the_other_loopback_too() -> None:
+    served = Served()
+    listener = Listener(0, host="::1", hooks=served.receivers, report=served.reports.append)
+    served.listener.stop()
+    served.listener = listener
+    with listener:
+        assert listener.address[0] == "::1"
+        assert post_hook(served) == HTTPStatus.OK
 
 
 def test_an_address_that_is_taken_is_an_error_that_names_it() -> None:

@@ -9,7 +9,7 @@ import time
 from dataclasses import dataclass, field
 from typing import Final
 
-PATIENCE: Final = 1.0
+PATIENCE: Final = 2.0
 """Seconds for a request to arrive whole while others wait for its place."""
 _LOOK: Final = 0.1
 _CUT_BEFORE: Final = 0.3
