@@ -29,12 +29,13 @@ class Session:
     run: Run
     clusters: Clusters
     ahead: Ahead
+    worker: Worker
     store: Store
     load: Callable[[], Loaded]
     stack_outputs: StackOutputs
 
-    def apart(self, overrides: Overrides | None = None) -> Session:
-        """The same in a folder of its own, with other content perhaps, and with nothing automated."""
+    def apart(self, overrides: Overrides | None = None, *, automate: bool = False) -> Session:
+        """The same in a folder of its own, with other content perhaps, and with nothing automated unless asked."""
         run = Run(self.run.scratch(), self.run.pid)
         worker = Worker(
             self.config,
@@ -44,8 +45,8 @@ class Session:
             stack_outputs=self.stack_outputs,
             overrides=overrides or Overrides(),
         )
-        ahead = Ahead(worker, run, self.load, automate=False, holds=lambda: read_holds(self.clusters))
-        return replace(self, run=run, ahead=ahead)
+        ahead = Ahead(worker, run, self.load, automate=automate, holds=lambda: read_holds(self.clusters))
+        return replace(self, run=run, ahead=ahead, worker=worker)
 
 
 def open_session(
@@ -72,6 +73,7 @@ def open_session(
         config=config,
         run=run,
         clusters=clusters,
+        worker=worker,
         store=store,
         ahead=Ahead(worker, run, load, automate=not overrides, holds=lambda: read_holds(clusters)),
         load=load,
