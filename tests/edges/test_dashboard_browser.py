@@ -1,0 +1,128 @@
+"""The dashboard in a real browser: with JavaScript and without, light and dark, on a desk and on a phone."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from tests.support.browser import Browser, chromium
+from tests.support.stack_view import NOW, PAY, sample
+from weir.spec.event import Event, Severity
+from weir.watch.dashboard.access import Access
+from weir.watch.dashboard.pages import Dashboard, unit_href
+from weir.watch.listener import Listener
+from weir.watch.view import StackView
+
+pytestmark = [pytest.mark.slow, pytest.mark.skipif(not chromium(), reason="there is no Chromium on PATH")]
+SHOTS = "WEIR_SCREENSHOTS"
+"""Environment variable with the folder where pictures are kept for people."""
+
+
+class Site:
+    """A dashboard whose stack and clock a test moves."""
+
+    def __init__(self) -> None:
+        self.view: StackView = sample()
+        self.now = NOW
+        dashboard = Dashboard(lambda: self.view, Access("", loopback=True), lambda: self.now)
+        self.listener = Listener(0, routes=dashboard.routes(), report=print)
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.listener.address[1]}"
+
+
+@pytest.fixture
+def site() -> Iterator[Site]:
+    made = Site()
+    with made.listener:
+        yield made
+
+
+@pytest.fixture
+def shots(tmp_path: Path) -> Path:
+    folder = Path(os.environ.get(SHOTS) or tmp_path)
+    folder.mkdir(exist_ok=True)
+    return folder
+
+
+def test_it_lives(site: Site, tmp_path: Path, shots: Path) -> None:
+    with Browser(tmp_path / "profile") as browser:
+        browser.go(site.url)
+        browser.press("/")
+        assert browser.ask("document.activeElement.id") == "filter"
+        browser.enter("payments")
+        browser.wait("document.querySelectorAll('#units tbody tr').length === 1")
+        assert browser.ask("location.search") == "?q=payments"
+        unit = next(one for one in site.view.units if one.id == PAY)
+        site.view = replace(site.view, units=(replace(unit, error="the token has expired"),), at=NOW + 3)
+        site.now = NOW + 8
+        browser.wait("document.querySelector('#units').textContent.includes('the token has expired')")
+        assert browser.ask("document.querySelector('#age').textContent").startswith("as of")
+        assert browser.ask("document.querySelector('#filter').value") == "payments"
+        browser.press("Escape")
+        browser.wait("document.activeElement.id !== 'filter' && location.search === ''")
+        site.listener.stop()
+        browser.wait("document.querySelector('#age').textContent.includes('connection lost')")
+        browser.shot(shots / "lost.png")
+
+
+def test_the_tree_stays_as_a_person_left_it(site: Site, tmp_path: Path) -> None:
+    with Browser(tmp_path / "profile") as browser:
+        browser.go(site.url + unit_href(PAY))
+        browser.ask("document.querySelector('#objects summary').click()")
+        folded = "document.querySelector('#objects details').open"
+        assert browser.ask(folded) is False
+        event = Event(
+            unit=PAY, severity=Severity.INFO, reason="News", message="fresh", at="", stack="production"
+        )
+        site.view = replace(site.view, events=(event,))
+        browser.wait("document.querySelector('#events').textContent.includes('fresh')")
+        assert browser.ask(folded) is False
+
+
+def test_markup_in_a_message_is_text(site: Site, tmp_path: Path) -> None:
+    hostile = "</td><script>document.title='owned'</script><img src=x onerror=\"document.title='owned'\">"
+    site.view = replace(
+        site.view, units=tuple(replace(unit, error=hostile) for unit in site.view.units), leader=hostile
+    )
+    with Browser(tmp_path / "profile") as browser:
+        for address in ("/", unit_href(PAY)):
+            browser.go(site.url + address)
+            browser.wait("document.querySelector('#age').textContent.includes('ago')")
+            assert browser.ask("document.title.includes('owned')") is False
+            assert browser.ask("document.body.textContent.includes('<script>document.title')") is True
+        assert browser.console == []
+
+
+@pytest.mark.parametrize("script", [True, False], ids=["script", "no-script"])
+def test_pages_are_read_with_and_without_javascript(
+    site: Site, tmp_path: Path, script: bool, shots: Path
+) -> None:
+    with Browser(tmp_path / "profile", script=script) as browser:
+        for name, address in (
+            ("list", "/"),
+            ("unit", unit_href(PAY)),
+            ("images", "/images"),
+            ("events", "/events"),
+        ):
+            browser.go(site.url + address)
+            browser.shot(shots / f"{name}-{'script' if script else 'plain'}.png")
+            assert browser.ask("document.querySelector('#age').textContent").startswith("as of 1")
+            assert browser.ask("document.documentElement.scrollWidth <= window.innerWidth") is True
+        assert browser.ask("getComputedStyle(document.body).backgroundColor") == "rgb(246, 247, 249)"
+        assert browser.console == []
+
+
+@pytest.mark.parametrize("size", [(1280, 900), (400, 860)], ids=["desk", "phone"])
+def test_dark_and_narrow(site: Site, tmp_path: Path, size: tuple[int, int], shots: Path) -> None:
+    with Browser(tmp_path / "profile", dark=True, size=size) as browser:
+        for name, address in (("list", "/"), ("unit", unit_href(PAY)), ("events", "/events")):
+            browser.go(site.url + address)
+            browser.shot(shots / f"{name}-dark-{size[0]}.png")
+            assert browser.ask("document.documentElement.scrollWidth <= window.innerWidth") is True
+        assert browser.ask("getComputedStyle(document.body).backgroundColor") == "rgb(16, 21, 27)"

@@ -1,0 +1,90 @@
+"""Who may look: everybody on this machine, or whoever has the token.
+
+A page that needs no token answers only requests that call it by a name of this machine: otherwise any web page could
+read it by letting its own name lead here (DNS rebinding).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+from collections.abc import Mapping
+from enum import Enum, auto
+from http.cookies import CookieError, SimpleCookie
+from typing import Final
+from urllib.parse import urlsplit
+
+from weir.spec.errors import SpecError
+
+VARIABLE: Final = "WEIR_DASHBOARD_TOKEN"
+"""Environment variable with the token."""
+COOKIE: Final = "weir-dashboard"
+_LEAST: Final = 16
+"""Characters of a token."""
+_HERE: Final = ("localhost", "127.0.0.1", "::1")
+
+
+class Verdict(Enum):
+    """What becomes of a request."""
+
+    ALLOWED = auto()
+    LOGIN = auto()
+    """The token is in the address: remember it in a cookie and go on without."""
+    UNKNOWN = auto()
+    """No token, or a wrong one."""
+    STRANGER = auto()
+    """It calls this machine by a name that is not its own."""
+
+
+class Access:
+    """The rule of one dashboard."""
+
+    def __init__(self, token: str, *, loopback: bool) -> None:
+        """`loopback` tells that only this machine reaches the pages. Raises SpecError when the token is too weak."""
+        if token and len(token) < _LEAST:
+            expected = f"at least {_LEAST} characters"
+            raise SpecError.at(VARIABLE, "", found=f"{len(token)} characters", expected=expected)
+        if not token and not loopback:
+            hint = "set it, for example to `openssl rand -hex 32`, or listen on 127.0.0.1"
+            expected = "a token: the dashboard is not on loopback"
+            raise SpecError.at(VARIABLE, "", found=None, expected=expected, hint=hint)
+        self._token = token.encode()
+
+    def judge(self, headers: Mapping[str, str], query: Mapping[str, str]) -> Verdict:
+        """Whether a request may look; header names are in lower case."""
+        if not self._token:
+            return Verdict.ALLOWED if _called(headers.get("host", "")) in _HERE else Verdict.STRANGER
+        if "token" in query and self._same(query["token"]):
+            return Verdict.LOGIN
+        scheme, _, given = headers.get("authorization", "").partition(" ")
+        if scheme.lower() == "bearer" and self._same(given.strip()):
+            return Verdict.ALLOWED
+        cookie = _cookie(headers.get("cookie", ""))
+        return Verdict.ALLOWED if hmac.compare_digest(cookie, self._mark()) else Verdict.UNKNOWN
+
+    def cookie(self, *, secure: bool) -> str:
+        """The Set-Cookie header after a login: proves the token without holding it."""
+        mark = self._mark().decode()
+        return f"{COOKIE}={mark}; Path=/; HttpOnly; SameSite=Strict" + "; Secure" * secure
+
+    def _mark(self) -> bytes:
+        return hmac.new(self._token, b"weir dashboard", hashlib.sha256).hexdigest().encode()
+
+    def _same(self, given: str) -> bool:
+        return hmac.compare_digest(given.encode("utf-8", "surrogateescape"), self._token)
+
+
+def _called(host: str) -> str:
+    """The name in a Host header."""
+    try:
+        return urlsplit(f"//{host}").hostname or ""
+    except ValueError:
+        return ""
+
+
+def _cookie(header: str) -> bytes:
+    try:
+        found = SimpleCookie(header).get(COOKIE)
+    except CookieError:
+        return b""
+    return found.value.encode("utf-8", "surrogateescape") if found else b""

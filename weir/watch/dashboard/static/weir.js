@@ -1,0 +1,98 @@
+// Brings the parts of a page that are marked `data-live` up to date every two seconds. Everything works without it.
+"use strict";
+
+const PERIOD = 2000;
+let readAt = performance.now();
+let lost = false;
+
+function span(seconds) {
+  for (const [size, unit] of [[86400, "d"], [3600, "h"], [60, "min"]]) {
+    if (seconds >= size) return `${Math.floor(seconds / size)} ${unit}`;
+  }
+  return `${Math.floor(seconds)} s`;
+}
+
+function showAge() {
+  const age = document.getElementById("age");
+  if (!age || age.dataset.age === undefined) return;
+  const seconds = Number(age.dataset.age) + (performance.now() - readAt) / 1000;
+  const number = document.createElement("b");
+  number.textContent = span(seconds);
+  age.replaceChildren("as of ", number, lost ? " ago · connection lost" : " ago");
+  age.classList.toggle("old", lost || seconds > 60);
+}
+
+function selects(part) {
+  const selection = document.getSelection();
+  return selection && !selection.isCollapsed && part.contains(selection.anchorNode);
+}
+
+function update(part, fresh) {
+  if (part.outerHTML === fresh.outerHTML || selects(part)) return;
+  const folded = new Map([...part.querySelectorAll("details[id]")].map((one) => [one.id, one.open]));
+  const focused = part.contains(document.activeElement) ? document.activeElement.getAttribute("href") : null;
+  part.replaceWith(fresh);
+  for (const one of fresh.querySelectorAll("details[id]")) {
+    if (folded.has(one.id)) one.open = folded.get(one.id);
+  }
+  if (focused) [...fresh.querySelectorAll("a")].find((one) => one.getAttribute("href") === focused)?.focus();
+}
+
+async function refresh() {
+  const address = location.href;
+  try {
+    const answer = await fetch(address, { headers: { "X-Weir-Fragment": "1" }, cache: "no-store" });
+    if (!answer.ok) throw new Error(answer.statusText);
+    const text = await answer.text();
+    if (address !== location.href) return;
+    const fresh = new DOMParser().parseFromString(text, "text/html");
+    for (const part of document.querySelectorAll("[data-live][id]")) {
+      const other = fresh.getElementById(part.id);
+      if (other) update(part, document.adoptNode(other));
+    }
+    readAt = performance.now();
+    lost = false;
+  } catch {
+    lost = true;
+  }
+  showAge();
+}
+
+async function live() {
+  if (!document.hidden) await refresh();
+  setTimeout(live, PERIOD);
+}
+
+function filterAtOnce(form) {
+  let pending;
+  form.addEventListener("input", () => {
+    clearTimeout(pending);
+    pending = setTimeout(() => {
+      const query = new URLSearchParams([...new FormData(form)].filter(([, value]) => value !== "")).toString();
+      history.replaceState(null, "", query ? `?${query}` : location.pathname);
+      refresh();
+    }, 150);
+  });
+  form.addEventListener("submit", (event) => event.preventDefault());
+  form.querySelector("button").hidden = true;
+}
+
+document.addEventListener("keydown", (event) => {
+  const field = document.getElementById("filter");
+  if (!field || event.ctrlKey || event.metaKey || event.altKey) return;
+  if (event.key === "/" && !/^(INPUT|SELECT|TEXTAREA)$/.test(document.activeElement.tagName)) {
+    event.preventDefault();
+    field.focus();
+    field.select();
+  } else if (event.key === "Escape" && document.activeElement === field) {
+    event.preventDefault();
+    field.value = "";
+    field.dispatchEvent(new Event("input", { bubbles: true }));
+    field.blur();
+  }
+});
+document.addEventListener("visibilitychange", () => document.hidden || refresh());
+const form = document.querySelector("form[role=search]");
+if (form) filterAtOnce(form);
+setInterval(showAge, 1000);
+setTimeout(live, PERIOD);
