@@ -38,8 +38,9 @@ def notify(stack: str, settings: Path) -> None:
             budget_seconds=BUDGET,
             stop=threading.Event(),
         )
-    except (WeirError, OSError) as err:
-        print(f"► notifications wait for the next run: {err}", file=sys.stderr)
+    except Exception as err:  # noqa: BLE001 - the run is done, and its exit code says how it went
+        why = str(err) if isinstance(err, WeirError | OSError) else f"unexpected {type(err).__name__}"
+        print(f"► notifications wait for the next run: {why}", file=sys.stderr)
         return
     for sentence in done.lost:
         print(f"✗ notification lost: {sentence}", file=sys.stderr)

@@ -5,13 +5,12 @@ They hold references to Secrets and no Secret. A stack without any pays two look
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 from urllib.parse import quote
-
-import orjson
 
 from weir.edges.folders import cache_root, private_folder, write_whole
 from weir.spec.errors import SpecError
@@ -69,7 +68,7 @@ def keep(run: Run, stack: str, *, whole: bool) -> None:
         return
     if not whole and path.exists():
         found = {_name(row[2]): row for row in (*_rows(path.read_bytes()), *_rows(payload))}
-        payload = orjson.dumps(list(found.values()))
+        payload = json.dumps(list(found.values())).encode()
     private_folder(path.parent)
     write_whole(path, payload)
 
@@ -89,7 +88,7 @@ def read_announced(run: Run) -> Notices:
 
 def _rows(payload: bytes) -> list[list[object]]:
     try:
-        found: list[list[object]] = orjson.loads(payload)
+        found: list[list[object]] = json.loads(payload)
     except ValueError:
         return []
     return found
@@ -97,7 +96,7 @@ def _rows(payload: bytes) -> list[list[object]]:
 
 def _name(data: object) -> str:
     meta = data.get("metadata") if isinstance(data, dict) else None
-    return orjson.dumps([data.get("kind") if isinstance(data, dict) else "", meta]).decode()
+    return json.dumps([data.get("kind") if isinstance(data, dict) else "", meta])
 
 
 def _documents(payload: bytes) -> list[Document]:

@@ -45,6 +45,11 @@ class _Removal:
     """Why nothing is deleted."""
     kube: Kube | None = None
 
+    @property
+    def changes(self) -> tuple[ObjectChange, ...]:
+        """What is deleted, and what is left and why."""
+        return tuple(change for item in self.doomed if (change := item.change()))
+
 
 def plan_removal(clusters: Clusters, record: UnitRecord) -> ChangeSet:
     """What removing the unit would delete, and what it would leave and why. Reads only.
@@ -59,13 +64,12 @@ def plan_removal(clusters: Clusters, record: UnitRecord) -> ChangeSet:
             ObjectChange(item, Action.SKIP, (), f"left in place: {removal.orphaned}") for item in items
         )
         return ChangeSet(left)
-    changes = tuple(change for item in removal.doomed if (change := item.change()))
     warnings = [item.problem for item in removal.doomed if item.problem]
     try:
         _guard(removal, record, OptionsConfig())
     except GuardError as err:
         warnings.append(str(err))
-    return ChangeSet(changes, 0, tuple(warnings))
+    return ChangeSet(removal.changes, 0, tuple(warnings))
 
 
 def remove_unit(
@@ -98,8 +102,7 @@ def remove_unit(
     left = delete_all(removal.kube, removal.doomed, record.id, stop, progress)
     problems = [item.problem for item in left if item.problem]
     if problems:
-        kept = {item.id: item.version for item in left if item.tracked}
-        clusters.records.write(record.with_inventory(kept))
+        clusters.records.write(record.with_inventory({one.id: one.version for one in left if one.tracked}))
         count = f"{len(problems)} objects could not be deleted, so the unit stays"
         raise PruneError(f"{record.id}: {count}:\n" + "\n".join(problems))
     held = [item for item in left if item.tracked]
@@ -108,7 +111,7 @@ def remove_unit(
     elif held:
         progress(f"{len(held)} objects are still being deleted, the first {held[0].id}: {held[0].kept}")
     clusters.records.delete(record.id)
-    return tuple(change for item in removal.doomed if (change := item.change()))
+    return removal.changes
 
 
 def _look(clusters: Clusters, record: UnitRecord, stop: threading.Event | None) -> _Removal:
