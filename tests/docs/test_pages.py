@@ -58,7 +58,14 @@ def flags_of(verb: str) -> set[str]:
     module: Verb = importlib.import_module(VERBS[verb][0])
     parser = argparse.ArgumentParser()
     module.add_arguments(parser)
-    return set(parser._option_string_actions)
+    return _flags_in(parser)
+
+
+def _flags_in(parser: argparse.ArgumentParser) -> set[str]:
+    """The flags of a parser and of the verbs below it."""
+    below = [action for action in parser._actions if isinstance(action, argparse._SubParsersAction)]
+    inner = [part for action in below for part in action.choices.values()]
+    return set(parser._option_string_actions).union(*map(_flags_in, inner))
 
 
 @each_page

@@ -47,6 +47,12 @@ VERBS: Final[dict[str, tuple[str, str]]] = {
     "check": ("weir.cli.check", "see whether everything is there that a stack needs"),
     "version": ("weir.cli.version", "print versions of Weir, its programs and the cluster"),
     "completion": ("weir.cli.completion", "print a script that completes verbs and flags in a shell"),
+    "reconcile": ("weir.cli.reconcile", "bring a unit up to date now, through the watcher or by a run"),
+    "suspend": ("weir.cli.suspend", "leave units as they are, at once and without a commit"),
+    "resume": ("weir.cli.resume", "let runs act on suspended units again"),
+    "create": ("weir.cli.create", "write a new source, kustomization, image policy, alert, ... as YAML"),
+    "delete": ("weir.cli.delete", "take a declaration out of the stack's folder"),
+    "uninstall": ("weir.cli.uninstall", "end the ownership of a stack, and leave its workloads"),
     "cluster": ("weir.cli.cluster", "start, stop or look at a local Kubernetes control plane"),
 }
 """Verb -> (module, one line of help)."""

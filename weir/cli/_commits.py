@@ -6,6 +6,7 @@ import argparse
 import sys
 from collections.abc import Collection, Sequence
 
+from weir.cli._rollout import roll_out
 from weir.cli._stack import settings_path
 from weir.cli.format_status import format_units
 from weir.flow.by_hand import Committed
@@ -49,14 +50,7 @@ def after(args: argparse.Namespace, units: Collection[UnitId | None], *, pushed:
     """The rollout when it is waited for; the exit code."""
     if not args.wait or args.dry_run or not pushed:
         return 0
-    from weir.cli import up
-    from weir.cli._engine import add_engine_arguments
-
-    parser = argparse.ArgumentParser()
-    add_engine_arguments(parser)
-    given = ["--stack", args.stack, *(["--config-file", str(args.config_file)] if args.config_file else [])]
-    sys.stdout.flush()
-    code = up.run(parser.parse_args(given))
+    code = roll_out(args)
     config = read_settings_file(args.stack, settings_path(args))
     records = Clusters(config.cluster, config.options, config.name).records
     found = [record for unit in sorted(filter(None, units)) if (record := records.read_own(unit))]

@@ -16,6 +16,7 @@ import secrets
 import signal
 import subprocess
 import sys
+import tempfile
 import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -56,6 +57,10 @@ for file in $(grep -ls "{MARK}=$3" /proc/[0-9]*/environ 2>/dev/null); do
 done
 [ -z "$2" ] || rm -rf -- "$2"
 """
+_OWNED: Final = ("resources", "pending_operations")
+"""Keys of a deployment."""
+_DEPLOYMENT: Final = 3
+"""Version of a deployment's form."""
 _ABSENT: Final = ("no stack named", "not found")
 
 
@@ -100,6 +105,23 @@ class PulumiCli:
         if answer.returncode:
             raise EngineError(
                 f"stack {stack} cannot be created: {_last_words(answer.stderr)}", hint="check the backend"
+            )
+
+    def forget_resources(self, stack: str) -> None:
+        """Let a stack of any backend own nothing; what it owned stays as it is, and so do the copies of its state.
+
+        Raises:
+            EngineError: another run holds the stack, or the backend cannot be reached or written.
+        """
+        deployment = self.export(stack) or {}
+        kept = {key: value for key, value in deployment.items() if key not in _OWNED}
+        with tempfile.NamedTemporaryFile("w", suffix=".json") as file:
+            json.dump({"version": _DEPLOYMENT, "deployment": kept}, file)
+            file.flush()
+            answer = self._ask(["stack", "import", f"--stack={stack}", f"--file={file.name}"])
+        if answer.returncode:
+            raise EngineError(
+                f"stack {stack} cannot be emptied: {_last_words(answer.stderr)}", hint="nothing was changed"
             )
 
     def export(self, stack: str) -> dict[str, Any] | None:

@@ -1,0 +1,198 @@
+"""`weir create`: Flux's flags become Flux's objects."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import yaml
+
+from weir.cli import main
+
+GIT = ("source", "git", "podinfo", "--url", "https://git.example/podinfo", "--branch", "main")
+
+
+def export(capsys: pytest.CaptureFixture[str], *words: str) -> str:
+    assert main(["create", *words, "--export"]) == 0
+    return capsys.readouterr().out
+
+
+def refused(capsys: pytest.CaptureFixture[str], *words: str) -> str:
+    assert main(["create", *words]) == 1
+    return capsys.readouterr().err
+
+
+def test_git_source_is_written_as_flux_prints_it(capsys: pytest.CaptureFixture[str]) -> None:
+    assert export(capsys, *GIT, "--secret-ref", "login", "--label", "team=a,tier=web") == (
+        """---
+apiVersion: source.toolkit.fluxcd.io/v1
+kind: GitRepository
+metadata:
+  name: podinfo
+  namespace: flux-system
+  labels:
+    team: a
+    tier: web
+spec:
+  interval: 1m
+  url: https://git.example/podinfo
+  ref:
+    branch: main
+  secretRef:
+    name: login
+"""
+    )
+
+
+def test_kustomization_takes_references_in_fluxs_form(capsys: pytest.CaptureFixture[str]) -> None:
+    flags = [
+        *("--source", "GitRepository/podinfo.sources", "--path", "./deploy", "--interval", "10m"),
+        *("--depends-on", "crds,infra/ingress", "--health-check", "Deployment/podinfo.default"),
+        *("--health-check-timeout", "3m"),
+    ]
+    spec = yaml.safe_load(export(capsys, "kustomization", "podinfo", "--prune", *flags))["spec"]
+    assert spec == {
+        "interval": "10m",
+        "timeout": "3m",
+        "sourceRef": {"kind": "GitRepository", "name": "podinfo", "namespace": "sources"},
+        "path": "./deploy",
+        "healthChecks": [
+            {"apiVersion": "apps/v1", "kind": "Deployment", "name": "podinfo", "namespace": "default"}
+        ],
+        "dependsOn": [{"name": "crds"}, {"name": "ingress", "namespace": "infra"}],
+        "prune": True,
+    }
+
+
+def test_kustomization_without_prune_says_so(capsys: pytest.CaptureFixture[str]) -> None:
+    assert yaml.safe_load(export(capsys, "kustomization", "a", "--source", "b"))["spec"]["prune"] is False
+
+
+@pytest.mark.parametrize(
+    ("words", "kind"),
+    [
+        (("image", "repository", "app", "--image", "ghcr.io/org/app"), "ImageRepository"),
+        (("image", "policy", "app", "--image-ref", "app", "--select-semver", ">=1.0"), "ImagePolicy"),
+        (
+            (
+                "image",
+                "policy",
+                "app",
+                "--image-ref",
+                "app",
+                "--select-numeric",
+                "asc",
+                "--filter-regex",
+                "^r",
+            ),
+            "ImagePolicy",
+        ),
+        (
+            (
+                *("image", "update", "apps", "--git-repo-ref", "apps", "--author-email", "bot@example.com"),
+                *("--checkout-branch", "main", "--push-branch", "bot"),
+            ),
+            "ImageUpdateAutomation",
+        ),
+        (
+            ("alert", "all", "--provider-ref", "chat", "--event-source", "Kustomization/*,GitRepository/a.b"),
+            "Alert",
+        ),
+        (("alert-provider", "chat", "--type", "slack", "--channel", "ops"), "Provider"),
+        (
+            (
+                *("receiver", "hook", "--type", "github", "--secret-ref", "token", "--event", "push"),
+                *("--resource", "GitRepository/podinfo"),
+            ),
+            "Receiver",
+        ),
+    ],
+    ids=lambda value: value if isinstance(value, str) else " ".join(value[:2]),
+)
+def test_every_kind_reads_back(capsys: pytest.CaptureFixture[str], words: tuple[str, ...], kind: str) -> None:
+    found = yaml.safe_load(export(capsys, *words))
+    assert (found["kind"], found["metadata"]["namespace"]) == (kind, "flux-system")
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        ((*GIT, "--tag", "v1", "--commit", "a" * 40), "--tag and --commit"),
+        (("source", "git", "a", "--url", "git@host:repo"), "spec.url: found 'git@host:repo'"),
+        (("image", "policy", "a", "--image-ref", "a"), "--select-semver, --select-alpha, --select-numeric"),
+        (
+            ("kustomization", "a", "--source", "b", "--health-check", "Job/a.b"),
+            "--health-check: found 'Job/a.b'",
+        ),
+        (("kustomization", "A", "--source", "b"), "metadata.name: found 'A'"),
+        (("source", "git", "a", "--url", "https://h/r", "--interval", "soon"), "spec.interval: found 'soon'"),
+        (("alert", "a", "--provider-ref", "b", "--event-source", "web"), "expected Kind/name"),
+    ],
+    ids=lambda value: value if isinstance(value, str) else None,
+)
+def test_wrong_flags_are_refused_by_name(
+    capsys: pytest.CaptureFixture[str], words: tuple[str, ...], said: str
+) -> None:
+    assert said in refused(capsys, *words, "--export")
+
+
+def test_secret_holds_fluxs_keys_and_is_only_ever_printed(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    for name in ("key", "hosts"):
+        (tmp_path / name).write_text(f"{name} text\n")
+    files = ("--private-key-file", str(tmp_path / "key"), "--known-hosts-file", str(tmp_path / "hosts"))
+    ssh = yaml.safe_load(export(capsys, "secret", "git", "login", "--url", "ssh://git@host/repo", *files))
+    assert ssh["stringData"] == {"identity": "key text\n", "known_hosts": "hosts text\n"}
+    http = ("secret", "git", "login", "--url", "https://host/repo", "--username", "git", "--password", "hush")
+    assert yaml.safe_load(export(capsys, *http))["stringData"] == {"username": "git", "password": "hush"}
+    text = refused(capsys, *http, "--stack", "x")
+    assert "pass --export" in text
+    assert "hush" not in text
+    assert "expected --username and --password" in refused(
+        capsys, "secret", "git", "login", "--url", "https://host/repo", "--export"
+    )
+
+
+@pytest.fixture
+def stack(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A project with a stack whose objects are in a folder; the folder."""
+    (tmp_path / "stacks").mkdir()
+    settings = {"config": {"weir:objects": "production", "weir:cluster": {"kubeconfig": "/nowhere"}}}
+    (tmp_path / "stacks" / "Pulumi.production.yaml").write_text(yaml.safe_dump(settings))
+    folder = tmp_path / "stacks" / "production"
+    folder.mkdir()
+    monkeypatch.chdir(tmp_path)
+    return folder
+
+
+def test_created_object_gets_a_file_of_its_own(capsys: pytest.CaptureFixture[str], stack: Path) -> None:
+    assert main(["create", *GIT, "--stack", "production"]) == 0
+    assert "created in" in capsys.readouterr().out
+    path = stack / "podinfo-gitrepository.yaml"
+    assert yaml.safe_load(path.read_text())["spec"]["ref"] == {"branch": "main"}
+    assert main(["create", *GIT, "--branch", "next", "--stack", "production"]) == 0
+    assert "updated in" in capsys.readouterr().out
+    assert yaml.safe_load(path.read_text())["spec"]["ref"] == {"branch": "next"}
+
+
+def test_object_that_another_file_declares_is_left_alone(
+    capsys: pytest.CaptureFixture[str], stack: Path
+) -> None:
+    (stack / "fleet.yaml").write_text(export(capsys, *GIT))
+    text = refused(capsys, *GIT, "--stack", "production")
+    assert "fleet.yaml" in text
+    assert not (stack / "podinfo-gitrepository.yaml").exists()
+
+
+def test_stack_that_reads_from_git_is_told_to_commit(capsys: pytest.CaptureFixture[str], stack: Path) -> None:
+    source = {"url": "https://git.example/fleet", "path": "./clusters/prod"}
+    settings = {"config": {"weir:source": source}}
+    (stack.parent / "Pulumi.production.yaml").write_text(yaml.safe_dump(settings))
+    text = refused(capsys, *GIT, "--stack", "production")
+    assert "https://git.example/fleet/clusters/prod" in text
+    assert "commit the change there, to main" in text
+
+
+def test_without_stack_and_export_nothing_happens(capsys: pytest.CaptureFixture[str]) -> None:
+    assert "neither --stack nor --export" in refused(capsys, *GIT)
