@@ -295,6 +295,7 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         else:
             self.send_header("Transfer-Encoding", "chunked")
             self.end_headers()
+            self.wfile.flush()
             self._stream(answer, cut_after)
         self.wfile.flush()
 
