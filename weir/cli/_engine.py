@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from weir.cli._notify import notify
-from weir.cli._notify import notify
 from weir.edges.pulumi.command import PulumiCli
 from weir.edges.pulumi.heal import Healing, heal
 from weir.edges.pulumi.lock import StackLockedError
@@ -31,6 +30,7 @@ from weir.edges.pulumi.references import OWN, check_providers
 from weir.edges.pulumi.state import StackFiles
 from weir.edges.pulumi.targets import find_targets
 from weir.edges.tools import PROGRAMS
+from weir.edges.tracing import traced
 from weir.flow.turns import Patience, Turn, open_run_lease
 from weir.spec.duration import parse_duration
 from weir.spec.identity import UnitId
@@ -63,8 +63,6 @@ _FLAGS: Final[Mapping[str, tuple[str, ...]]] = {
 }
 _UNLEASED: Final = ("preview",)
 """Verbs that change nothing and so wait for nobody."""
-_TELLING: Final = ("up", "destroy")
-"""Verbs after which notifications are delivered."""
 _TELLING: Final = ("up", "destroy")
 """Verbs after which notifications are delivered."""
 _REFUSED: Final = ("-s", "--stack", "-C", "--cwd", "--config-file")
@@ -177,7 +175,10 @@ def run_engine(
         find_orphans: the units of this stack that the cluster remembers and the prepared state does not hold; the
             program gets them as `$WEIR_ORPHANS`.
     """
-    with Turn(lambda: _lease_of(request), _say) as turn:
+    with (
+        traced(request.verb, request.stack, request.environ, _say) as trace,
+        Turn(lambda: _lease_of(request), _say) as turn,
+    ):
         try:
             prepared = _prepare_in_turn(request, turn, Patience(request.lock_timeout, _say))
         except StackLockedError as error:
@@ -185,13 +186,11 @@ def run_engine(
             return LOCKED
         except OSError as err:
             raise EngineError(f"{err.filename}: {err.strerror}", hint="check the backend's folder") from err
-        environ = dict(request.environ)
+        environ = dict(trace.environ)
         if find_orphans and (orphans := sorted(find_orphans(prepared))):
             environ["WEIR_ORPHANS"] = ",".join(map(str, orphans))
         cli = PulumiCli(root=prepared.project.root, environ=environ, tools=request.tools)
-        code = cli.run(arguments_of(request, prepared))
-    if request.verb in _TELLING:
-        notify(request.stack, prepared.settings.file)
+        code = trace.code = cli.run(arguments_of(request, prepared))
     if request.verb in _TELLING:
         notify(request.stack, prepared.settings.file)
     return 1 if code in _TAKEN else code
