@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from weir.spec.documents import Document
     from weir.spec.provider import ProviderSpec
 
+WATCHED: Final = "WEIR_WATCHED"
+"""Environment variable of runs that a watcher starts: it delivers what they tell, and they need not wait for that."""
 _FILE: Final = "notices.json"
 
 

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Final
 
+from weir.flow.notices import WATCHED
 from weir.spec.identity import UnitId
 
 _LAST_WORDS: Final = 25.0
@@ -43,7 +44,7 @@ class Engine:
         arguments += [part for unit in targets for part in ("--target", str(unit))]
         self._child = subprocess.Popen(
             arguments,
-            env=dict(self.environ),
+            env={**self.environ, WATCHED: "1"},
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
