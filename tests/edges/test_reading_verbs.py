@@ -189,7 +189,7 @@ def test_trace_says_what_it_does_not_know(
     assert stack.weir("trace", "configmaps/strange", "-n", stack.namespace) == 0
     assert "Not managed by Weir" in capsys.readouterr().out
     kube.delete("v1", "ConfigMap", "web", stack.namespace)
-    assert stack.weir("trace", "configmap", "web", "-o", "json") == 0
+    assert stack.weir("trace", "cm", "web", "-o", "json") == 0
     found = json.loads(capsys.readouterr().out)
     assert (found["live"], found["unit"]["name"], found["commit"]) == (False, "app", None)
     assert stack.weir("trace", "configmap", "nobody") == 1

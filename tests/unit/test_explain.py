@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -11,9 +12,14 @@ import pytest
 from tests.support.stack import git_repository, kustomization
 from weir.cli.format_explain import explanation_as_data, format_explanation
 from weir.flow.explain import Explanation, SourceHistory, ancestors, explain
+from weir.flow.find_commit import explain_elsewhere
+from weir.flow.look import Present
+from weir.flow.outcome import AutomationOutcome
+from weir.flow.tree import Declared
 from weir.spec.documents import Document
 from weir.spec.git_repository import parse_git_repository
 from weir.spec.identity import UnitId
+from weir.spec.image_automation import parse_image_automation
 from weir.spec.kustomization import KustomizationSpec, parse_kustomization
 from weir.spec.record import Condition, UnitRecord
 
@@ -144,3 +150,44 @@ def test_the_answer_comes_first() -> None:
     data = json.loads(json.dumps(explanation_as_data(waiting)))
     assert (data["live"], data["obstacle"]["unit"]) == (False, str(APPS))
     assert explanation_as_data(live)["obstacle"] is None
+
+
+AUTOMATION = UnitId("ImageUpdateAutomation", "flux-system", "images")
+PUSHED, BUILT = "e" * 40, "f" * 40
+
+
+def elsewhere(text: str, *records: UnitRecord, automates: bool = False) -> Explanation:
+    """What is said of a commit that the source does not have; a run would build `BUILT`."""
+    git = {"commit": {"author": {"name": "w", "email": "w@example.com"}}, "push": {"branch": "updates"}}
+    data = {
+        "apiVersion": "image.toolkit.fluxcd.io/v1",
+        "kind": AUTOMATION.kind,
+        "metadata": {"name": AUTOMATION.name, "namespace": AUTOMATION.namespace},
+        "spec": {"interval": "1m", "sourceRef": {"kind": "GitRepository", "name": "fleet"}, "git": git},
+    }
+    document = Document("a.yaml", 0, data)
+    spec = parse_image_automation(document)
+    built = AutomationOutcome(spec=spec, document=document, commit=BUILT, branch="updates")
+    session: Any = SimpleNamespace(ahead=[built])
+    units = {AUTOMATION: Declared(spec=spec, document=document, parent="")} if automates else {}
+    present = Present(session=session, units=units, owners={}, problems=())
+    return explain_elsewhere(session, present, text, [source()], {one.id: one for one in records})
+
+
+def test_a_commit_that_an_automation_pushed_beside_waits_to_be_merged() -> None:
+    pushed = UnitRecord(id=AUTOMATION, stack="prod", revision=f"updates@sha1:{PUSHED}")
+    found = elsewhere(PUSHED[:8], pushed)
+    assert found.commit == PUSHED
+    assert first(found) == "images: pushed to updates, which no source follows: it waits to be merged"
+
+
+def test_a_commit_that_a_run_would_push_is_known() -> None:
+    found = elsewhere(BUILT[:8], automates=True)
+    assert found.commit == BUILT
+    assert first(found) == "images: built and not pushed yet: the next `weir up` pushes it to updates"
+
+
+def test_a_commit_that_nobody_has_is_told_for_each_source() -> None:
+    for automates in (True, False):
+        found = elsewhere("0123", automates=automates)
+        assert first(found).startswith("fleet: not in its history: it follows main@sha1:cccccccc")

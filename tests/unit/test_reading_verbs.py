@@ -10,7 +10,7 @@ import pytest
 
 from weir.cli import VERBS, main
 from weir.cli.completion import _words
-from weir.cli.format_build import masked
+from weir.cli.format_build import masked, ordered
 from weir.cli.format_completion import format_completion
 from weir.cli.format_events import event_as_data, format_events
 from weir.cli.format_logs import LogFilter, format_entry, read_entry
@@ -92,7 +92,7 @@ def test_events_have_fluxs_columns() -> None:
         "Warning",
         "HealthCheckFailed",
         "Kustomization/apps",
-        "main@sha1:67e2c98a: Deployment/prod/web\\nis late",
+        "main@sha1:67e2c98a: Deployment/prod/web, is late",
     ]
     assert cells(format_events([event], NOW)) == [["LAST SEEN", "TYPE", "REASON", "OBJECT", "MESSAGE"], row]
     wide = format_events([event], NOW, all_namespaces=True, header=False)
@@ -229,6 +229,7 @@ def test_secret_values_are_masked_and_everything_else_is_not() -> None:
         "data": {"url": "https://me:hush@db"},
     }
     assert masked(config, ()) == config
+    assert list(ordered({"data": {}, "kind": "a", "apiVersion": "b"})) == ["apiVersion", "kind", "data"]
     hidden = masked(config, {ObjectId.of(config)})
     assert hidden["metadata"] == {"name": "c", "namespace": "prod"}
     assert hidden["data"] == "***"

@@ -11,7 +11,7 @@ from weir.cli._overrides import add_override_arguments, read_overrides
 from weir.cli._show import show_data
 from weir.cli._stack import add_stack_arguments, open_stack
 from weir.cli._yaml import as_yaml
-from weir.cli.format_build import masked
+from weir.cli.format_build import masked, ordered
 from weir.edges.runs import Run
 from weir.flow.build import build_unit
 from weir.spec.errors import SpecError
@@ -42,7 +42,7 @@ def run(args: argparse.Namespace) -> int:
     for warning in built.warnings:
         print(f"⚠ {warning}", file=sys.stderr)
     shown = args.show_secrets
-    objects = [dict(obj) if shown else masked(obj, built.confidential) for obj in built.objects]
+    objects = [obj if shown else masked(obj, built.confidential) for obj in map(ordered, built.objects)]
     if args.output == "json":
         show_data(objects, "json")
     else:

@@ -8,10 +8,16 @@ from typing import Any, Final
 from weir.spec.identity import ObjectId
 
 MASK: Final = "***"
+_FIRST: Final = ("apiVersion", "kind", "metadata")
 _DATA: Final = ("data", "stringData")
 _OPEN: Final = ("apiVersion", "kind")
 _NAME: Final = ("name", "namespace")
 _LAST_APPLIED: Final = "kubectl.kubernetes.io/last-applied-configuration"
+
+
+def ordered(obj: Mapping[str, Any]) -> dict[str, Any]:
+    """The object with what it is called before what is in it."""
+    return {key: obj[key] for key in (*(key for key in _FIRST if key in obj), *obj)}
 
 
 def masked(obj: Mapping[str, Any], confidential: Collection[ObjectId]) -> dict[str, Any]:

@@ -29,7 +29,7 @@ def format_events(
             TYPES[event.severity],
             event.reason,
             f"{event.unit.kind}/{event.unit.name}",
-            short_hashes(event.message),
+            short_hashes(", ".join(event.message.splitlines())),
         ]
         for event in events
     ]

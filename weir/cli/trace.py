@@ -16,7 +16,9 @@ from weir.spec.errors import SpecError
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The verb's arguments."""
     parser.epilog = "Exit codes: 0 shown, 1 failed as the message says, 2 wrong usage."
-    parser.add_argument("kind", metavar="KIND", help="a kind or plural, such as deployment; or KIND/NAME")
+    parser.add_argument(
+        "kind", metavar="KIND", help="a kind, plural or short name, such as deployment; or KIND/NAME"
+    )
     parser.add_argument("name", nargs="?", default="", metavar="NAME", help="the object's name")
     add_stack_arguments(parser)
     parser.add_argument(

@@ -47,7 +47,7 @@ def explain_commit(session: Session, present: Present, text: str) -> Explanation
     if known:
         units = sorted(present.specs(KustomizationSpec), key=lambda unit: unit.id)
         return explain(known.pop(), sources, units, records)
-    return _elsewhere(session, present, text, sources, records)
+    return explain_elsewhere(session, present, text, sources, records)
 
 
 def read_history(spec: GitRepositorySpec, access: Access) -> SourceHistory:
@@ -66,7 +66,7 @@ def read_history(spec: GitRepositorySpec, access: Access) -> SourceHistory:
     return SourceHistory(spec=spec, reference=name.removeprefix(HEADS), tip=tip, parents=parents)
 
 
-def _elsewhere(
+def explain_elsewhere(
     session: Session, present: Present, text: str, sources: Sequence[SourceHistory], records: Records
 ) -> Explanation:
     """A commit that no source has: an automation's, or nobody's."""

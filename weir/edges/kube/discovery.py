@@ -33,6 +33,8 @@ class Resource:
     plural: str
     namespaced: bool
     verbs: frozenset[str]
+    short: tuple[str, ...] = ()
+    """Short names, such as `deploy`."""
 
     @property
     def api_version(self) -> str:
@@ -104,7 +106,7 @@ class Discovery:
         raise _unknown(kind, f"{group}/{version}".strip("/"), found)
 
     def named(self, word: str) -> tuple[Resource, ...]:
-        """Kinds that are called so, by kind or plural in any case: of each group one, as the server prefers it."""
+        """Kinds called so, by kind, plural or short name in any case: of each group one, as the server prefers it."""
         if self._groups is None:
             self.refresh()
         wanted = word.lower()
@@ -112,7 +114,7 @@ class Discovery:
         for name, group in (self._groups or {}).items():
             for kinds in group.versions.values():
                 for resource in kinds.values():
-                    if wanted in (resource.kind.lower(), resource.plural.lower()):
+                    if wanted in (resource.kind.lower(), resource.plural.lower(), *resource.short):
                         found.setdefault((name, resource.kind), resource)
         return tuple(found.values())
 
@@ -181,6 +183,7 @@ def _aggregated_kinds(group: str, version: str, items: Any) -> Iterator[Resource
                 plural=item["resource"],
                 namespaced=item.get("scope") == "Namespaced",
                 verbs=frozenset(item.get("verbs") or ()),
+                short=tuple(item.get("shortNames") or ()),
             )
 
 
@@ -225,4 +228,5 @@ def _legacy_kinds(group: str, version: str, items: Any) -> Iterator[Resource]:
                 plural=item["name"],
                 namespaced=bool(item.get("namespaced")),
                 verbs=frozenset(item.get("verbs") or ()),
+                short=tuple(item.get("shortNames") or ()),
             )
