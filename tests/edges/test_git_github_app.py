@@ -13,9 +13,13 @@ import pytest
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import padding, rsa
 
+from tests.support import notices
+from tests.support.delivery import NO_LABELS, NOW, Secrets, go
+from tests.support.events import COMMIT, event
 from tests.support.git_server import GitServer, Request, basic
 from tests.support.sources import Place, git_spec
 from weir.edges.git.github_app import installation_token
+from weir.edges.outbox import Outbox
 from weir.spec.errors import SourceError
 
 KEY = rsa.generate_private_key(public_exponent=65537, key_size=2048)
@@ -155,3 +159,21 @@ def test_provider_and_secret_belong_together(tmp_path: Path, data: dict[str, byt
             place.sync(git_spec("https://127.0.0.1:1/x.git", provider=provider, secretRef={"name": secret}))
     with pytest.raises(SourceError, match="aws is not supported"):
         place.sync(git_spec("https://127.0.0.1:1/x.git", provider="aws"))
+
+
+def test_the_status_of_a_commit_is_set_as_the_app(
+    server: GitServer, data: dict[str, bytes], tmp_path: Path
+) -> None:
+    Api(server)
+    seen: list[str] = []
+
+    def status(request: Request, _: bytes) -> tuple[int, bytes]:
+        seen.append(request.headers["authorization"])
+        return 201, b"{}"
+
+    server.extra[f"/api/v3/repos/team/app/statuses/{COMMIT}"] = status
+    outbox = Outbox(tmp_path / "outbox")
+    outbox.put([(event(), NO_LABELS)], NOW)
+    forge = notices.provider(f"{server.url}/team/app", "github", secretRef={"name": "app"})
+    assert go(outbox, forge, clusters=Secrets(app=data)).sent == 1
+    assert seen == ["Bearer ghs_token1"]
