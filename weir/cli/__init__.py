@@ -44,15 +44,15 @@ VERBS: Final[dict[str, tuple[str, str]]] = {
     "lock": ("weir.cli.workload", "keep the images of a workload as they are, by a commit"),
     "unlock": ("weir.cli.workload", "take a workload's lock away, by a commit"),
     "rollback": ("weir.cli.rollback", "bring a unit's files back to an earlier revision, by a commit"),
-    "check": ("weir.cli.check", "see whether everything is there that a stack needs"),
-    "version": ("weir.cli.version", "print versions of Weir, its programs and the cluster"),
-    "completion": ("weir.cli.completion", "print a script that completes verbs and flags in a shell"),
     "reconcile": ("weir.cli.reconcile", "bring a unit up to date now, through the watcher or by a run"),
     "suspend": ("weir.cli.suspend", "leave units as they are, at once and without a commit"),
     "resume": ("weir.cli.resume", "let runs act on suspended units again"),
     "create": ("weir.cli.create", "write a new source, kustomization, image policy, alert, ... as YAML"),
     "delete": ("weir.cli.delete", "take a declaration out of the stack's folder"),
     "uninstall": ("weir.cli.uninstall", "end the ownership of a stack, and leave its workloads"),
+    "check": ("weir.cli.check", "see whether everything is there that a stack needs"),
+    "version": ("weir.cli.version", "print versions of Weir, its programs and the cluster"),
+    "completion": ("weir.cli.completion", "print a script that completes verbs and flags in a shell"),
     "cluster": ("weir.cli.cluster", "start, stop or look at a local Kubernetes control plane"),
 }
 """Verb -> (module, one line of help)."""
