@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.browser import Browser, chromium
-from tests.support.stack_view import NOW, PAY, sample
+from tests.support.stack_view import NOW, PAY, plan, sample
 from weir.spec.event import Event, Severity
 from weir.watch.dashboard.access import Access
 from weir.watch.dashboard.pages import Dashboard, unit_href
@@ -28,7 +28,7 @@ class Site:
     def __init__(self) -> None:
         self.view: StackView = sample()
         self.now = NOW
-        dashboard = Dashboard(lambda: self.view, Access("", loopback=True), lambda: self.now)
+        dashboard = Dashboard(lambda: self.view, plan, Access("", loopback=True), lambda: self.now)
         self.listener = Listener(0, routes=dashboard.routes(), report=print)
 
     @property

@@ -88,6 +88,7 @@ UNITS = st.builds(
     attempted=TEXTS,
     wanted=TEXTS,
     error=TEXTS,
+    behind=st.booleans(),
     held=TEXTS,
     ready=st.builds(Condition, status=TEXTS, reason=TEXTS, message=TEXTS, at=TEXTS),
     suspended=st.booleans(),
@@ -113,8 +114,8 @@ UNITS = st.builds(
     checked=st.just(NOW),
     due=st.just(NOW),
     dependencies=st.tuples(IDS),
-    plan=st.builds(ChangeSet, changes=st.tuples(CHANGES), warnings=st.tuples(TEXTS)),
 )
+PLANS = st.builds(ChangeSet, changes=st.tuples(CHANGES), warnings=st.tuples(TEXTS))
 
 
 @st.composite
@@ -134,9 +135,9 @@ def views(draw: st.DrawFn) -> StackView:
 
 
 @settings(max_examples=40)
-@given(views(), TEXTS)
-def test_texts_stay_texts(view: StackView, asked: str) -> None:
-    dashboard = Dashboard(lambda: view, Access("", loopback=True), lambda: NOW)
+@given(views(), PLANS, TEXTS)
+def test_texts_stay_texts(view: StackView, plan: ChangeSet, asked: str) -> None:
+    dashboard = Dashboard(lambda: view, lambda _: plan, Access("", loopback=True), lambda: NOW)
     routes = dashboard.routes()
     shown = urlencode({"id": str(view.units[0].id)}, errors="replace")
     searched = urlencode({"q": asked, "kind": asked, "severity": asked, "page": asked}, errors="replace")
@@ -156,7 +157,7 @@ def test_texts_stay_texts(view: StackView, asked: str) -> None:
 @settings(max_examples=40)
 @given(TEXTS, TEXTS)
 def test_no_address_makes_a_page_fail(query: str, token: str) -> None:
-    routes = Dashboard(sample, Access("t" * 16, loopback=False), lambda: NOW).routes()
+    routes = Dashboard(sample, lambda _: None, Access("t" * 16, loopback=False), lambda: NOW).routes()
     for path in ("/", "/unit", "/images", "/events"):
         for text in (query, f"token={quote(token, errors='replace')}", f"q={query}&id={query}"):
             request = Request(

@@ -129,15 +129,18 @@ def watched() -> dict[UnitId, Watched]:
         INFRA: each,
         POLICY: image,
         AUTOMATION: image,
-        SHOP: replace(each, dependencies=(INFRA,), plan=ChangeSet()),
-        PAY: replace(each, behind=True, dependencies=(INFRA, SHOP), notes={DRIFTED: drifted}, plan=_plan()),
+        SHOP: replace(each, dependencies=(INFRA,)),
+        PAY: replace(each, behind=True, dependencies=(INFRA, SHOP), notes={DRIFTED: drifted}),
         SEARCH: replace(each, dependencies=(INFRA,), notes={search: failed}),
         LEGACY: Watched(interval=600.0, checked=NOW - 12),
         FRESH: replace(each, due=NOW + 2, dependencies=(SHOP,)),
     }
 
 
-def _plan() -> ChangeSet:
+def plan(unit: UnitId) -> ChangeSet | None:
+    """What a run would change in PAY; nobody can plan SEARCH."""
+    if unit != PAY:
+        return None
     image = "spec.template.spec.containers[0].image"
     fields = (
         FieldChange("spec.replicas", "2", "3"),

@@ -13,12 +13,12 @@ import pytest
 
 from tests.support.stack_view import (
     FRESH,
-    LEGACY,
     NOW,
     PAY,
     SEARCH,
     SHOP,
     objects,
+    plan,
     ready,
     record,
     sample,
@@ -60,7 +60,7 @@ def get(
 ) -> Response:
     path, _, query = address.partition("?")
     access = Access(token, loopback=not token)
-    dashboard = Dashboard(lambda: view or sample(), access, lambda: now)
+    dashboard = Dashboard(lambda: view or sample(), plan, access, lambda: now)
     request = Request(method="GET", path=path, query=query, headers={**LOCAL, **headers})
     return dashboard.routes()[path](request)
 
@@ -176,8 +176,8 @@ def test_the_page_of_a_unit_names_what_needs_it() -> None:
     text, links = read(get(unit_href(SHOP)))
     assert "Needed by" in text
     assert {unit_href(PAY), unit_href(FRESH)} <= set(links)
-    assert "The last plan leaves nothing to change." in text
-    assert "Nobody planned this unit yet." in read(get(unit_href(LEGACY)))[0]
+    assert "Nothing would change." in text
+    assert "It cannot be planned at present." in read(get(unit_href(FRESH)))[0]
 
 
 def test_a_dependency_that_is_not_there_is_named() -> None:

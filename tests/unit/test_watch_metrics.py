@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from http import HTTPStatus
 
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from tests.support.stack_view import NOW, PAY, SEARCH, SHOP, sample
+from tests.support.stack_view import NOW, PAY, SEARCH, SHOP, records, sample
 from weir.spec.identity import UnitId
 from weir.watch.exchange import Request, Response
+from weir.watch.meter import Meter
 from weir.watch.metrics import Metrics, Result
 from weir.watch.probes import probe_routes
 from weir.watch.view import StackView
@@ -78,6 +80,18 @@ def test_reconcile_durations_are_flux_histogram_and_end_with_their_unit() -> Non
     assert of(metrics, "gotk_reconcile_duration_seconds_bucket", le="0.25") == [1.0]
 
 
+def test_new_results_in_a_record_are_reconciliations() -> None:
+    metrics = made()
+    meter = Meter(metrics)
+    (record,) = [one for one in records() if one.id == PAY]
+    meter.recorded(None, record)
+    meter.recorded(record, replace(record, suspended=True))
+    assert "gotk_reconcile_duration_seconds_count" not in samples(metrics)
+    again = replace(record, history=(replace(record.history[0], count=3, duration=2.0), *record.history[1:]))
+    meter.recorded(record, again)
+    assert of(metrics, "gotk_reconcile_duration_seconds_sum", name="payments") == [2.0]
+
+
 def test_a_unit_that_comes_back_is_counted_again() -> None:
     metrics = made()
     metrics.reconciled(GONE, 0.2)
@@ -98,13 +112,12 @@ def test_what_the_watcher_does_is_counted_from_zero() -> None:
     metrics.repaired(Result.DONE, 0.05)
     metrics.repaired(Result.UNCHANGED, 0.0)
     metrics.watch_restarted()
-    metrics.queued(4)
     assert of(metrics, "weir_engine_runs_total", result="failed") == [1.0]
     assert of(metrics, "weir_polls_total", result="unchanged") == [1.0]
     assert of(metrics, "weir_drift_repairs_total") == [1.0, 1.0, 0.0]
     assert of(metrics, "weir_drift_repair_duration_seconds_count") == [1.0]
     assert of(metrics, "weir_watch_restarts_total") == [1.0]
-    assert of(metrics, "weir_queue_depth") == [4.0]
+    assert of(metrics, "weir_queue_depth") == [1.0]
     assert of(metrics, "weir_api_writes_total", method="PATCH") == [3.0]
 
 

@@ -25,7 +25,6 @@ from tests.support.stack_view import (
     record,
     sample,
 )
-from weir.spec.changes import Action, ChangeSet, ObjectChange
 from weir.spec.identity import UnitId
 from weir.spec.record import UnitRecord
 from weir.watch.view import Finding, Health, Known, ObjectNote, StackView, Sync, UnitView, Watched, view_of
@@ -55,9 +54,6 @@ def test_what_git_says_and_works_is_synced_and_healthy() -> None:
         pytest.param(replace(LOOKED, wanted="main@sha1:" + "2" * 40), id="git-moved"),
         pytest.param(replace(LOOKED, behind=True), id="same-revision-other-variables"),
         pytest.param(replace(LOOKED, notes={DRIFTED: ObjectNote(Finding.DRIFTED)}), id="drift"),
-        pytest.param(
-            replace(LOOKED, plan=ChangeSet(changes=(ObjectChange(DRIFTED, Action.CREATE),))), id="plan"
-        ),
     ],
 )
 def test_what_is_not_as_git_says_is_out_of_sync_and_may_be_healthy(watched: Watched) -> None:

@@ -313,6 +313,7 @@ class Watcher:
         unit = stored.record.id
         before = self.stored.get(unit)
         self.stored[unit] = stored
+        self.meter.recorded(before.record if before else None, stored.record)
         if self._asks.is_new(stored):
             self._ask((unit,))
         if before is None or _differ(before, stored):

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from weir.flow.repair import Outcome
+from weir.spec.record import UnitRecord
 
 if TYPE_CHECKING:
     from weir.watch.metrics import Metrics, Result
@@ -32,6 +33,11 @@ class Meter:
         if self.metrics and outcome in (Outcome.REPAIRED, Outcome.REPORTED, Outcome.REFUSED):
             result = _result(moved=outcome is Outcome.REPAIRED, failed=outcome is Outcome.REFUSED)
             self.metrics.repaired(result, seconds)
+
+    def recorded(self, before: UnitRecord | None, record: UnitRecord) -> None:
+        """A unit's record changed; a new result in its history is a reconciliation. The first sight of it is none."""
+        if self.metrics and before and record.history and record.history[:1] != before.history[:1]:
+            self.metrics.reconciled(record.id, record.history[0].duration)
 
     def lost_sight(self) -> None:
         """Something that was followed cannot be followed at present."""

@@ -15,7 +15,7 @@ from enum import StrEnum
 from typing import Final
 
 import prometheus_client
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector
+from prometheus_client import CollectorRegistry, Counter, Histogram, ProcessCollector
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
@@ -95,7 +95,6 @@ class Metrics:
         self._relists = Counter(
             "weir_watch_restarts_total", "Cluster watches that had to start again.", registry=self.registry
         )
-        self._queue = Gauge("weir_queue_depth", "Units that wait for the engine.", registry=self.registry)
 
     def reconciled(self, unit: UnitId, seconds: float) -> None:
         """A unit was reconciled, whatever came of it."""
@@ -122,10 +121,6 @@ class Metrics:
     def watch_restarted(self) -> None:
         """A watch on the cluster broke and was started again."""
         self._relists.inc()
-
-    def queued(self, units: int) -> None:
-        """So many units wait for the engine now."""
-        self._queue.set(units)
 
     def text(self) -> bytes:
         """All of them, in Prometheus' text form."""
@@ -172,6 +167,8 @@ class _Present(Collector):
         now = self._clock()
         view = self._current().aged(now)
         yield from _unit_metrics(view.units)
+        waiting = sum(unit.behind for unit in view.units)
+        yield GaugeMetricFamily("weir_queue_depth", "Units that wait for the engine.", value=waiting)
         age = GaugeMetricFamily(
             "weir_view_age_seconds", "Age of what is known about the stack; NaN for nothing."
         )

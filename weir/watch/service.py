@@ -17,12 +17,13 @@ from weir.edges.kube.lease import Lease
 from weir.edges.runs import Run
 from weir.flow.clusters import Clusters
 from weir.flow.events import about_record, drift_event
-from weir.flow.repair import Outcome, Repair
+from weir.flow.repair import Held, Outcome, Repair
 from weir.flow.reporting import stamp
 from weir.flow.session import Session
 from weir.flow.tell import Teller
 from weir.spec.event import Event
 from weir.spec.identity import UnitId
+from weir.spec.record import UnitRecord
 from weir.watch.delivery import Delivery
 from weir.watch.engine import Engine
 from weir.watch.journal import Journal
@@ -168,6 +169,14 @@ class Service:
         self._events.append(event)
         self._teller.tell(told, [event])
 
+    def _held(self, unit: UnitId) -> Held | None:
+        looked = self._watcher.looked if self._watcher else None
+        return looked.held.get(unit) if looked else None
+
+    def _record(self, unit: UnitId) -> UnitRecord | None:
+        stored = self._watcher.stored.get(unit) if self._watcher else None
+        return stored.record if stored else None
+
     def _writes(self) -> Mapping[str, int]:
         return self.clusters.main.writes
 
@@ -185,9 +194,11 @@ class Service:
         if self.pages:
             from weir.watch.dashboard.access import Access
             from weir.watch.dashboard.pages import Dashboard
+            from weir.watch.plans import Plans
 
             access = Access(self.token, loopback=self.pages.host in _LOOPBACK)
-            yield self._listen("dashboard", self.pages, routes=Dashboard(self.current, access).routes())
+            dashboard = Dashboard(self.current, Plans(self._held, self._record).of, access)
+            yield self._listen("dashboard", self.pages, routes=dashboard.routes())
 
     def _listen(
         self,

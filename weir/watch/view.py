@@ -11,7 +11,6 @@ from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Final
 
-from weir.spec.changes import ChangeSet
 from weir.spec.event import Event
 from weir.spec.identity import ObjectId, UnitId
 from weir.spec.kinds import IMAGE_AUTOMATION, IMAGE_POLICY
@@ -90,8 +89,6 @@ class Watched:
     dependencies: tuple[UnitId, ...] = ()
     notes: Mapping[ObjectId, ObjectNote] = field(default_factory=dict)
     """Findings about objects; those without one are as they should be."""
-    plan: ChangeSet | None = None
-    """What an apply would change, as last planned and not yet done; None when nobody planned."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -108,6 +105,8 @@ class UnitView:
     """What Git has now; empty when that is not known."""
     error: str
     """Why the unit cannot be resolved or rendered at present."""
+    behind: bool
+    """Whether what Git says differs from what was applied."""
     held: str
     """Who suspended the unit by hand, when and why; empty when nobody did."""
     ready: Condition | None
@@ -120,7 +119,6 @@ class UnitView:
     checked: float | None
     due: float | None
     dependencies: tuple[UnitId, ...]
-    plan: ChangeSet | None
 
     @property
     def message(self) -> str:
@@ -238,6 +236,7 @@ def _unit(record: UnitRecord, seen: Watched | None, at: float) -> UnitView:
         attempted=record.attempted,
         wanted=watched.wanted,
         error=watched.error,
+        behind=watched.behind,
         held=record.held,
         ready=record.ready,
         suspended=record.suspended,
@@ -249,7 +248,6 @@ def _unit(record: UnitRecord, seen: Watched | None, at: float) -> UnitView:
         checked=checked,
         due=watched.due,
         dependencies=watched.dependencies,
-        plan=watched.plan,
     )
 
 
@@ -272,8 +270,7 @@ def _is_off(record: UnitRecord, watched: Watched) -> bool:
     """Whether the loop knows of a difference between Git and the cluster."""
     findings = {note.finding for note in watched.notes.values()}
     moved = watched.behind or watched.wanted not in ("", record.revision)
-    planned = watched.plan is not None and not watched.plan.empty
-    return moved or planned or not findings.isdisjoint({Finding.DRIFTED, Finding.MISSING})
+    return moved or not findings.isdisjoint({Finding.DRIFTED, Finding.MISSING})
 
 
 def _health(record: UnitRecord, watched: Watched) -> Health:

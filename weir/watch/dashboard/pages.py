@@ -14,6 +14,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from weir.flow.reporting import SUCCEEDED
 from weir.spec.artifact import short_hashes, short_revision
+from weir.spec.changes import ChangeSet
 from weir.spec.errors import SpecError
 from weir.spec.identity import UnitId
 from weir.watch.dashboard.access import Access, Verdict
@@ -62,11 +63,13 @@ class Dashboard:
     def __init__(
         self,
         current: Callable[[], StackView],
+        plan: Callable[[UnitId], ChangeSet | None],
         access: Access,
         clock: Callable[[], float] = time.time,
     ) -> None:
-        """`clock` gives epoch seconds."""
+        """`plan` tells what a run would change in a unit, None when that is not known; `clock` gives epoch seconds."""
         self._current = current
+        self._plan = plan
         self._access = access
         self._clock = clock
 
@@ -141,6 +144,7 @@ class Dashboard:
             "unit.html",
             view,
             unit=unit,
+            plan=ChangeSet() if unit.sync is Sync.SYNCED else self._plan(unit.id),
             dependencies=[(id_, units.get(id_)) for id_ in unit.dependencies],
             dependents=_dependents(unit, view),
             tree=tree_of(unit.objects),
