@@ -91,6 +91,7 @@ def test_a_watched_stack_follows_git_and_repairs_drift(world: World) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(1800)
 def test_an_up_beside_the_watcher_is_not_undone(world: World) -> None:
     declare(world, interval="10m")
     with WatcherRun(world.stack) as watcher:

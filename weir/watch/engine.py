@@ -15,6 +15,8 @@ from typing import IO, Final
 from weir.flow.notices import WATCHED
 from weir.spec.identity import UnitId
 
+_PROGRESS: Final = "@ "
+"""How Pulumi begins lines that say only that it is still at it."""
 _LAST_WORDS: Final = 25.0
 """Seconds that a run gets to finish what it writes after it was asked to end."""
 
@@ -73,6 +75,7 @@ class Engine:
     def _follow(self, child: subprocess.Popen[str], on_end: Callable[[int], None]) -> None:
         output: IO[str] | None = child.stdout
         for line in output or ():
-            if text := line.rstrip():
+            text = line.rstrip()
+            if text and not text.startswith(_PROGRESS):
                 self.on_line(text)
         on_end(child.wait())
