@@ -60,6 +60,7 @@ def cells(text: str) -> list[list[str]]:
         ("image list --limit=-1", "0 or more"),
         ("get images git", "all or repository or policy or update"),
         ("get all policy", "expected nothing"),
+        ("get alerts --watch", "expected a kind that keeps its status"),
     ],
 )
 def test_wrong_usage_says_what_was_expected(

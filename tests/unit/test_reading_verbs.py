@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import signal
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -242,6 +244,16 @@ def test_completion_knows_every_verb_and_its_flags(shell: str) -> None:
         assert name in script
     assert ("-l status-selector" if shell == "fish" else "--status-selector") in script
     assert "kustomizations" in script
+
+
+def test_a_reader_that_leaves_early_gets_no_complaint() -> None:
+    command = [sys.executable, "-m", "weir.cli", "completion", "bash"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as running:
+        assert running.stdout
+        assert running.stderr
+        running.stdout.close()
+        assert running.stderr.read() == b""
+    assert running.returncode == 128 + signal.SIGPIPE
 
 
 def test_the_bash_script_completes(tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ import argparse
 import json
 import os
 import re
+import signal
 import sys
 from collections.abc import Mapping
 from typing import Final, TextIO
@@ -35,10 +36,19 @@ def add_output_argument(parser: argparse.ArgumentParser, *people: str) -> None:
     )
 
 
+def write(text: str) -> None:
+    """Print text now and exactly so; when its reader is gone (`| head`), end without a word as other programs do."""
+    try:
+        sys.stdout.write(text)
+        sys.stdout.flush()
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        raise SystemExit(128 + signal.SIGPIPE) from None
+
+
 def show(text: str) -> None:
-    """Print text as it is, coloured where that is wanted."""
-    sys.stdout.write(painted(text) if wants_colour(sys.stdout, os.environ) else text)
-    sys.stdout.flush()
+    """Print text, coloured where that is wanted."""
+    write(painted(text) if wants_colour(sys.stdout, os.environ) else text)
 
 
 def show_row(head: str, row: str, *, titled: bool) -> None:
@@ -46,8 +56,7 @@ def show_row(head: str, row: str, *, titled: bool) -> None:
     text = f"{head}\n{row}\n"
     if wants_colour(sys.stdout, os.environ):
         text = painted(text)
-    sys.stdout.write(text if titled else text.partition("\n")[2])
-    sys.stdout.flush()
+    write(text if titled else text.partition("\n")[2])
 
 
 def print_trouble(text: str) -> None:
@@ -57,8 +66,7 @@ def print_trouble(text: str) -> None:
 
 def show_data(value: object, output: str) -> None:
     """Print a plain value as JSON or YAML."""
-    sys.stdout.write(as_data(value, output))
-    sys.stdout.flush()
+    write(as_data(value, output))
 
 
 def as_data(value: object, output: str) -> str:

@@ -8,7 +8,7 @@ from functools import partial
 
 from weir.cli._kinds import kind_of, the_one
 from weir.cli._overrides import add_override_arguments, read_overrides
-from weir.cli._show import show_data
+from weir.cli._show import show_data, write
 from weir.cli._stack import add_stack_arguments, open_stack
 from weir.cli._yaml import as_yaml
 from weir.cli.format_build import masked, ordered
@@ -46,5 +46,5 @@ def run(args: argparse.Namespace) -> int:
     if args.output == "json":
         show_data(objects, "json")
     else:
-        print(as_yaml(objects), end="")
+        write(as_yaml(objects))
     return 0

@@ -7,6 +7,7 @@ import importlib
 from typing import cast
 
 from weir.cli import VERBS, Verb
+from weir.cli._show import write
 from weir.cli.format_completion import SHELLS, VerbWords, format_completion
 
 
@@ -21,7 +22,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Print the script."""
-    print(format_completion(args.shell, [_words(name) for name in VERBS]), end="")
+    write(format_completion(args.shell, [_words(name) for name in VERBS]))
     return 0
 
 

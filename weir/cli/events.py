@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable, Iterable
 
 from weir.cli._kinds import kind_of
-from weir.cli._show import DATA, add_output_argument, print_trouble, show, show_data, show_row
+from weir.cli._show import DATA, add_output_argument, print_trouble, show, show_data, show_row, write
 from weir.cli._stack import add_stack_arguments, settings_path
 from weir.cli.format_events import TYPES, event_as_data, format_events
 from weir.edges.kube.events import read_events
@@ -97,7 +97,7 @@ def _watch(args: argparse.Namespace, events: Iterable[Event]) -> int:
     titled = not args.no_header
     for event in events:
         if args.output in DATA:
-            print(json.dumps(event_as_data(event)), flush=True)
+            write(json.dumps(event_as_data(event)) + "\n")
             continue
         head, row = format_events([event], time.time(), all_namespaces=args.all_namespaces).splitlines()
         show_row(head, row, titled=titled)

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from weir.cli._kinds import CHOICES, EVERY_WORD, RECORDED, Selection, read_selection
-from weir.cli._show import show_data
+from weir.cli._show import show_data, write
 from weir.cli._stack import add_stack_arguments, lazy_documents
 from weir.cli._yaml import as_yaml
 from weir.flow.unit_documents import UnitDocuments
@@ -44,7 +44,7 @@ def run(args: argparse.Namespace) -> int:
     if args.output == "json":
         show_data(printed, "json")
     else:
-        print(as_yaml(printed), end="")
+        write(as_yaml(printed))
     return 0
 
 

@@ -71,9 +71,12 @@ def _status_selector(text: str) -> StatusSelector:
 def run(args: argparse.Namespace) -> int:
     """Print the units as the cluster's records have them; image repositories as this machine scanned them last."""
     selection = read_selection("weir get", [args.what, *args.words], args.namespace)
+    kinds = set(selection.kinds)
+    if args.watch and not kinds & _RECORDED:
+        expected = "a kind that keeps its status in the cluster"
+        raise SpecError.at("weir get", "--watch", found=selection.word, expected=expected)
     config = read_settings_file(args.stack, settings_path(args))
     clusters = Clusters(config.cluster, config.options, config.name)
-    kinds = set(selection.kinds)
     with lazy_documents(args) as documents:
         asked = _Asked(args, selection, documents)
         if args.watch:

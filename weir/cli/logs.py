@@ -12,6 +12,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from weir.cli._kinds import kind_of
+from weir.cli._show import write
 from weir.cli._stack import add_stack_arguments
 from weir.cli.format_age import epoch
 from weir.cli.format_logs import LEVELS, LogFilter, format_entry, read_entry
@@ -98,5 +99,4 @@ def _print_all(lines: Iterable[str | None], wanted: LogFilter, args: argparse.Na
 
 
 def _print(entry: Entry, output: str) -> None:
-    sys.stdout.write(json.dumps(entry) + "\n" if output == "json" else format_entry(entry))
-    sys.stdout.flush()
+    write(json.dumps(entry) + "\n" if output == "json" else format_entry(entry))
