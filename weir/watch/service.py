@@ -133,7 +133,7 @@ class Service:
             go_on=lambda: not self._stop.is_set() and leadership.is_leader(),
             on_repair=self._repaired,
             on_look=self._looked,
-            on_tick=self._vitals.tick,
+            on_tick=self._ticked,
             meter=self._meter,
         )
 
@@ -144,8 +144,12 @@ class Service:
         if watcher is None:
             return view_of(Known(stack=self.stack, leader=leader, at=0.0, records=()), {}, time.time())
         self._view = present(watcher, leader, tuple(reversed(self._events)), self._view)
-        self._vitals.reached("" if watcher.reachable else "the cluster cannot be followed")
         return self._view
+
+    def _ticked(self) -> None:
+        self._vitals.tick()
+        if self._watcher is not None:
+            self._vitals.reached("" if self._watcher.reachable else "the cluster cannot be followed")
 
     def _looked(self, looked: Looked) -> None:
         self._vitals.looked()
