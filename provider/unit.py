@@ -109,6 +109,8 @@ class UnitProvider:
         }
         if outcome.error:
             raise RenderError(outcome.error)
+        if record and record.held:
+            self._engine.log("info", urn, f"left as it is: suspended by {record.held}")
         if outcome.spec.suspend or (record and record.held):
             return inputs | {"suspended": "true"}
         request = self._request(clusters, outcome, outcome.spec)

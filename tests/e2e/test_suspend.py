@@ -29,7 +29,7 @@ def test_suspended_unit_keeps_drift_until_it_is_resumed(installed: World) -> Non
     installed.edit(installed.live("v1", "ConfigMap", "a"), {"data": {"LEVEL": "drift"}})
     installed.commit({"web/b.yaml": None})
     assert installed.stack.weir("diff").code == 0
-    installed.stack.up().must()
+    assert "left as it is: suspended by" in installed.stack.up().must().out
     assert level(installed, "a") == "drift"
     assert not installed.gone("v1", "ConfigMap", "b")
     assert "incident 7" in installed.stack.weir("get", "kustomizations").must().out

@@ -18,14 +18,15 @@ from weir.spec.errors import SpecError
 from weir.spec.identity import UnitId
 from weir.spec.record import UnitRecord
 
-WORDS: Final = "kustomization, source git, image policy or image update, and names"
+KINDS: Final = "kustomization, source git, image policy or image update"
 _NAMED: Final = 10
 """Units named in one message."""
 
 
 def add_unit_arguments(parser: argparse.ArgumentParser, *, all_units: bool) -> None:
     """KIND NAME..., `--all` where that is allowed, the namespace and the stack."""
-    parser.add_argument("words", nargs="+", metavar="KIND NAME", help=WORDS)
+    parser.add_argument("kind", metavar="KIND", help=KINDS)
+    parser.add_argument("names", nargs="*", metavar="NAME", help="names of units")
     if all_units:
         parser.add_argument("--all", action="store_true", help="every unit of the kind")
     parser.add_argument("-n", "--namespace", help="only units of this namespace (default: all of the stack)")
@@ -41,7 +42,7 @@ def open_clusters(args: argparse.Namespace) -> Clusters:
 def chosen_units(args: argparse.Namespace, records: Iterable[UnitRecord]) -> list[UnitRecord]:
     """The records of the units that the arguments name, in their order. Raises SpecError as `pick`."""
     verb = f"weir {args.verb}"
-    selection = read_selection(verb, args.words, args.namespace)
+    selection = read_selection(verb, [args.kind, *args.names], args.namespace)
     everything = getattr(args, "all", False)
     if everything == bool(selection.names):
         found = "--all and names" if everything else "neither a name nor --all"

@@ -47,7 +47,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def _add(parser: argparse.ArgumentParser, new: New) -> None:
-    parser.description = f"Create a {new.title}."
+    parser.description = f"A new {new.title}."
     parser.set_defaults(new=new)
     add_common_arguments(parser)
     parser.add_argument("-s", "--stack", help="the stack whose folder of objects gets it")

@@ -26,11 +26,9 @@ _SHOWN: Final = 20
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The verb's arguments."""
     parser.add_argument(
-        "words",
-        nargs="+",
-        metavar="KIND NAME",
-        help="kustomization, source git, image repository, alert, ... and one name",
+        "kind", metavar="KIND", help="kustomization, source git, image repository, alert, receiver, ..."
     )
+    parser.add_argument("names", nargs="*", metavar="NAME", help="one name")
     parser.add_argument("-n", "--namespace", default=DEFAULT_NAMESPACE, help="default: flux-system")
     parser.add_argument("--silent", action="store_true", help="do not ask")
     add_stack_arguments(parser)
@@ -55,9 +53,10 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _unit(args: argparse.Namespace) -> UnitId:
-    selection = read_selection("weir delete", args.words)
+    words = [args.kind, *args.names]
+    selection = read_selection("weir delete", words)
     if len(selection.kinds) != 1 or len(selection.names) != 1:
-        raise SpecError.at("weir delete", "", found=" ".join(args.words), expected="one kind and one name")
+        raise SpecError.at("weir delete", "", found=" ".join(words), expected="one kind and one name")
     return UnitId(selection.kinds[0], args.namespace, selection.names[0])
 
 

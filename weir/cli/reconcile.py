@@ -38,7 +38,7 @@ def run(args: argparse.Namespace) -> int:
 
 def _policies(args: argparse.Namespace, known: Iterable[UnitRecord]) -> list[UnitRecord]:
     """The policies of the image repositories that are named: a repository is scanned for them, and has no record."""
-    selection = read_selection(f"weir {args.verb}", args.words, args.namespace)
+    selection = read_selection(f"weir {args.verb}", [args.kind, *args.names], args.namespace)
     if selection.kinds != (IMAGE_REPOSITORY,):
         return []
     found = [
