@@ -214,7 +214,12 @@ def test_explain_follows_a_commit(stack: ReadingStack, capsys: pytest.CaptureFix
 
     side = stack.repo.commit({"side.txt": "x"}, "aside", branch="side")
     assert stack.weir("explain", side) == 1
-    assert "not in its history: it follows main@sha1:" in capsys.readouterr().out
+    assert "not in its history: it is at main@sha1:" in capsys.readouterr().out
+    stack.pin(first)
+    stack.fetched(first)
+    assert stack.weir("explain", first[:8]) == 0, "a pinned commit has a history too"
+    assert stack.weir("explain", second[:8]) == 1
+    assert f"it is at sha1:{first[:8]}" in capsys.readouterr().out
     assert stack.weir("explain", "zz") == 2
     assert "expected a hash" in capsys.readouterr().err
 

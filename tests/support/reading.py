@@ -38,6 +38,13 @@ class ReadingStack:
         text = yaml.safe_dump_all([source, unit, *documents])
         (self.folder / "objects" / "stack.yaml").write_text(text)
 
+    def pin(self, commit: str) -> None:
+        """Have the source follow one commit."""
+        file = self.folder / "objects" / "stack.yaml"
+        source, *rest = yaml.safe_load_all(file.read_text())
+        source["spec"]["ref"] = {"commit": commit}
+        file.write_text(yaml.safe_dump_all([source, *rest]))
+
     def commit(self, name: str = "web", data: Mapping[str, str] | None = None) -> str:
         """Commit a ConfigMap of the unit; the commit's hash."""
         body = yaml.safe_dump(config_map(self.namespace, name, data))

@@ -35,7 +35,7 @@ BASE = UnitId("Kustomization", "flux-system", "base")
 def source(**spec: Any) -> SourceHistory:
     document = git_repository("fleet", "https://git.example/fleet", **spec)
     parsed = parse_git_repository(Document("a.yaml", 0, document))
-    return SourceHistory(spec=parsed, reference="main", tip=NEW, parents=PARENTS)
+    return SourceHistory(spec=parsed, revision=f"main@sha1:{NEW}", parents=PARENTS)
 
 
 def unit(name: str = "apps", **spec: Any) -> KustomizationSpec:
@@ -190,4 +190,4 @@ def test_a_commit_that_a_run_would_push_is_known() -> None:
 def test_a_commit_that_nobody_has_is_told_for_each_source() -> None:
     for automates in (True, False):
         found = elsewhere("0123", automates=automates)
-        assert first(found).startswith("fleet: not in its history: it follows main@sha1:cccccccc")
+        assert first(found).startswith("fleet: not in its history: it is at main@sha1:cccccccc")

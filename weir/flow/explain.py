@@ -20,10 +20,8 @@ class SourceHistory:
     """What the server says of a source's reference now."""
 
     spec: GitRepositorySpec
-    reference: str = ""
-    """Its name, for people."""
-    tip: str = ""
-    """The commit that it is at."""
+    revision: str = ""
+    """Where it is, in Flux's spelling."""
     parents: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     """Every commit of its history and its parents."""
     error: str = ""

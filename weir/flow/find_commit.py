@@ -9,7 +9,7 @@ from functools import partial
 from typing import Final
 
 from weir.edges.git import history
-from weir.edges.git.remote import list_refs, moved
+from weir.edges.git.remote import Remote, list_refs, moved
 from weir.flow.explain import Explanation, Records, SourceHistory, Step, explain
 from weir.flow.git_source import open_source
 from weir.flow.look import Present
@@ -20,7 +20,7 @@ from weir.select import git_ref
 from weir.select.git_ref import commit_of
 from weir.spec.artifact import short_revision
 from weir.spec.errors import SpecError, WeirError
-from weir.spec.git_repository import HEADS, GitRepositorySpec
+from weir.spec.git_repository import GitRepositorySpec
 from weir.spec.kinds import IMAGE_AUTOMATION
 from weir.spec.kustomization import KustomizationSpec
 
@@ -55,15 +55,15 @@ def read_history(spec: GitRepositorySpec, access: Access) -> SourceHistory:
     try:
         opened = open_source(spec, access.secrets, access.sources, allow_file=access.allow_file_urls)
         with opened as session:
-            url, name, tip = session.url, spec.ref.commit, spec.ref.commit
-            if not tip:
+            remote = Remote(url=session.url, refs={})
+            if not spec.ref.commit:
                 remote = list_refs(session, git_ref.listing(spec.ref))
-                target = git_ref.candidates(spec.ref, remote.refs)[-1]
-                url, name, tip = remote.url, target.name, target.commit
-            parents = history.lineage(moved(session, url), url, name)
+            target = git_ref.candidates(spec.ref, remote.refs)[-1]
+            followed = spec.ref.commit or target.name
+            parents = history.lineage(moved(session, remote.url), remote.url, followed)
     except WeirError as err:
         return SourceHistory(spec=spec, error=str(err))
-    return SourceHistory(spec=spec, reference=name.removeprefix(HEADS), tip=tip, parents=parents)
+    return SourceHistory(spec=spec, revision=git_ref.revision(spec.ref, target), parents=parents)
 
 
 def explain_elsewhere(
@@ -88,8 +88,8 @@ def explain_elsewhere(
 
 def _absent(sources: Sequence[SourceHistory]) -> Iterator[Step]:
     for source in sources:
-        at = short_revision(f"{source.reference}@sha1:{source.tip}")
+        at = short_revision(source.revision)
         said = (
-            source.error or f"not in its history: it follows {at}; push the commit there, or correct spec.ref"
+            source.error or f"not in its history: it is at {at}; push the commit there, or correct spec.ref"
         )
         yield Step(unit=source.spec.id, passed=False, text=said)
