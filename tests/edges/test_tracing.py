@@ -7,18 +7,11 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
-import grpc
 import pytest
-from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import (
-    ExportTraceServiceRequest,
-    ExportTraceServiceResponse,
-)
 
+from tests.support.collector import PARENT, Collector, running_collector
 from weir.edges import timings
 from weir.edges.timings import note
 from weir.edges.tracing import Part, is_wanted, read_parts, traced
@@ -26,54 +19,19 @@ from weir.spec.identity import UnitId
 
 APPS = UnitId("Kustomization", "shop", "apps")
 FLEET = UnitId("GitRepository", "flux-system", "fleet")
-PARENT = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
-
-
-@dataclass
-class Collector:
-    """Keeps what it is sent."""
-
-    spans: dict[str, Any] = field(default_factory=dict)
-    services: set[str] = field(default_factory=set)
-    port: int = 0
-
-    def take(self, request: ExportTraceServiceRequest, _: object) -> ExportTraceServiceResponse:
-        for group in request.resource_spans:
-            self.services |= {
-                one.value.string_value for one in group.resource.attributes if one.key == "service.name"
-            }
-            for scope in group.scope_spans:
-                self.spans |= {span.name: span for span in scope.spans}
-        return ExportTraceServiceResponse()
 
 
 @pytest.fixture
 def collector() -> Iterator[Collector]:
-    made = Collector()
-    method = grpc.unary_unary_rpc_method_handler(
-        made.take,
-        request_deserializer=ExportTraceServiceRequest.FromString,
-        response_serializer=ExportTraceServiceResponse.SerializeToString,
-    )
-    service = "opentelemetry.proto.collector.trace.v1.TraceService"
-    server = grpc.server(ThreadPoolExecutor(2))
-    server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(service, {"Export": method}),))
-    made.port = server.add_insecure_port("127.0.0.1:0")
-    server.start()
-    yield made
-    server.stop(None).wait()
+    with running_collector() as made:
+        yield made
 
 
 @pytest.fixture
 def environ(collector: Collector, monkeypatch: pytest.MonkeyPatch) -> Mapping[str, str]:
-    found = {
-        "OTEL_EXPORTER_OTLP_ENDPOINT": f"http://127.0.0.1:{collector.port}",
-        "OTEL_EXPORTER_OTLP_PROTOCOL": "grpc",
-        "TRACEPARENT": PARENT,
-    }
-    for name, value in found.items():
+    for name, value in collector.environ.items():
         monkeypatch.setenv(name, value)
-    return found
+    return collector.environ
 
 
 def work(monkeypatch: pytest.MonkeyPatch, environ: Mapping[str, str], code: int = 0) -> int:
