@@ -201,6 +201,27 @@ def test_nothing_is_missed_when_connections_are_cut_again_and_again(
         converge(told, kube, namespace)
 
 
+def test_an_outage_is_told_once_and_nothing_of_it_is_missed(
+    proxy: FaultProxy, through: Kube, kube: Judge, namespace: str
+) -> None:
+    put(kube, namespace, "a")
+    put(kube, namespace, "b")
+    with followed(through, namespace) as told:
+        wait_for(lambda: told.states)
+        proxy.down = True
+        put(kube, namespace, "a", "2")
+        wait_for(lambda: told.turns()[1:])
+        kube.delete("v1", "ConfigMap", "b", namespace)
+        put(kube, namespace, "c")
+        time.sleep(1.5)
+        proxy.down = False
+        converge(told, kube, namespace)
+        wait_for(lambda: told.states[-1] == "")
+        first, problem, last = told.turns()
+        assert (first, last) == ("", "")
+        assert "cannot be reached" in problem
+
+
 @pytest.mark.slow
 def test_a_restart_of_the_server_is_survived(
     control_plane: LocalCluster, client: Kube, kube: Judge, namespace: str
@@ -279,6 +300,24 @@ def test_relist_tells_everything_once_more(client: Kube, kube: Judge, namespace:
         assert told.turns() == [""]
 
 
+def test_a_relist_during_a_list_is_not_forgotten(client: Kube, kube: Judge, namespace: str) -> None:
+    put(kube, namespace, "a")
+    listing, go_on = threading.Event(), threading.Event()
+
+    class Slow(Told):
+        def see(self, obj: Obj) -> None:
+            super().see(obj)
+            listing.set()
+            assert go_on.wait(20)
+
+    with followed(client, namespace, Slow()) as told:
+        assert listing.wait(20)
+        assert told.follower
+        told.follower.relist()
+        go_on.set()
+        wait_for(lambda: told.events == [("there", "a", "1")] * 2, seconds=5)
+
+
 @pytest.mark.parametrize(
     "fault",
     [
@@ -336,5 +375,26 @@ def test_a_refusal_is_told_and_heals_when_allowed(client: Kube, kube: Judge, nam
         converge(told, kube, namespace)
         wait_for(lambda: told.states[-1] == "")
         assert len(told.turns()) == 2
+        put(kube, namespace, "b")
+        converge(told, kube, namespace)
+
+
+def test_who_may_list_but_not_watch_is_told_so_and_does_not_burden_the_server(
+    proxy: FaultProxy, through: Kube, kube: Judge, namespace: str
+) -> None:
+    put(kube, namespace, "a")
+    grant(kube, namespace, "list")
+    tenant = through.acting_as(f"system:serviceaccount:{namespace}:default")
+    with followed(tenant, namespace) as told:
+        began = time.monotonic()
+        wait_for(lambda: "cannot watch resource" in "".join(told.states))
+        time.sleep(max(began + 2.5 - time.monotonic(), 0))
+        asked = [one for one in proxy.seen if "/configmaps" in one.path and WATCH not in one.path]
+        assert len(asked) <= 4
+        assert told.present == {"a": "1"}
+        assert "cannot watch resource" in told.states[-1]
+        assert len(told.turns()) <= 2
+        grant(kube, namespace, "watch")
+        wait_for(lambda: told.states[-1] == "")
         put(kube, namespace, "b")
         converge(told, kube, namespace)

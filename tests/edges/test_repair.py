@@ -136,6 +136,8 @@ def test_a_deleted_object_comes_back(unit: Unit, kube: Kube, namespace: str) -> 
     done = watched.repair("a")
     assert (done.outcome, done.text) == (Outcome.REPAIRED, "was deleted")
     assert data_of(kube, namespace, "a") == {"key": "ours"}
+    fields = kube.get("v1", "ConfigMap", "a", namespace)["metadata"]["managedFields"]
+    assert [entry["operation"] for entry in fields] == ["Apply"], "a field that leaves Git later must go"
     assert unit.plan(
         [config_map(namespace, "a", {"key": "ours"}), config_map(namespace, "b")]
     ).changeset.empty
@@ -278,11 +280,13 @@ def test_suspended_units_are_left(unit: Unit, kube: Kube, namespace: str) -> Non
     assert watched.repair("a").outcome is Outcome.REPAIRED
 
 
-def meanwhile(monkeypatch: pytest.MonkeyPatch, act: Callable[[], object]) -> None:
-    """Have something happen once, just after the decision about the next repair."""
+def meanwhile(monkeypatch: pytest.MonkeyPatch, act: Callable[[], object], *, before: bool) -> None:
+    """Have something happen once, just before or after the decision about the next repair."""
     pending = [act]
 
     def deciding(*arguments: Any) -> Any:
+        if before and pending:
+            pending.pop()()
         works = decide_placed(*arguments)
         if pending:
             pending.pop()()
@@ -298,20 +302,32 @@ def test_what_changes_between_the_read_and_the_write_is_not_overwritten(
     watched = Watched(unit, [config_map(namespace, "a", {"key": "ours"})])
     edit(kube, namespace, "a", key="theirs")
     newer = unit.label(config_map(namespace, "a", {"key": "newer"}))
-    meanwhile(monkeypatch, lambda: kube.apply_as(manager, newer))
+    meanwhile(monkeypatch, lambda: kube.apply_as(manager, newer), before=False)
     done = watched.repair("a")
     assert data_of(kube, namespace, "a") == {"key": "newer"}
     assert done.outcome in (Outcome.REFUSED, Outcome.LEFT)
     assert watched.repair("a").outcome is Outcome.REPAIRED
 
 
+@pytest.mark.parametrize("before", [True, False], ids=["before the decision", "after the decision"])
 def test_a_run_between_the_read_and_the_write_wins(
-    unit: Unit, kube: Kube, namespace: str, monkeypatch: pytest.MonkeyPatch
+    unit: Unit, kube: Kube, namespace: str, monkeypatch: pytest.MonkeyPatch, before: bool
 ) -> None:
     watched = Watched(unit, [config_map(namespace, "a", {"key": "ours"})])
     edit(kube, namespace, "a", key="theirs")
     newer = [config_map(namespace, "a", {"key": "newer"})]
-    meanwhile(monkeypatch, lambda: unit.must_apply(newer, "main@sha1:2"))
+    meanwhile(monkeypatch, lambda: unit.must_apply(newer, "main@sha1:2"), before=before)
+    assert watched.repair("a").outcome in (Outcome.REFUSED, Outcome.LEFT)
+    assert data_of(kube, namespace, "a") == {"key": "newer"}
+
+
+def test_a_run_that_creates_the_object_meanwhile_wins(
+    unit: Unit, kube: Kube, namespace: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    watched = Watched(unit, [config_map(namespace, "a", {"key": "ours"})])
+    kube.delete("v1", "ConfigMap", "a", namespace)
+    newer = [config_map(namespace, "a", {"key": "newer"})]
+    meanwhile(monkeypatch, lambda: unit.must_apply(newer, "main@sha1:2"), before=False)
     assert watched.repair("a").outcome in (Outcome.REFUSED, Outcome.LEFT)
     assert data_of(kube, namespace, "a") == {"key": "newer"}
 
@@ -326,7 +342,7 @@ def test_an_object_made_anew_by_others_meanwhile_is_not_overwritten(
         kube.delete("v1", "ConfigMap", "a", namespace)
         kube.apply(config_map(namespace, "a", {"key": "newer"}))
 
-    meanwhile(monkeypatch, replaced)
+    meanwhile(monkeypatch, replaced, before=False)
     assert watched.repair("a").outcome in (Outcome.REFUSED, Outcome.LEFT)
     assert data_of(kube, namespace, "a") == {"key": "newer"}
 

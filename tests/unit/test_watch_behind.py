@@ -213,6 +213,15 @@ def test_a_success_or_a_request_ends_the_pause() -> None:
         assert tries.wait(0.0) == 3600
 
 
+def test_a_pause_that_is_over_lets_the_loop_sleep() -> None:
+    tries = Tries()
+    tries.failed(kustomization("a"), 0.0)
+    assert tries.wait(3.0) == 2
+    assert tries.wait(60.0) == 3600
+    tries.failed(kustomization("b"), 60.0)
+    assert tries.wait(60.0) == 5
+
+
 def test_a_commit_targets_its_source_only() -> None:
     units = [source("one", "v2"), source("two"), kustomization("a", "v2"), kustomization("b", "v2")]
     records = {one.id: record_of(one, revision="v1") for one in units}
@@ -255,6 +264,21 @@ def test_a_unit_that_went_away_needs_the_whole_stack_once_everything_else_is_kno
     assert ask(*left, records=records, complete=False) is None
 
 
+def test_a_removal_that_failed_rests_as_well() -> None:
+    records = {one.id: record_of(one) for one in (source(), kustomization())}
+    tries = Tries()
+    tries.failed(Wanted(id=UNITS[0]), 0.0)
+    assert ask(source(), records=records, tries=tries, now=1.0) is None
+    assert ask(source(), records=records, tries=tries, now=5.0) == Ask(why="Kustomization/apps/a")
+
+
+def test_an_automation_that_pushed_and_has_nothing_pending_is_not_behind() -> None:
+    wanted = Wanted(id=AUTOMATION)
+    record = UnitRecord(id=AUTOMATION, stack="prod", revision="main@sha1:abc", ready=READY)
+    assert not is_behind(wanted, record)
+    assert is_behind(replace(wanted, pending="commit"), record)
+
+
 def test_a_policy_that_chose_another_image_is_behind() -> None:
     wanted = Wanted(id=POLICY, revision="web:2")
     assert is_behind(wanted, record_of(wanted, revision="web:1"))
@@ -271,6 +295,13 @@ def test_suspending_and_resuming_are_told_to_the_record_by_one_run(wanted: Wante
 
 def test_a_suspended_unit_that_was_never_applied_waits() -> None:
     assert not is_behind(kustomization(suspended=True), None)
+
+
+@pytest.mark.parametrize("wanted", [source(), kustomization()], ids=["source", "kustomization"])
+def test_a_unit_that_was_just_suspended_by_hand_causes_no_run(wanted: Wanted) -> None:
+    held = record_of(wanted, suspended=True, held="ada: since noon")
+    assert not is_behind(wanted, held)
+    assert not is_behind(replace(wanted, revision="v2"), held)
 
 
 def test_an_error_is_told_by_a_run() -> None:

@@ -107,3 +107,10 @@ def test_memory_of_calm_objects_is_given_back() -> None:
     for number in range(20_100):
         flapping.repaired(item(number), number * 1.0)
     assert len(flapping._repairs) <= 10_000
+
+
+def test_memory_is_bounded_even_when_everything_drifts_at_once() -> None:
+    flapping = Flapping()
+    for number in range(10_100):
+        flapping.repaired(item(number), 1.0)
+    assert len(flapping._repairs) <= 10_000

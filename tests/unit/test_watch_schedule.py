@@ -141,6 +141,17 @@ def test_what_is_asked_for_is_due_at_once(timing: Timing, chances: list[float], 
     assert schedule.wait(now) == 0
 
 
+def test_a_request_during_a_look_is_not_lost_with_its_end() -> None:
+    schedule = scheduled(Timing(interval=60))
+    schedule.started(UNIT, 60)
+    schedule.ask(UNIT, 61)
+    schedule.done(UNIT, 62, ok=True)
+    assert schedule.due(62) == [UNIT]
+    schedule.started(UNIT, 62)
+    schedule.done(UNIT, 63, ok=True)
+    assert schedule.due(63) == []
+
+
 def test_the_longest_waiting_comes_first() -> None:
     schedule = Schedule(dice([0.5]))
     schedule.keep({UNIT: Timing(interval=20), OTHER: Timing(interval=10)}, 0)

@@ -112,13 +112,20 @@ def repair(held: Held, item: ObjectId, records: Records, stop: threading.Event) 
         held.request, kube=kube, stop=stop, confidential=held.request.confidential | confidential
     )
     work = decide_placed(request, [wanted], {} if live is None else {item: live})[0]
-    if work.problem:
-        return Repair(id=item, outcome=Outcome.REFUSED, text=work.problem)
-    if work.action not in WRITES:
+    if work.action not in WRITES and not work.problem:
         return Repair(id=item, outcome=Outcome.SAME)
+    # the decision may rest on a newer live object, as a run may have left it
+    if _version(work.live) != _version(live) and (why := _not_now(held, records.load(held.request.spec.id))):
+        return Repair(id=item, outcome=Outcome.LEFT, text=why)
+    return _carry_out(request, work, report=held.reports_only, stop=stop)
+
+
+def _carry_out(request: Request, work: Work, *, report: bool, stop: threading.Event) -> Repair:
     text = _sentence(work)
-    if held.reports_only:
-        return Repair(id=item, outcome=Outcome.REPORTED, text=text)
+    if work.problem:
+        return Repair(id=work.id, outcome=Outcome.REFUSED, text=work.problem)
+    if report:
+        return Repair(id=work.id, outcome=Outcome.REPORTED, text=text)
     return _write(request, work, text, stop)
 
 
@@ -134,6 +141,8 @@ def _write(request: Request, work: Work, text: str, stop: threading.Event) -> Re
     try:
         writer.carry_out([work])
     except ApplyError as err:
+        if _version(read_one(request.kube, work.resource, work.id)) != _version(work.live):
+            return Repair(id=work.id, outcome=Outcome.LEFT, text="it changed meanwhile")
         return Repair(id=work.id, outcome=Outcome.REFUSED, text=str(err))
     return Repair(id=work.id, outcome=Outcome.REPAIRED, text=text)
 
@@ -149,6 +158,10 @@ def _not_now(held: Held, stored: Stored | None) -> str:
     if stored.record.suspended:
         return "its unit is suspended"
     return ""
+
+
+def _version(obj: Obj | None) -> str:
+    return str(obj["metadata"]["resourceVersion"]) if obj else ""
 
 
 def _sentence(work: Work) -> str:

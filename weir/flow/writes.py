@@ -79,6 +79,8 @@ class Writer:
             if work.action is Action.RECREATE and live is not None:
                 self._recreate(work, live)
             else:
+                if live is None and self.exact:
+                    live = writing.create(self.kube, work.resource, work.desired)
                 if live is not None:
                     live = self._prepare(work, live)
                 self._apply(work, _as_of(work.desired, live) if self.exact else work.desired)
@@ -106,7 +108,7 @@ class Writer:
         return refusal_text(work.id, err, work.desired, work.live, confidential=confidential)
 
     def _prepare(self, work: Work, live: Obj) -> Obj:
-        """Metadata first: managedFields of one version, and former managers' claims as ours. The object as it then is."""
+        """The object after metadata: managedFields of one version, and former managers' claims as ours."""
         steps: list[Callable[[Obj], list[Obj] | None]] = []
         if work.migrate:
             steps.append(takeover.migrate_patch)

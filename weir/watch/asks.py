@@ -36,9 +36,14 @@ class Asks:
         """Have the next run reconcile a Kustomization."""
         self._units.add(unit)
 
-    def take(self) -> Ask | None:
-        """The run that is asked for, None when none is."""
-        return Ask(targets=tuple(sorted(self._units)), why="asked for") if self._units else None
+    def join(self, ask: Ask | None) -> Ask | None:
+        """The run that is needed together with what is asked for; None when neither is."""
+        if not self._units or (ask is not None and not ask.targets):
+            return ask
+        units = tuple(sorted(self._units))
+        if ask is None:
+            return Ask(targets=units, why=f"{units[0]} was asked for")
+        return Ask(targets=(*ask.targets, *units), why=ask.why)
 
     def begun(self) -> None:
         """A run began: it reconciles what was asked for."""

@@ -69,7 +69,7 @@ class Tries:
 
     def wait(self, now: float) -> float:
         """Seconds until the next pause is over; an hour when there is none."""
-        return max(min((one.again for one in self._tries.values()), default=now + 3600.0) - now, 0.0)
+        return min((one.again for one in self._tries.values() if one.again > now), default=now + 3600.0) - now
 
     def failed(self, wanted: Wanted, now: float) -> None:
         """A run did not bring the unit up to what is wanted."""
@@ -82,6 +82,17 @@ class Tries:
         """The unit is as wanted."""
         self._tries.pop(unit, None)
 
+    def judge(self, units: Mapping[UnitId, Wanted], records: Mapping[UnitId, UnitRecord], now: float) -> None:
+        """After a run: note all that it did not bring up or did not remove; what is known no more is forgotten."""
+        for wanted in units.values():
+            if is_behind(wanted, records.get(wanted.id)):
+                self.failed(wanted, now)
+            else:
+                self.succeeded(wanted.id)
+        for unit in records.keys() - units.keys():
+            self.failed(Wanted(id=unit), now)
+        self._tries = {unit: one for unit, one in self._tries.items() if unit in units or unit in records}
+
     def forget(self, unit: UnitId) -> None:
         """Somebody asked: its pause is over."""
         self._tries.pop(unit, None)
@@ -91,11 +102,13 @@ def is_behind(wanted: Wanted, record: UnitRecord | None) -> bool:
     """Whether a run would do something for the unit, judged by its record."""
     if wanted.suspended:
         return record is not None and not record.suspended
+    if record is not None and record.held:
+        return False
     if record is None or record.suspended or wanted.pending or wanted.error:
         return True
     ready = record.ready is not None and record.ready.status == "True"
     if not wanted.digest:
-        return not ready or record.revision != wanted.revision
+        return not ready or wanted.revision not in ("", record.revision)
     moved = record.spec_digest not in ("", wanted.document_digest)
     return not ready or moved or (record.revision, record.digest) != (wanted.revision, wanted.digest)
 
@@ -117,7 +130,8 @@ def ask_for(
     """
     idle = [one for one in units.values() if one.id not in busy]
     behind = [one for one in idle if is_behind(one, records.get(one.id)) and tries.may(one, now)]
-    gone = [unit for unit in records if unit not in units] if complete else []
+    missing = [unit for unit in records if unit not in units and unit not in busy] if complete else []
+    gone = [unit for unit in missing if tries.may(Wanted(id=unit), now)]
     if not behind and not gone:
         return None
     names = sorted(str(one.id) for one in behind) or sorted(map(str, gone))

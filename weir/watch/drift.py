@@ -7,7 +7,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 from weir.edges.kube.client import Kube
@@ -47,7 +47,7 @@ class Drift:
     _owners: dict[tuple[str, ObjectId], UnitId] = field(default_factory=dict)
     """(server, object) -> unit."""
     _followers: dict[tuple[str, str, Place], Follower] = field(default_factory=dict)
-    _pending: dict[ObjectId, UnitId] = field(default_factory=dict)
+    _pending: set[tuple[UnitId, ObjectId]] = field(default_factory=set)
     _later: list[tuple[float, ObjectId, UnitId]] = field(default_factory=list)
     _flapping: Flapping = field(default_factory=Flapping)
     _news: threading.Condition = field(default_factory=threading.Condition)
@@ -98,7 +98,10 @@ class Drift:
 
     def _follow(self, kube: Kube, place: Place) -> Follower:
         server = kube.server
-        what = f"{place.resource.kind} in {place.namespace or 'all namespaces'}"
+        where = place.namespace or "all namespaces"
+        what = f"{place.resource.kind} in {where}"
+        if server != self.records.server:
+            what += f" of {server}"
         follower = Follower(
             kube=kube,
             place=place,
@@ -124,11 +127,11 @@ class Drift:
     def _look_at(self, item: ObjectId, unit: UnitId, after: float = 0.0) -> None:
         """Have one object looked at, once, now or after a pause in seconds."""
         with self._news:
-            if self.stop.is_set() or item in self._pending:
+            if self.stop.is_set() or (unit, item) in self._pending:
                 return
             now = time.monotonic()
             pause = max(after, self._flapping.pause(item, now))
-            self._pending[item] = unit
+            self._pending.add((unit, item))
             if pause:
                 heapq.heappush(self._later, (now + pause, item, unit))
                 self._news.notify_all()
@@ -146,7 +149,7 @@ class Drift:
 
     def _repair(self, item: ObjectId, unit: UnitId) -> None:
         with self._news:
-            self._pending.pop(item, None)
+            self._pending.discard((unit, item))
             held = self._held.get(unit)
         if held is None or self.stop.is_set() or not self.go_on():
             return
@@ -162,11 +165,20 @@ class Drift:
     def _note(self, unit: UnitId, done: Repair, took: float) -> None:
         match done.outcome:
             case Outcome.REPAIRED:
-                with self._news:
-                    self._flapping.repaired(done.id, time.monotonic())
+                done = self._note_repair(done)
             case Outcome.LEFT:
                 self._look_at(done.id, unit, _AGAIN)
         self.tell(unit, done, took)
+
+    def _note_repair(self, done: Repair) -> Repair:
+        """Count it; somebody who changes the object again and again is told of, by field and name."""
+        now = time.monotonic()
+        with self._news:
+            self._flapping.repaired(done.id, now)
+            if not self._flapping.is_flapping(done.id, now):
+                return done
+            pause = self._flapping.pause(done.id, now)
+        return replace(done, text=f"{done.text}; it is changed again and again: left alone for {pause:.0f} s")
 
 
 def _places(units: Mapping[UnitId, Held]) -> Iterator[tuple[tuple[str, str, Place], Kube]]:

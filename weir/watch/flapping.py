@@ -26,9 +26,12 @@ class Flapping:
 
     def repaired(self, item: ObjectId, now: float) -> None:
         """Note one repair."""
-        if len(self._repairs) >= _MOST_OBJECTS and item not in self._repairs:
-            self._repairs = {one: times for one, times in self._repairs.items() if times[-1] > now - WINDOW}
-        self._repairs.setdefault(item, deque(maxlen=_KEPT)).append(now)
+        times = self._repairs.pop(item, None) or deque(maxlen=_KEPT)
+        if len(self._repairs) >= _MOST_OBJECTS:
+            # in the order of their last repairs
+            del self._repairs[next(iter(self._repairs))]
+        times.append(now)
+        self._repairs[item] = times
 
     def pause(self, item: ObjectId, now: float) -> float:
         """Seconds from now until the object may be repaired again; 0 for at once."""

@@ -112,11 +112,13 @@ class Inputs:
             self._on_record_gone(unit)
 
     def _seen(self, value: Value, obj: Obj) -> None:
-        """A look is due when the object changed; not when it is read for the first time, for a look just did."""
+        """A look is due when the object changed; not when it is listed first, for a look just read it."""
         version = str(obj["metadata"].get("resourceVersion", ""))
         before = self._versions.get(value)
         self._versions[value] = version
-        if before is not None and before != version:
+        follower = self._values.get(value)
+        listed = follower is not None and follower.listed.is_set()
+        if before != version and (before is not None or listed):
             self._on_value()
 
     def _gone(self, value: Value, _: Obj) -> None:

@@ -147,7 +147,8 @@ class _Look:
             case AutomationOutcome():
                 self._want(
                     outcome,
-                    pending=outcome.commit if outcome.pending else "",
+                    # not the commit: it is another one with every look, for it names its time
+                    pending="\n".join(outcome.changes) if outcome.pending else "",
                     suspended=outcome.spec.suspend,
                 )
 

@@ -29,7 +29,7 @@ from weir.spec.errors import WeirError
 from weir.spec.identity import UnitId
 from weir.spec.record import UnitRecord
 from weir.watch.asks import Asks
-from weir.watch.behind import Tries, ask_for, is_behind
+from weir.watch.behind import Tries, ask_for
 from weir.watch.drift import Drift
 from weir.watch.engine import Engine
 from weir.watch.inputs import RECORDS, Inputs
@@ -44,7 +44,7 @@ _LOOK_RETRY: Final = 15.0
 _SETTLE: Final = 0.05
 """Seconds in which news that come together are taken together."""
 _STUCK: Final = 10.0
-"""Seconds after which a run that others wait for is asked to end: what is unhealthy goes on in the next one."""
+"""Seconds after which a run that others wait for is asked to end."""
 _SOON: Final = 1.0
 """Seconds before a look in which no run is begun: it will know better."""
 _LONGEST: Final = 2.0
@@ -158,6 +158,7 @@ class Watcher:
         self._start_polls(now)
         self._start_look(now)
         self._start_run(now)
+        self._hurry_run(now)
         message = self._next(self._wait(time.monotonic()))
         while message is not None:
             message()
@@ -171,7 +172,7 @@ class Watcher:
 
     def _wait(self, now: float) -> float:
         waits = [self._schedule.wait(now), self._tries.wait(now), _LONGEST]
-        if self._look_at is not None and not self._looking:
+        if self._look_at is not None and not self._looking and not self.engine.busy:
             waits.append(self._look_at - now)
         return max(min(waits), 0.001)
 
@@ -253,28 +254,26 @@ class Watcher:
         return stored.record.digest == digest
 
     def _start_run(self, now: float) -> None:
-        """Begin a run when something is behind; ask one that takes long to end when something new came."""
+        """Begin a run when something is behind or asked for."""
         soon = self._look_at is not None and self._look_at - now < _SOON
-        if self.looked is None or self._looking or soon:
+        if self.looked is None or self._looking or soon or self.engine.busy:
             return
-        ask = ask_for(
-            self.looked.wanted,
-            self._records(),
-            self._tries,
-            now,
-            complete=self.looked.complete,
-            busy=self._marks.busy(self.stored, now),
-        )
-        if self.engine.busy:
-            if self._has_news() and now - self._began > _STUCK and not self._interrupted:
-                self._interrupted = True
-                self.journal.info("the run is asked to end: a source moved meanwhile")
-                self.engine.interrupt()
-        elif ask := ask or self._asks.take():
-            self._running, self._began, self._interrupted = self.looked, now, False
+        busy = self._marks.busy(self.stored, now)
+        looked, records = self.looked, self._records()
+        ask = ask_for(looked.wanted, records, self._tries, now, complete=looked.complete, busy=busy)
+        if ask := self._asks.join(ask):
+            self._running, self._began, self._interrupted = looked, now, False
             self.journal.info(f"running: {ask.why}")
             self._asks.begun()
             self.engine.start(ask.targets, lambda code: self.tell(lambda: self._ended(code)))
+
+    def _hurry_run(self, now: float) -> None:
+        """Ask a run that takes long to end when something new came: what is unhealthy goes on in the next one."""
+        stuck = self.engine.busy and not self._interrupted and now - self._began > _STUCK
+        if stuck and self._has_news():
+            self._interrupted = True
+            self.journal.info("the run is asked to end: a source moved meanwhile")
+            self.engine.interrupt()
 
     def _has_news(self) -> bool:
         """Whether a source moved since the run began."""
@@ -300,13 +299,9 @@ class Watcher:
 
     def _judge(self, looked: Looked) -> bool:
         """Note what a run did not bring up, so that it is not tried again at once; whether there was a run."""
-        now, records = time.monotonic(), self._records()
         ran, self._ran = self._ran, False
-        for wanted in looked.wanted.values() if ran else ():
-            if is_behind(wanted, records.get(wanted.id)):
-                self._tries.failed(wanted, now)
-            else:
-                self._tries.succeeded(wanted.id)
+        if ran:
+            self._tries.judge(looked.wanted, self._records(), time.monotonic())
         return ran
 
     def _record(self, stored: Stored) -> None:

@@ -33,6 +33,8 @@ class _Entry:
     timing: Timing
     due: float
     failures: int = 0
+    asked: bool = False
+    """Whether somebody asked since the last look began."""
 
 
 class Schedule:
@@ -73,7 +75,7 @@ class Schedule:
     def started(self, unit: UnitId, now: float) -> None:
         """It is being looked at: not due again before it is done, or before its interval has passed once more."""
         if entry := self._entries.get(unit):
-            entry.due = now + entry.timing.interval
+            entry.due, entry.asked = now + entry.timing.interval, False
 
     def done(self, unit: UnitId, now: float, *, ok: bool) -> None:
         """It was looked at: next time after its interval, or sooner when it failed."""
@@ -81,13 +83,14 @@ class Schedule:
         if entry is None:
             return
         entry.failures = 0 if ok else entry.failures + 1
-        entry.due = now + (self._spread(entry.timing.interval) if ok else self._pause(entry))
+        after = self._spread(entry.timing.interval) if ok else self._pause(entry)
+        entry.due = now if entry.asked else now + after
 
     def ask(self, unit: UnitId, now: float) -> bool:
         """Have it looked at now; False for a unit that is not kept."""
         entry = self._entries.get(unit)
         if entry is not None:
-            entry.due = min(entry.due, now)
+            entry.due, entry.asked = min(entry.due, now), True
         return entry is not None
 
     def _spread(self, interval: float) -> float:

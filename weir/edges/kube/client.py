@@ -204,7 +204,7 @@ class Kube:
     def stream(
         self, path: str, query: Query, *, timeout: float, on_open: list[Any]
     ) -> Iterator[dict[str, Any]]:
-        """The events of a watch, one JSON value each, until the server ends it.
+        """The events of a watch, one JSON value each, until the server ends it. It is open when this returns.
 
         The connection is appended to `on_open` so that another thread can `hang_up` on it.
 
@@ -220,6 +220,18 @@ class Kube:
             response = connection.getresponse()
             if response.status >= HTTPStatus.BAD_REQUEST:
                 raise status_error(response.status, _decode(_read(response)), f"WATCH {path}")
+        except KubeStatusError:
+            connection.close()
+            raise
+        except (OSError, http.client.HTTPException, ValueError, AttributeError) as err:
+            connection.close()
+            raise self._unreachable(err) from err
+        return self._events(connection, response)
+
+    def _events(
+        self, connection: http.client.HTTPConnection, response: http.client.HTTPResponse
+    ) -> Iterator[dict[str, Any]]:
+        try:
             yield from _lines(response)
         except (OSError, http.client.HTTPException, ValueError, AttributeError) as err:
             raise self._unreachable(err) from err

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import random
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from http import HTTPStatus
 from typing import Any, Final
@@ -72,8 +72,8 @@ class Follower:
     stop: threading.Event = field(default_factory=threading.Event)
     listed: threading.Event = field(default_factory=threading.Event)
     """Set once everything was listed, or refused, for the first time."""
-    _known: dict[tuple[str, str], str] = field(default_factory=dict)
-    """(namespace, name) -> uid."""
+    _known: set[tuple[str, str]] = field(default_factory=set)
+    """(namespace, name) of what was there."""
     _open: list[Any] = field(default_factory=list)
     _anew: bool = False
 
@@ -99,20 +99,22 @@ class Follower:
         while not self.stop.is_set():
             try:
                 if self._anew or not version:
-                    self._anew = False
+                    self._anew, version = False, ""
                     version = self._list()
                 self.listed.set()
+                events = self._watch(version)
                 self.on_state("")
                 failures = 0
-                version = self._watch(version)
+                version = self._report(events, version)
             except StopRequested:
                 return
             except WeirError as err:
                 failures += 1
                 gone = isinstance(err, KubeStatusError) and err.status == HTTPStatus.GONE
-                version = "" if isinstance(err, KubeStatusError) else version
+                version = "" if gone else version
                 if not (gone or self._anew or self.stop.is_set()):
-                    self.on_state(str(err))
+                    if failures > 1 or isinstance(err, KubeStatusError):
+                        self.on_state(str(err))
                     self._after_refusal(err)
                     pause = min(0.25 * 2.0 ** min(failures, 8), _LONGEST_PAUSE)
                     self.stop.wait(pause * random.uniform(0.5, 1.0))  # noqa: S311 - spreads load only
@@ -123,26 +125,26 @@ class Follower:
 
     def _list(self) -> str:
         """Report everything, then what is missing since the last time; the version to watch from."""
-        place, token, found = self.place, "", {}
+        place, token = self.place, ""
+        found: set[tuple[str, str]] = set()
         while True:
             query = {"limit": str(_PAGE), **place.query, **({"continue": token} if token else {})}
             answer = self.kube.request("GET", place.resource.path(place.namespace), urlencode(query))
             for obj in answer.get("items") or ():
                 obj["apiVersion"], obj["kind"] = place.resource.api_version, place.resource.kind
-                meta = obj["metadata"]
-                found[meta.get("namespace", ""), meta["name"]] = meta["uid"]
+                found.add(_key(obj))
                 self.on_object(obj)
             token = (answer.get("metadata") or {}).get("continue") or ""
             if not token:
                 break
-        missing = self._known.keys() - found.keys()
+        missing = self._known - found
         self._known = found
         for key in sorted(missing):
             self._report_gone(*key)
         return str(answer["metadata"]["resourceVersion"])
 
-    def _watch(self, version: str) -> str:
-        """Report events until the server ends the watch; the version to go on from, empty to list again."""
+    def _watch(self, version: str) -> Iterator[Obj]:
+        """The events from a version on; the watch is open when this returns."""
         place = self.place
         query = {
             "watch": "1",
@@ -153,7 +155,14 @@ class Follower:
         }
         self._open.clear()
         path = place.resource.path(place.namespace)
-        for event in self.kube.stream(path, urlencode(query), timeout=SILENCE_SECONDS, on_open=self._open):
+        return self.kube.stream(path, urlencode(query), timeout=SILENCE_SECONDS, on_open=self._open)
+
+    def _report(self, events: Iterator[Obj], version: str) -> str:
+        """Report events until the server ends the watch; the version to go on from, empty to list again."""
+        if self._anew or self.stop.is_set():
+            # asked while the connection was made, when there was nothing to hang up on yet
+            Kube.hang_up(self._open)
+        for event in events:
             if self.stop.is_set():
                 return version
             obj, kind = event.get("object") or {}, event.get("type")
@@ -161,10 +170,10 @@ class Follower:
                 return ""
             version = str((obj.get("metadata") or {}).get("resourceVersion") or version)
             if kind == "DELETED":
-                self._known.pop(_key(obj), None)
+                self._known.discard(_key(obj))
                 self.on_gone(obj)
             elif kind != "BOOKMARK":
-                self._known[_key(obj)] = str(obj["metadata"].get("uid", ""))
+                self._known.add(_key(obj))
                 self.on_object(obj)
         return version
 

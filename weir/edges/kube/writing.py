@@ -46,6 +46,13 @@ def apply(
     return stored
 
 
+def create(kube: Kube, resource: Resource, obj: Obj) -> Obj:
+    """Create an object that must not be there; an apply has to follow, for this one is no apply. Raises as `apply`."""
+    path = resource.path(str(obj["metadata"].get("namespace") or ""))
+    stored: Obj = kube.request("POST", path, f"fieldManager={MANAGER}&fieldValidation=Strict", obj)
+    return stored
+
+
 def json_patch(kube: Kube, resource: Resource, item: ObjectId, patch: list[Obj]) -> Obj:
     """A JSON patch of one object; it should test metadata.resourceVersion. Raises as `apply`."""
     path = resource.path(item.namespace, item.name)
