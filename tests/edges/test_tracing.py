@@ -65,6 +65,7 @@ def test_a_run_is_one_trace_of_units_and_their_parts(
     took = {name: (span.end_time_unix_nano - span.start_time_unix_nano) / 1e9 for name, span in spans.items()}
     assert took["apply"] == pytest.approx(0.5, abs=0.01)
     assert spans["plan"].end_time_unix_nano == pytest.approx(spans["apply"].start_time_unix_nano, abs=1e6)
+    assert all(span.end_time_unix_nano <= root.end_time_unix_nano for span in spans.values())
 
 
 def test_a_run_that_never_started_is_no_trace(collector: Collector, environ: Mapping[str, str]) -> None:
