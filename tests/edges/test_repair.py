@@ -136,8 +136,11 @@ def test_a_deleted_object_comes_back(unit: Unit, kube: Kube, namespace: str) -> 
     done = watched.repair("a")
     assert (done.outcome, done.text) == (Outcome.REPAIRED, "was deleted")
     assert data_of(kube, namespace, "a") == {"key": "ours"}
-    fields = kube.get("v1", "ConfigMap", "a", namespace)["metadata"]["managedFields"]
-    assert [entry["operation"] for entry in fields] == ["Apply"], "a field that leaves Git later must go"
+    live = kube.get("v1", "ConfigMap", "a", namespace)
+    assert live is not None
+    assert [entry["operation"] for entry in live["metadata"]["managedFields"]] == ["Apply"], (
+        "a field that leaves Git later must go"
+    )
     assert unit.plan(
         [config_map(namespace, "a", {"key": "ours"}), config_map(namespace, "b")]
     ).changeset.empty

@@ -22,9 +22,10 @@ from tests.support.stack import StackRun
 class WatcherRun:
     """`weir watch`, from `with` to its end; what it says is in `said`."""
 
-    def __init__(self, stack: StackRun, *arguments: str) -> None:
+    def __init__(self, stack: StackRun, *arguments: str, name: str = "watch") -> None:
+        """`name` tells several watchers of one stack apart."""
         self.stack = stack
-        self.log: Path = stack.folder / "watch.log"
+        self.log: Path = stack.folder / f"{name}.log"
         selection = ("--stack", stack.name, "--config-file", str(stack.config_file))
         self._command = (sys.executable, "-m", "weir.cli", "watch", *selection, *arguments)
         self.process: subprocess.Popen[bytes] | None = None
