@@ -58,7 +58,9 @@ def test_kinds_without_support_are_remembered_and_not_lost() -> None:
 def test_notification_objects_are_kept_as_they_are_and_are_no_units() -> None:
     head = "{apiVersion: notification.toolkit.fluxcd.io/v1beta3, kind: %s, metadata: {name: x, namespace: y}, spec: {}}"
     tree = UnitTree()
-    assert tree.declare(documents(*(head % kind for kind in ("Alert", "Provider", "Receiver", "Other")))) == []
+    assert (
+        tree.declare(documents(*(head % kind for kind in ("Alert", "Provider", "Receiver", "Other")))) == []
+    )
     assert sorted(map(str, tree.notices)) == ["Alert/y/x", "Provider/y/x", "Receiver/y/x"]
     assert [str(unit) for unit in tree.unsupported] == ["Other/y/x"]
     assert not tree.units
