@@ -7,12 +7,13 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Final
 
 from weir.edges.holder import own_identity, shown
+from weir.edges.kube.events import read_events
 from weir.edges.kube.lease import Lease
 from weir.edges.runs import Run
 from weir.flow.clusters import Clusters
@@ -173,6 +174,9 @@ class Service:
         self._events.append(event)
         self._teller.tell(told, [event])
 
+    def _read_events(self) -> Sequence[Event]:
+        return read_events(self.clusters.main, self.clusters.records.namespace, self.stack)
+
     def _held(self, unit: UnitId) -> Held | None:
         looked = self._watcher.looked if self._watcher else None
         return looked.held.get(unit) if looked else None
@@ -198,10 +202,17 @@ class Service:
         if self.pages:
             from weir.watch.dashboard.access import Access
             from weir.watch.dashboard.pages import Dashboard
+            from weir.watch.happenings import Happenings
             from weir.watch.plans import Plans
 
             access = Access(self.token, loopback=self.pages.host in _LOOPBACK)
-            dashboard = Dashboard(self.current, Plans(self._held, self._record).of, access)
+            happenings = Happenings(self._read_events)
+
+            def view() -> StackView:
+                found = self.current()
+                return replace(found, events=happenings.latest() or found.events)
+
+            dashboard = Dashboard(view, Plans(self._held, self._record).of, access)
             yield self._listen("dashboard", self.pages, routes=dashboard.routes())
 
     def _listen(
