@@ -174,3 +174,25 @@ def test_sigterm_in_the_middle_of_a_run_loses_nothing(world: World) -> None:
         again.wait_until_said("run done", within=120.0)
         world.judge(web="web")
     world.stack.expect_clean()
+
+
+@pytest.mark.slow
+def test_a_replica_that_does_not_lead_is_ready_passes_webhooks_on_and_takes_over(world: World) -> None:
+    declare(world, receiver(world), interval="1h")
+    listening = ("--listen", "127.0.0.1:0", "--metrics", "127.0.0.1:0")
+    leader, other = (WatcherRun(world.stack, *listening, name=name) for name in ("leader", "other"))
+    with leader:
+        until_followed(world, leader)
+        with other:
+            other.wait_until_said("watches the stack")
+            probes = other.address("probes and metrics")
+            other.wait_for(lambda: call(probes, "/readyz")[0] == 200, "the one that waits is ready")
+            commit(world, "told to the other")
+            digest = hashlib.sha256(f"{TOKEN}git{world.flux}".encode()).hexdigest()
+            assert call(other.address("webhooks"), f"/hook/{digest}", "POST")[0] == 200
+            leader.wait_for(lambda: greeting(world) == "told to the other", "the commit is live")
+            assert "running:" not in other.said
+            assert leader.end(signal.SIGKILL, within=10.0) != 0
+            commit(world, "after the leader")
+            other.wait_until_said("watching stack")
+            other.wait_for(lambda: greeting(world) == "after the leader", "the next commit is live")

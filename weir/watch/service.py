@@ -33,6 +33,7 @@ from weir.watch.looking import Looked
 from weir.watch.loop import Watcher
 from weir.watch.meter import Meter
 from weir.watch.seen import present
+from weir.watch.standby import Standby
 from weir.watch.view import Known, StackView, view_of
 from weir.watch.vitals import Vitals
 
@@ -72,6 +73,7 @@ class Service:
     _stop: threading.Event = field(default_factory=threading.Event)
     _watcher: Watcher | None = None
     _leadership: Leadership | None = None
+    _standby: Standby | None = None
     _receivers: Receivers | None = None
     _vitals: Vitals = field(default_factory=Vitals)
     _meter: Meter = Meter()  # noqa: RUF009 - frozen
@@ -94,6 +96,9 @@ class Service:
             self.clusters.main, self.clusters.records.namespace, f"weir-watch-{self.stack}", own_identity()
         )
         delivery = Delivery(self.stack, self.clusters, self.journal, self._stop)
+        self._standby = Standby(
+            self.clusters, self.journal, self.open_session, self._looked, self._vitals.reached, self._stop
+        )
         with contextlib.ExitStack() as stack:
             for listener in self._listeners():
                 stack.enter_context(listener)
@@ -108,15 +113,22 @@ class Service:
         while not self._stop.is_set():
             if not leadership.is_leader():
                 said = self._say_follower(leadership, said)
-                self._vitals.tick()
+                self._follow(leadership)
                 self._stop.wait(0.2)
                 continue
             said = ""
             self.journal.info(f"watching stack {self.stack}")
             self._watcher = self._new_watcher(leadership)
             self._watcher.run()
+            self._watcher = None
             if not self._stop.is_set():
                 self.journal.error(leadership.problem or f"{shown(leadership.leader)} leads now")
+
+    def _follow(self, leadership: Leadership) -> None:
+        """Be ready while another replica leads."""
+        self._vitals.tick()
+        if self._standby is not None and leadership.leader:
+            self._standby.keep()
 
     def _say_follower(self, leadership: Leadership, said: str) -> str:
         holder = leadership.leader
@@ -154,6 +166,7 @@ class Service:
 
     def _looked(self, looked: Looked) -> None:
         self._vitals.looked()
+        self._vitals.reached()
         if self._receivers is not None:
             self._receivers.serve(looked.receivers, looked.headers)
 
@@ -243,5 +256,8 @@ class Service:
         return self._receivers
 
     def _requested(self, units: Sequence[UnitId]) -> None:
-        if self._watcher is not None:
-            self._watcher.request(tuple(units))
+        watcher = self._watcher
+        if watcher is not None:
+            watcher.request(tuple(units))
+        elif self._standby is not None:
+            self._standby.pass_on(units)

@@ -1,0 +1,59 @@
+"""What a watcher does while another one leads: it knows the stack's receivers, and passes on what they ask for."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Final
+
+from weir.flow.clusters import Clusters
+from weir.flow.session import Session
+from weir.spec.errors import WeirError
+from weir.spec.identity import UnitId
+from weir.watch.journal import Journal
+from weir.watch.looking import Looked, look
+
+_EVERY: Final = 600.0
+"""Seconds between two looks at what the stack declares."""
+_RETRY: Final = 30.0
+
+
+@dataclass(slots=True)
+class Standby:
+    """`keep` is called again and again by one thread; `pass_on` may be called by any."""
+
+    clusters: Clusters
+    journal: Journal
+    open_session: Callable[[], Session]
+    on_look: Callable[[Looked], None]
+    on_trouble: Callable[[str], None]
+    stop: threading.Event
+    _due: float = 0.0
+    _thread: threading.Thread | None = None
+
+    def keep(self) -> None:
+        """Look at the stack when it is time to, in a thread."""
+        now = time.monotonic()
+        if now >= self._due and not (self._thread and self._thread.is_alive()):
+            self._due = now + _EVERY
+            self._thread = threading.Thread(target=self._look, name="standby", daemon=True)
+            self._thread.start()
+
+    def _look(self) -> None:
+        try:
+            self.on_look(look(self.open_session(), self.clusters, self.stop))
+        except WeirError as err:
+            self._due = time.monotonic() + _RETRY
+            self.on_trouble(str(err))
+
+    def pass_on(self, units: Sequence[UnitId]) -> None:
+        """Leave requests in the units' records, where the leader sees them. Units without a record wait for it."""
+        for unit in units:
+            asked = datetime.now(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
+            try:
+                self.clusters.records.request(unit, asked)
+            except WeirError as err:
+                self.journal.error(f"a webhook cannot be passed on: {err}", unit)
