@@ -12,10 +12,17 @@ from tests.support.control_plane import fresh_namespace
 from tests.support.git_server import GitServer
 from tests.support.kube import Kube
 from tests.support.world import World
+from weir.edges.http import budget
 from weir.edges.local_cluster import LocalCluster, running_cluster
 
 settings.register_profile("weir", deadline=None)
 settings.load_profile("weir")
+
+
+@pytest.fixture(autouse=True)
+def fresh_budgets(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A port of an earlier test's server may be given out again: what that server asked for is forgotten."""
+    monkeypatch.setattr(budget, "_budgets", {})
 
 
 @pytest.fixture(scope="session")

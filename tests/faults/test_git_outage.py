@@ -116,6 +116,7 @@ def test_an_empty_render_is_refused_until_it_is_asked_for(world: World) -> None:
     world.checker.wait_gone(set(world.checker.owned())).must_hold()
 
 
+@pytest.mark.slow
 def test_more_than_half_of_a_unit_is_not_deleted_unless_asked_for(world: World) -> None:
     before = installed(world)
     world.commit(app(world, "1", count=2))
@@ -166,6 +167,7 @@ def edited(path: Path) -> None:
     path.write_bytes(path.read_bytes().replace(b"A: '1'", b"A: '6'"))
 
 
+@pytest.mark.slow
 def test_a_cached_artifact_that_was_tampered_with_is_fetched_again(world: World) -> None:
     installed(world)
     for how in (evicted, truncated, edited):

@@ -105,6 +105,7 @@ def test_the_ownership_table(world: World) -> None:
     quiet(world)
 
 
+@pytest.mark.slow
 def test_ignored_fields_are_left_to_whoever_sets_them(world: World) -> None:
     ns = world.namespace
     rule = {"paths": ["/spec/replicas"], "target": {"kind": "Deployment"}}

@@ -63,6 +63,7 @@ def slow_write(behind: World, proxy: FaultProxy) -> Iterator[World]:
         kill(one.pid)
 
 
+@pytest.mark.slow
 def test_a_run_holds_the_lease_and_one_on_another_machine_is_waited_for(world: World) -> None:
     small(world)
     world.stack.up().must()
