@@ -134,6 +134,7 @@ def test_the_cluster_component_makes_namespaces_and_tenants_who_then_apply(world
     world.stack.destroy().must()
 
 
+@pytest.mark.slow
 def test_a_unit_that_left_git_while_the_state_was_lost_is_removed_and_not_forgotten(world: World) -> None:
     ns = world.namespace
     world.commit({"one/a.yaml": [config_map(ns, "one", A="1")], "two/b.yaml": [config_map(ns, "two", B="1")]})

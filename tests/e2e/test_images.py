@@ -142,6 +142,7 @@ def proposing(world: World, registry: Registry, forge: Forge) -> list[Obj]:
     return automation(world, registry, "images", **pull_request)
 
 
+@pytest.mark.slow
 def test_an_automation_opens_one_pull_request_and_its_merge_rolls_out(
     world: World, registry: Registry, forge: Forge
 ) -> None:

@@ -76,6 +76,10 @@ def test_an_edited_field_is_brought_back_and_told_with_who_changed_it(
     assert watched.repair("a").outcome is Outcome.SAME
 
 
+def is_observed(live: Obj | None) -> bool:
+    return live is not None and live["status"].get("observedGeneration") == live["metadata"]["generation"]
+
+
 def test_what_kubectl_set_in_our_fields_is_brought_back(unit: Unit, kube: Kube, namespace: str) -> None:
     objects = [deployment(namespace, "web", image="nginx:1")]
     watched = Watched(unit, objects)
@@ -83,7 +87,8 @@ def test_what_kubectl_set_in_our_fields_is_brought_back(unit: Unit, kube: Kube, 
     containers = [{"name": "web", "image": "nginx:2"}]
     patch = {"spec": {"replicas": 3, "template": {"spec": {"containers": containers}}}}
     kube.request("PATCH", path, patch, "application/strategic-merge-patch+json")
-    # its controller writes the status at the same time
+    # its controller writes the status at the same time, and who changed it is told by the first try only
+    wait_for(lambda: is_observed(kube.get("apps/v1", "Deployment", "web", namespace)))
     done = wait_for(lambda: changed(watched.repair("web", "Deployment", "apps")))
     assert done
     assert "spec.replicas: 3 -> 0" in done.text

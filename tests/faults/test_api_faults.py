@@ -34,6 +34,7 @@ def deletions(proxy: FaultProxy) -> list[str]:
     return [one.path for one in proxy.writes() if one.method == "DELETE"]
 
 
+@pytest.mark.slow
 def test_a_server_that_is_down_is_named_soon_and_nothing_is_lost(behind: World, proxy: FaultProxy) -> None:
     world = behind
     installed(world)

@@ -74,6 +74,7 @@ def identity(world: World, items: dict[str, Obj]) -> dict[str, Any]:
     }
 
 
+@pytest.mark.slow
 def test_every_immutable_change_is_told_and_nothing_of_the_stage_is_applied(world: World) -> None:
     ns = world.namespace
     before = objects(ns, "a")

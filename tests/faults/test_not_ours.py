@@ -68,6 +68,7 @@ def scale(world: World, name: str, replicas: int) -> None:
     )
 
 
+@pytest.mark.slow
 def test_the_ownership_table(world: World) -> None:
     """One run per column of the table: autoscaler, injected sidecar, other applier, kubectl edit; no flip-flop."""
     ns = world.namespace

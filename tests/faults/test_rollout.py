@@ -44,6 +44,7 @@ def ready(world: World) -> bool:
     return bool(live and (live.get("status") or {}).get("readyReplicas") == 1)
 
 
+@pytest.mark.slow
 def test_a_stopped_run_frees_the_stack_and_the_fix_is_live_at_once(world: World) -> None:
     """Ctrl-C during a bad rollout of five minutes: it ends at once, and the next run brings the fix in ten seconds."""
     ns = world.namespace
