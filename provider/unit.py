@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 import threading
 import traceback
@@ -23,7 +22,7 @@ from weir.flow.clusters import Clusters
 from weir.flow.conflicts import refuse_other_stack
 from weir.flow.decisions import Work
 from weir.flow.dependencies import check_ready_exprs
-from weir.flow.digest import digest_of
+from weir.flow.digest import digest_of, document_digest
 from weir.flow.live_ahead import LiveAhead
 from weir.flow.moves import wanted_elsewhere
 from weir.flow.outcome import UnitOutcome, decode, held
@@ -288,7 +287,7 @@ def _new_record(outcome: UnitOutcome, stack: str) -> UnitRecord:
         source=str(outcome.spec.source),
         suspended=outcome.spec.suspend and not held(outcome),
         confidential=frozenset(item for item in outcome.secret_ids if item.kind != "Secret"),
-        spec_digest=_document_digest(outcome),
+        spec_digest=document_digest(outcome.document),
         document=orjson.dumps(outcome.document.data).decode(),
         variables=outcome.variables,
     )
@@ -297,11 +296,11 @@ def _new_record(outcome: UnitOutcome, stack: str) -> UnitRecord:
 def _rewritten(record: UnitRecord | None, outcome: UnitOutcome) -> str:
     """Why a record must be written again although the spec is the same: readyExpr of others reads the document."""
     known = record.spec_digest if record else ""
-    return "the unit's labels or annotations changed" if known and known != _document_digest(outcome) else ""
-
-
-def _document_digest(outcome: UnitOutcome) -> str:
-    return hashlib.sha256(orjson.dumps(outcome.document.data, option=orjson.OPT_SORT_KEYS)).hexdigest()
+    return (
+        "the unit's labels or annotations changed"
+        if known and known != document_digest(outcome.document)
+        else ""
+    )
 
 
 def _compare(path: tuple[str, ...], old: object, new: object) -> dict[tuple[str, ...], str]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -13,6 +12,7 @@ import orjson
 
 from weir.edges.runs import objects_file
 from weir.flow.clusters import Clusters
+from weir.flow.digest import document_digest
 from weir.flow.outcome import AutomationOutcome, Outcome, PolicyOutcome, Problem, SourceOutcome, UnitOutcome
 from weir.flow.plan import Request
 from weir.flow.repair import Held, hold
@@ -154,13 +154,12 @@ class _Look:
 
     def _unit(self, outcome: UnitOutcome) -> None:
         spec = outcome.spec
-        document = orjson.dumps(outcome.document.data, option=orjson.OPT_SORT_KEYS)
         self._want(
             outcome,
             source=spec.source,
             revision=outcome.revision,
             digest=outcome.digest,
-            document_digest=hashlib.sha256(document).hexdigest(),
+            document_digest=document_digest(outcome.document),
             suspended=spec.suspend,
             retry=spec.retry_interval,
         )
