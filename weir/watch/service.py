@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Final
 
 from weir.edges.holder import own_identity, shown
 from weir.edges.kube.events import read_events
-from weir.edges.kube.lease import Lease
+from weir.edges.kube.lease import Lease, lease_name
 from weir.edges.runs import Run
 from weir.flow.clusters import Clusters
 from weir.flow.events import about_record, drift_event
@@ -93,7 +93,10 @@ class Service:
         run.guard()
         self._teller = Teller(self.clusters, run, self.journal.error)
         lease = Lease(
-            self.clusters.main, self.clusters.records.namespace, f"weir-watch-{self.stack}", own_identity()
+            self.clusters.main,
+            self.clusters.records.namespace,
+            lease_name("watch", self.stack),
+            own_identity(),
         )
         delivery = Delivery(self.stack, self.clusters, self.journal, self._stop)
         self._standby = Standby(
