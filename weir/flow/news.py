@@ -9,10 +9,9 @@ from collections.abc import Callable, Generator
 from typing import Any, Final
 
 from weir.edges.kube.client import Kube
-from weir.edges.kube.discovery import Resource
 from weir.edges.kube.events import read_events
-from weir.edges.kube.following import Follower, Place
-from weir.edges.kube.records import STACK, label_value, stored_of
+from weir.edges.kube.following import Follower, Place, record_place
+from weir.edges.kube.records import stored_of
 from weir.flow.clusters import Clusters
 from weir.spec.errors import WeirError
 from weir.spec.event import Event
@@ -21,9 +20,6 @@ from weir.spec.stack import StackConfig
 
 Obj = dict[str, Any]
 
-_CONFIG_MAPS: Final = Resource(
-    group="", version="v1", kind="ConfigMap", plural="configmaps", namespaced=True, verbs=frozenset()
-)
 _TICK: Final = 0.5
 _POLL: Final = 2.0
 """Seconds between two looks at the events, which are few: the cluster forgets them after an hour."""
@@ -55,8 +51,7 @@ def follow_records(
     clusters: Clusters, config: StackConfig, on_trouble: Callable[[str], None]
 ) -> Generator[UnitRecord, None, None]:
     """The record of every unit of a stack, then each one that changes. Raises ClusterError for a damaged one."""
-    selector = f"{STACK}={label_value(config.name)}"
-    place = Place(resource=_CONFIG_MAPS, namespace=config.cluster.record_namespace, selector=selector)
+    place = record_place(clusters.records)
     with contextlib.closing(follow(clusters.main, place, on_trouble)) as objects:
         for obj in objects:
             record = stored_of(obj).record

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection
+from dataclasses import replace
 from functools import partial
 from typing import Any, Final
 
-from weir.edges.kube.discovery import Resource
-from weir.edges.kube.following import Follower, Place
-from weir.edges.kube.records import STACK, Stored, label_value, stored_of
+from weir.edges.kube.following import Follower, Place, record_place
+from weir.edges.kube.records import CONFIG_MAPS, Stored, stored_of
 from weir.flow.clusters import Clusters
 from weir.spec.errors import WeirError
 from weir.spec.identity import UnitId
@@ -18,7 +18,10 @@ Value = tuple[str, str, str]
 """(kind, namespace, name) of a ConfigMap or Secret."""
 
 RECORDS: Final = "the records of the stack's units"
-_PLURALS: Final = {"ConfigMap": "configmaps", "Secret": "secrets"}
+_RESOURCES: Final = {
+    "ConfigMap": CONFIG_MAPS,
+    "Secret": replace(CONFIG_MAPS, kind="Secret", plural="secrets"),
+}
 _MOST_VALUES: Final = 64
 """Objects with a watch of their own; what is beyond is seen with the next look."""
 
@@ -51,14 +54,9 @@ class Inputs:
 
     def follow_records(self) -> None:
         """Begin with the records of the stack."""
-        records = self._clusters.records
         self._records = self._follow(
             RECORDS,
-            Place(
-                resource=_resource("ConfigMap"),
-                namespace=records.namespace,
-                selector=f"{STACK}={label_value(records.stack)}",
-            ),
+            record_place(self._clusters.records),
             self._seen_record,
             lambda obj: self._gone_record(str(obj["metadata"]["name"])),
         )
@@ -73,7 +71,7 @@ class Inputs:
             kind, namespace, name = value
             self._values[value] = self._follow(
                 f"{kind} {namespace}/{name}",
-                Place(resource=_resource(kind), namespace=namespace, name=name),
+                Place(resource=_RESOURCES[kind], namespace=namespace, name=name),
                 partial(self._seen, value),
                 partial(self._gone, value),
             )
@@ -124,9 +122,3 @@ class Inputs:
     def _gone(self, value: Value, _: Obj) -> None:
         self._versions[value] = ""
         self._on_value()
-
-
-def _resource(kind: str) -> Resource:
-    return Resource(
-        group="", version="v1", kind=kind, plural=_PLURALS[kind], namespaced=True, verbs=frozenset()
-    )

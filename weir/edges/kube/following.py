@@ -18,6 +18,7 @@ from urllib.parse import urlencode
 from weir.edges.kube.client import Kube
 from weir.edges.kube.discovery import Resource
 from weir.edges.kube.errors import KubeStatusError
+from weir.edges.kube.records import CONFIG_MAPS, STACK, Records, label_value
 from weir.spec.errors import StopRequested, WeirError
 
 Obj = dict[str, Any]
@@ -53,6 +54,12 @@ class Place:
         """The query of LIST and WATCH."""
         fields = {"fieldSelector": f"metadata.name={self.name}"} if self.name else {}
         return fields | ({"labelSelector": self.selector} if self.selector else {})
+
+
+def record_place(records: Records) -> Place:
+    """Where the records of a stack are; two long names may share a label, so each record is asked for its stack."""
+    selector = f"{STACK}={label_value(records.stack)}"
+    return Place(resource=CONFIG_MAPS, namespace=records.namespace, selector=selector)
 
 
 @dataclass(slots=True)

@@ -35,7 +35,7 @@ _TRIES: Final = 5
 """Writes of a record that hands keep touching meanwhile."""
 _LONGEST_LABEL: Final = 63
 _LONGEST_NAME: Final = 253
-_CONFIG_MAPS: Final = Resource(
+CONFIG_MAPS: Final = Resource(
     group="", version="v1", kind="ConfigMap", plural="configmaps", namespaced=True, verbs=frozenset()
 )
 
@@ -122,7 +122,7 @@ class Records:
         """All records of this stack (or of `stack`; `""` for all stacks), by unit. Raises ClusterError."""
         wanted = self._stack if stack is None else stack
         selector = f"{STACK}={label_value(wanted)}" if wanted else UNIT_KIND
-        items = list_objects(self._kube, _CONFIG_MAPS, self._namespace, selector)
+        items = list_objects(self._kube, CONFIG_MAPS, self._namespace, selector)
         records = [stored_of(item).record for item in items]
         return tuple(
             sorted((one for one in records if not wanted or one.stack == wanted), key=lambda one: one.id)
@@ -187,7 +187,7 @@ class Records:
         """The units of this stack that are suspended by hand. Raises ClusterError."""
         selector = f"{STACK}={label_value(self._stack)},{hand.HELD}"
         found = set()
-        for item in list_objects(self._kube, _CONFIG_MAPS, self._namespace, selector):
+        for item in list_objects(self._kube, CONFIG_MAPS, self._namespace, selector):
             # a damaged record is reported by its unit, whose run reads it too
             with contextlib.suppress(ClusterError):
                 record = stored_of(item).record
@@ -237,7 +237,7 @@ class Records:
         )
 
     def _path(self, unit: UnitId) -> str:
-        return _CONFIG_MAPS.path(self._namespace, record_name(unit))
+        return CONFIG_MAPS.path(self._namespace, record_name(unit))
 
     def _body(self, record: UnitRecord, running: Running | None) -> dict[str, Any]:
         name = record_name(record.id)
