@@ -20,25 +20,16 @@ def notify(stack: str, settings: Path) -> None:
     if notices.WATCHED in os.environ or not notices.kept(stack):
         return
     # imported late: a stack without alerts needs none of it
-    from weir.edges.outbox import Outbox
     from weir.flow.clusters import Clusters
-    from weir.flow.deliver import deliver
+    from weir.flow.deliver import deliver_kept
     from weir.flow.settings import read_settings_file
 
-    try:
-        outbox = Outbox(notices.outbox_folder(stack))
-        if not len(outbox):
-            return
+    def connect() -> Clusters:
         config = read_settings_file(stack, settings)
-        known = notices.read_kept(stack)
-        done = deliver(
-            outbox,
-            Clusters(config.cluster, config.options, stack),
-            known.alerts,
-            known.providers,
-            budget_seconds=BUDGET,
-            stop=threading.Event(),
-        )
+        return Clusters(config.cluster, config.options, stack)
+
+    try:
+        done = deliver_kept(stack, connect, budget_seconds=BUDGET, stop=threading.Event())
     except Exception as err:  # noqa: BLE001 - the run is done, and its exit code says how it went
         why = str(err) if isinstance(err, WeirError | OSError) else f"unexpected {type(err).__name__}"
         print(f"► notifications wait for the next run: {why}", file=sys.stderr)

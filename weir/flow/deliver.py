@@ -16,6 +16,7 @@ from dataclasses import dataclass, field, replace
 from typing import Final
 
 from weir.edges.outbox import Entry, Outbox
+from weir.flow import notices
 from weir.flow.clusters import Clusters
 from weir.flow.events import COMMIT_STATUS, UPDATE
 from weir.flow.send import Sender
@@ -89,6 +90,24 @@ def deliver(
         if dropped := outbox.take_dropped():
             done.lost.append(f"{dropped} notifications were dropped: over the outbox's bound, or damaged")
     return done
+
+
+def deliver_kept(
+    stack: str, clusters: Callable[[], Clusters], *, budget_seconds: float, stop: threading.Event
+) -> Delivered:
+    """As `deliver`, for a stack with what its runs kept; `clusters` is asked only when something waits.
+
+    Raises:
+        WeirError: `clusters` cannot tell how to connect.
+        OSError: the outbox cannot be read or written.
+    """
+    outbox = Outbox(notices.outbox_folder(stack))
+    if not len(outbox):
+        return Delivered()
+    known = notices.read_kept(stack)
+    return deliver(
+        outbox, clusters(), known.alerts, known.providers, budget_seconds=budget_seconds, stop=stop
+    )
 
 
 def _allowed(alerts: Sequence[AlertSpec], clusters: Clusters) -> tuple[AlertSpec, ...]:

@@ -44,21 +44,9 @@ class Delivery:
 
     def _deliver(self) -> None:
         # imported late: a stack without alerts needs none of it
-        from weir.edges.outbox import Outbox
-        from weir.flow.deliver import deliver
+        from weir.flow.deliver import deliver_kept
 
-        outbox = Outbox(notices.outbox_folder(self._stack))
-        if not len(outbox):
-            return
-        known = notices.read_kept(self._stack)
-        done = deliver(
-            outbox,
-            self._clusters,
-            known.alerts,
-            known.providers,
-            budget_seconds=_BUDGET,
-            stop=self._stop,
-        )
+        done = deliver_kept(self._stack, lambda: self._clusters, budget_seconds=_BUDGET, stop=self._stop)
         for sentence in done.lost:
             self._journal.error(f"notification lost: {sentence}")
 
