@@ -13,11 +13,11 @@ from weir.edges.runs import Run
 from weir.flow.clusters import Clusters
 from weir.flow.settings import read_settings_file
 from weir.spec.errors import SpecError
+from weir.watch.dashboard.access import VARIABLE
 from weir.watch.engine import Engine
 from weir.watch.journal import Journal
 from weir.watch.service import Address, Service
 
-TOKEN: Final = "WEIR_DASHBOARD_TOKEN"  # noqa: S105 - a variable's name
 _MOST: Final = 65535
 
 
@@ -30,7 +30,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     listening.add_argument(
         "--dashboard",
         metavar="HOST:PORT",
-        help=f"show the stack's pages; beyond loopback to whoever has ${TOKEN}",
+        help=f"show the stack's pages; beyond loopback to whoever has ${VARIABLE}",
     )
     parser.add_argument("--quiet", action="store_true", help="write the log file only (see weir logs)")
 
@@ -48,7 +48,7 @@ def run(args: argparse.Namespace) -> int:
         hooks=_address("--listen", args.listen),
         probes=_address("--metrics", args.metrics),
         pages=_address("--dashboard", args.dashboard),
-        token=os.environ.get(TOKEN, ""),
+        token=os.environ.get(VARIABLE, ""),
     )
     for sign in (signal.SIGTERM, signal.SIGINT):
         signal.signal(sign, lambda *_: service.end())

@@ -80,14 +80,6 @@ class Drift:
             elif key in anew:
                 self._followers[key].relist()
 
-    def wait_listed(self, seconds: float) -> bool:
-        """Whether everything followed was read once, within this time."""
-        deadline = time.monotonic() + seconds
-        return all(
-            follower.listed.wait(max(deadline - time.monotonic(), 0.0))
-            for follower in list(self._followers.values())
-        )
-
     def close(self) -> None:
         """End all threads; `stop` must be set."""
         for follower in self._followers.values():

@@ -6,9 +6,9 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import Final
 
+from weir.flow.asking import request_time
 from weir.flow.clusters import Clusters
 from weir.flow.session import Session
 from weir.spec.errors import WeirError
@@ -52,8 +52,7 @@ class Standby:
     def pass_on(self, units: Sequence[UnitId]) -> None:
         """Leave requests in the units' records, where the leader sees them. Units without a record wait for it."""
         for unit in units:
-            asked = datetime.now(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
             try:
-                self.clusters.records.request(unit, asked)
+                self.clusters.records.request(unit, request_time())
             except WeirError as err:
                 self.journal.error(f"a webhook cannot be passed on: {err}", unit)
