@@ -13,6 +13,7 @@ import pytest
 from tests.support.fault_proxy import FaultProxy
 from tests.support.kube import Kube, wait_for
 from tests.support.units import Unit, config_map, deployment, secret
+from weir.edges.kube import writing
 from weir.edges.kube.records import Running
 from weir.flow.plan import decide_placed
 from weir.flow.repair import POLICY, Held, Outcome, Repair, hold, repair
@@ -338,6 +339,25 @@ def test_a_run_that_creates_the_object_meanwhile_wins(
     meanwhile(monkeypatch, lambda: unit.must_apply(newer, "main@sha1:2"), before=False)
     assert watched.repair("a").outcome in (Outcome.REFUSED, Outcome.LEFT)
     assert data_of(kube, namespace, "a") == {"key": "newer"}
+
+
+def test_a_created_object_that_its_controller_writes_at_once_is_brought_back_in_one_look(
+    unit: Unit, kube: Kube, namespace: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    watched = Watched(unit, [config_map(namespace, "a", {"key": "ours"})])
+    kube.delete("v1", "ConfigMap", "a", namespace)
+    create = writing.create
+
+    def create_and_write(*arguments: Any) -> Obj:
+        made = create(*arguments)
+        edit(kube, namespace, "a", manager="its-controller", theirs="1")
+        return made
+
+    monkeypatch.setattr(writing, "create", create_and_write)
+    done = watched.repair("a")
+    assert (done.outcome, done.text) == (Outcome.REPAIRED, "was deleted")
+    assert data_of(kube, namespace, "a") == {"key": "ours", "theirs": "1"}
+    assert watched.repair("a").outcome is Outcome.SAME
 
 
 def test_an_object_made_anew_by_others_meanwhile_is_not_overwritten(

@@ -33,6 +33,12 @@ POLICY: Final = "weir.dev/drift-policy"
 """Annotation of a Kustomization: `repair` (as without it) or `report`."""
 
 
+_TRIES: Final = 6
+"""Looks at an object that was created and that controllers write, before it is left for a while."""
+_DELETED: Final = "was deleted"
+_CHANGED: Final = "it changed meanwhile"
+
+
 class Outcome(StrEnum):
     """How a look at one drifted object ended."""
 
@@ -99,6 +105,23 @@ def hold(request: Request, objects: Iterable[Obj], digest: str) -> Held:
 
 def repair(held: Held, item: ObjectId, records: Records, stop: threading.Event) -> Repair:
     """Look at one object and bring it back. Raises ClusterError when the server cannot be reached, StopRequested."""
+    made = False
+    for _ in range(_TRIES):
+        try:
+            done = _look(held, item, records, stop)
+        except _WrittenMeanwhileError as err:
+            made = made or err.created
+            if not made:
+                break
+            continue
+        if made and done.outcome in (Outcome.REPAIRED, Outcome.SAME):
+            return replace(done, outcome=Outcome.REPAIRED, text=_DELETED)
+        return done
+    return Repair(id=item, outcome=Outcome.LEFT, text=_CHANGED)
+
+
+def _look(held: Held, item: ObjectId, records: Records, stop: threading.Event) -> Repair:
+    """One look, and what follows from it. Raises _WrittenMeanwhileError."""
     wanted = held.find(item)
     if wanted is None:
         return Repair(id=item, outcome=Outcome.SAME)
@@ -121,15 +144,14 @@ def repair(held: Held, item: ObjectId, records: Records, stop: threading.Event) 
 
 
 def _carry_out(request: Request, work: Work, *, report: bool, stop: threading.Event) -> Repair:
-    text = _sentence(work)
     if work.problem:
         return Repair(id=work.id, outcome=Outcome.REFUSED, text=work.problem)
-    if report:
-        return Repair(id=work.id, outcome=Outcome.REPORTED, text=text)
-    return _write(request, work, text, stop)
+    if not report:
+        return _write(request, work, stop)
+    return Repair(id=work.id, outcome=Outcome.REPORTED, text=_sentence(work))
 
 
-def _write(request: Request, work: Work, text: str, stop: threading.Event) -> Repair:
+def _write(request: Request, work: Work, stop: threading.Event) -> Repair:
     writer = Writer(
         kube=request.kube,
         stop=stop,
@@ -142,9 +164,18 @@ def _write(request: Request, work: Work, text: str, stop: threading.Event) -> Re
         writer.carry_out([work])
     except ApplyError as err:
         if _version(read_one(request.kube, work.resource, work.id)) != _version(work.live):
-            return Repair(id=work.id, outcome=Outcome.LEFT, text="it changed meanwhile")
+            raise _WrittenMeanwhileError(created=work.live is None) from err
         return Repair(id=work.id, outcome=Outcome.REFUSED, text=str(err))
-    return Repair(id=work.id, outcome=Outcome.REPAIRED, text=text)
+    return Repair(id=work.id, outcome=Outcome.REPAIRED, text=_sentence(work))
+
+
+class _WrittenMeanwhileError(Exception):
+    """Somebody wrote the object after it was looked at."""
+
+    def __init__(self, *, created: bool) -> None:
+        """`created`: it was missing and we made it, so that it may have been its controller."""
+        super().__init__()
+        self.created = created
 
 
 def _not_now(held: Held, stored: Stored | None) -> str:
@@ -166,7 +197,7 @@ def _version(obj: Obj | None) -> str:
 
 def _sentence(work: Work) -> str:
     if work.live is None:
-        return "was deleted"
+        return _DELETED
     fields = ", ".join(map(str, work.fields[:3]))
     more = f" and {len(work.fields) - 3} more fields" if len(work.fields) > 3 else ""  # noqa: PLR2004
     managers = sorted(_others(work.live))

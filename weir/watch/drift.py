@@ -48,6 +48,8 @@ class Drift:
     """(server, object) -> unit."""
     _followers: dict[tuple[str, str, Place], Follower] = field(default_factory=dict)
     _pending: set[tuple[UnitId, ObjectId]] = field(default_factory=set)
+    _busy: dict[tuple[UnitId, ObjectId], bool] = field(default_factory=dict)
+    """Objects that are looked at now, and whether they were seen otherwise meanwhile."""
     _later: list[tuple[float, ObjectId, UnitId]] = field(default_factory=list)
     _flapping: Flapping = field(default_factory=Flapping)
     _news: threading.Condition = field(default_factory=threading.Condition)
@@ -121,6 +123,10 @@ class Drift:
         with self._news:
             if self.stop.is_set() or (unit, item) in self._pending:
                 return
+            if (unit, item) in self._busy:
+                # a repair writes in steps: a second one beside it would judge what is half written
+                self._busy[unit, item] = True
+                return
             now = time.monotonic()
             pause = max(after, self._flapping.pause(item, now))
             self._pending.add((unit, item))
@@ -143,16 +149,28 @@ class Drift:
         with self._news:
             self._pending.discard((unit, item))
             held = self._held.get(unit)
-        if held is None or self.stop.is_set() or not self.go_on():
-            return
+            if held is None or self.stop.is_set():
+                return
+            self._busy[unit, item] = False
         began = time.monotonic()
         try:
-            done = repair(held, item, self.records, self.stop)
+            done = self._bring_back(held, item)
+        finally:
+            with self._news:
+                again = self._busy.pop((unit, item))
+        if done:
+            self._note(unit, done, time.monotonic() - began)
+        if again:
+            self._look_at(item, unit)
+
+    def _bring_back(self, held: Held, item: ObjectId) -> Repair | None:
+        """What came of a look at one object; None when it is not ours to make, or not any more."""
+        try:
+            return repair(held, item, self.records, self.stop) if self.go_on() else None
         except StopRequested:
-            return
+            return None
         except WeirError as err:
-            done = Repair(id=item, outcome=Outcome.LEFT, text=str(err))
-        self._note(unit, done, time.monotonic() - began)
+            return Repair(id=item, outcome=Outcome.LEFT, text=str(err))
 
     def _note(self, unit: UnitId, done: Repair, took: float) -> None:
         match done.outcome:
