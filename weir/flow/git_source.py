@@ -44,7 +44,7 @@ def open_source(
         ArtifactError: the folder cannot be written.
     """
     url = parse_url(spec.url, allow_file=allow_file)
-    credentials = _credentials(spec, url, secrets)
+    credentials = read_access(spec, url, secrets)
     private_folder(root)
     with open_session(root / "calls", url, credentials, spec.timeout, stop) as session:
         yield session
@@ -97,7 +97,8 @@ def has(cache: CacheRepository, target: git_ref.Target) -> bool:
     return cache.has(target.commit) and (not target.tag_object or cache.has(target.tag_object))
 
 
-def _credentials(spec: GitRepositorySpec, url: GitUrl, secrets: Secrets) -> Credentials:
+def read_access(spec: GitRepositorySpec, url: GitUrl, secrets: Secrets) -> Credentials:
+    """What the Secrets of a spec say about reaching its URL. Raises SourceError."""
     if spec.provider in ("aws", "azure"):
         text = f"spec.provider: {spec.provider} is not supported: it needs a cloud's own credentials"
         raise SourceError(text, hint="use provider generic with spec.secretRef")

@@ -18,6 +18,7 @@ from weir.flow.plan import Request
 from weir.flow.repair import Held, hold
 from weir.flow.session import Session
 from weir.flow.tree import Declared
+from weir.flow.unmoved import Unmoved
 from weir.flow.work import Worker
 from weir.spec.documents import Document
 from weir.spec.errors import WeirError
@@ -71,8 +72,11 @@ class Looked:
         wanted = {**self.wanted, outcome.id: replace(known, revision=revision, error=outcome.error)}
         return replace(self, wanted=wanted, sources={**self.sources, outcome.id: outcome})
 
-    def poll(self, source: UnitId) -> SourceOutcome:
+    def poll(self, source: UnitId, unmoved: Unmoved) -> SourceOutcome:
         """Resolve one source now, and fetch it when it moved. Never raises a WeirError."""
+        known = self.sources.get(source)
+        if known and known.artifact and not known.error and unmoved.stands(known.spec, known.artifact):
+            return known
         return self.worker.source(self.declared[source], self.sources)
 
 

@@ -25,6 +25,7 @@ from weir.flow.clusters import Clusters
 from weir.flow.outcome import SourceOutcome
 from weir.flow.repair import Outcome, Repair
 from weir.flow.session import Session
+from weir.flow.unmoved import Unmoved
 from weir.spec.errors import WeirError
 from weir.spec.identity import UnitId
 from weir.spec.record import UnitRecord
@@ -99,8 +100,10 @@ class Watcher:
         default_factory=lambda: ThreadPoolExecutor(_POLLS, thread_name_prefix="poll")
     )
     _asks: Asks = field(init=False)
+    _unmoved: Unmoved = field(init=False)
 
     def __post_init__(self) -> None:
+        self._unmoved = Unmoved(self.clusters.secret)
         self._asks = Asks(self.clusters.records, self.journal, self._pool.submit)
 
     def run(self) -> None:
@@ -187,7 +190,7 @@ class Watcher:
 
     def _poll(self, looked: Looked, unit: UnitId) -> None:
         began = time.monotonic()
-        outcome = looked.poll(unit)
+        outcome = looked.poll(unit, self._unmoved)
         took = time.monotonic() - began
         self.tell(lambda: self._polled_source(unit, outcome, took))
 
