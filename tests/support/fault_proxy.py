@@ -97,6 +97,8 @@ class FaultProxy:
     """Answer reads with an ETag, and with 304 who has that answer already."""
     down: bool = False
     """Every connection, also those already open, is reset."""
+    deaf: bool = False
+    """Streams on which something comes meanwhile stay open for ever, and nothing comes through any more."""
     kubeconfig: Path = field(default_factory=Path)
     """For a cluster: the same user, through this proxy."""
     port: int = 0
@@ -317,8 +319,11 @@ class _Handler(http.server.BaseHTTPRequestHandler):
 
     def _stream(self, answer: http.client.HTTPResponse, cut_after: int) -> None:
         """Pass on what comes when it comes: a watch never ends by itself."""
-        left = cut_after
+        left, deaf = cut_after, False
         while data := answer.read1(65536):
+            deaf = deaf or self.owner.deaf
+            if deaf:
+                continue
             part = data if cut_after < 0 else data[:left]
             if part:
                 self.wfile.write(b"%x\r\n%s\r\n" % (len(part), part))

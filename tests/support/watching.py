@@ -9,7 +9,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -22,12 +22,14 @@ from tests.support.stack import StackRun
 class WatcherRun:
     """`weir watch`, from `with` to its end; what it says is in `said`."""
 
-    def __init__(self, stack: StackRun, *arguments: str, name: str = "watch") -> None:
-        """`name` tells several watchers of one stack apart."""
+    def __init__(
+        self, stack: StackRun, *arguments: str, name: str = "watch", program: Sequence[str] = ("weir.cli",)
+    ) -> None:
+        """`name` tells several watchers of one stack apart; `program` is a module that starts it, and its arguments."""
         self.stack = stack
         self.log: Path = stack.folder / f"{name}.log"
         selection = ("--stack", stack.name, "--config-file", str(stack.config_file))
-        self._command = (sys.executable, "-m", "weir.cli", "watch", *selection, *arguments)
+        self._command = (sys.executable, "-m", *program, "watch", *selection, *arguments)
         self.process: subprocess.Popen[bytes] | None = None
 
     def __enter__(self) -> Self:
