@@ -118,6 +118,7 @@ def expect_told(world: World, out: str, digest: str) -> None:
     assert objects.remembered(world, "ImagePolicy", "lost")["status"] == "False"
 
 
+@pytest.mark.slow
 def test_nothing_moves_back_or_too_early_and_a_refused_push_stops_no_unit(
     world: World, registry: Registry
 ) -> None:

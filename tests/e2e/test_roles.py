@@ -232,6 +232,7 @@ def rbac(namespace: str) -> list[dict[str, Any]]:
     ]
 
 
+@pytest.mark.slow
 def test_apply_installs_changes_prunes_and_removes(world: World, account: Account) -> None:
     ns = world.namespace
     secret = changed(SECRET, ("metadata", "namespace"), ns)

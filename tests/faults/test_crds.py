@@ -112,6 +112,7 @@ def test_objects_whose_definition_is_gone_are_forgotten_when_git_drops_them(worl
     expect_whole(world, web="web")
 
 
+@pytest.mark.slow
 def test_a_definition_is_not_pruned_with_everything_of_its_kind_unless_named(world: World) -> None:
     ns = world.namespace
     keep = [config_map(ns, f"keep-{n}", A="1") for n in range(4)]

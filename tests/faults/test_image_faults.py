@@ -142,10 +142,9 @@ def expect_same(world: World, gate: Gate, name: str, out: str, head: str) -> Non
     assert objects.images_of(world, "web") == [f"{gate.image}:6.5.0"], name
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(600)
-@pytest.mark.parametrize(
-    "names", [QUICK, pytest.param(LONG, marks=pytest.mark.faults)], ids=("429", "others")
-)
+@pytest.mark.parametrize("names", [QUICK, LONG], ids=("429", "others"))
 def test_a_registry_in_trouble_moves_no_image_and_stops_no_unit(
     closed: World, gate: Gate, names: Sequence[str]
 ) -> None:

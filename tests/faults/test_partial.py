@@ -22,6 +22,7 @@ def cluster_role(world: World, name: str) -> dict[str, Any]:
     }
 
 
+@pytest.mark.slow
 def test_what_a_failed_apply_made_is_pruned_when_the_commit_is_reverted(world: World) -> None:
     """The first stage is in the cluster when the second is refused (kustomize-controller issue 409)."""
     ns = world.namespace
