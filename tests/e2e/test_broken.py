@@ -36,7 +36,10 @@ def breaking(world: World, how: str) -> tuple[dict[str, str | list[dict[str, Any
 
 @pytest.mark.parametrize(
     "how",
-    ["unknown field", *(pytest.param(how, marks=pytest.mark.slow) for how in ("bad YAML", "undefined variable"))],
+    [
+        "unknown field",
+        *(pytest.param(how, marks=pytest.mark.slow) for how in ("bad YAML", "undefined variable")),
+    ],
 )
 def test_a_broken_unit_leaves_the_others_converging_and_its_fix_goes_live(world: World, how: str) -> None:
     pair(world)
