@@ -96,7 +96,10 @@ UNITS = st.builds(
     health=st.sampled_from(Health),
     objects=st.tuples(
         st.builds(
-            ObjectView, id=OBJECTS, version=TEXTS, note=st.builds(ObjectNote, st.sampled_from(Finding), TEXTS)
+            ObjectView,
+            id=OBJECTS,
+            version=TEXTS,
+            notes=st.tuples(st.builds(ObjectNote, st.sampled_from(Finding), TEXTS)),
         )
     ),
     history=st.tuples(

@@ -130,8 +130,8 @@ def watched() -> dict[UnitId, Watched]:
         POLICY: image,
         AUTOMATION: image,
         SHOP: replace(each, dependencies=(INFRA,)),
-        PAY: replace(each, behind=True, dependencies=(INFRA, SHOP), notes={DRIFTED: drifted}),
-        SEARCH: replace(each, dependencies=(INFRA,), notes={search: failed}),
+        PAY: replace(each, behind=True, dependencies=(INFRA, SHOP), notes={DRIFTED: (drifted,)}),
+        SEARCH: replace(each, dependencies=(INFRA,), notes={search: (failed,)}),
         LEGACY: Watched(interval=600.0, checked=NOW - 12),
         FRESH: replace(each, due=NOW + 2, dependencies=(SHOP,)),
     }

@@ -16,6 +16,8 @@ from weir.flow.events import (
     about_record,
     change_lines,
     drift_event,
+    health_lost_event,
+    health_regained_event,
     removal_event,
     resolved_events,
     unit_events,
@@ -135,6 +137,18 @@ def test_drift_is_told_as_corrected_or_detected(corrected: bool, reason: str) ->
         ABOUT, "Deployment/prod/web spec.replicas: 3 -> 2", NOW, revision="r", corrected=corrected
     )
     assert (event.reason, event.metadata["revision"]) == (reason, "r")
+
+
+def test_health_that_is_lost_is_told_as_a_failed_health_check_and_its_return_as_success() -> None:
+    web = ObjectId("apps", "Deployment", "prod", "web")
+    lost = health_lost_event(ABOUT, {web: "available: 0/2"}, NOW, revision="r")
+    assert (lost.severity, lost.reason) == (Severity.ERROR, "HealthCheckFailed")
+    assert lost.message == "Deployment/prod/web is not healthy any more: available: 0/2"
+    back = health_regained_event(ABOUT, [web], NOW, revision="r")
+    assert (back.severity, back.reason) == (Severity.INFO, "ReconciliationSucceeded")
+    assert back.message == "Deployment/prod/web is healthy again"
+    many = [ObjectId("", "Pod", "prod", str(number)) for number in range(NAMED + 7)]
+    assert health_regained_event(ABOUT, many, NOW, revision="r").message.endswith("\n... and 7 more")
 
 
 def test_labels_and_event_annotations_come_from_the_document() -> None:

@@ -70,6 +70,13 @@ def test_sync_and_health_are_one_of_their_states() -> None:
     assert sum(of(metrics, "weir_unit_sync", **unit)) == sum(of(metrics, "weir_unit_health", **unit)) == 1.0
 
 
+def test_objects_with_findings_are_counted_by_finding() -> None:
+    metrics = made()
+    assert of(metrics, "weir_unit_object_findings", name="payments", finding="drifted") == [1.0]
+    assert of(metrics, "weir_unit_object_findings", name="payments", finding="failed") == [0.0]
+    assert of(metrics, "weir_unit_object_findings", name="search", finding="failed") == [1.0]
+
+
 def test_reconcile_durations_are_flux_histogram_and_end_with_their_unit() -> None:
     metrics = made()
     for unit in (SEARCH, GONE):

@@ -25,7 +25,7 @@ from tests.support.stack_view import (
     record,
     sample,
 )
-from weir.spec.identity import UnitId
+from weir.spec.identity import ObjectId, UnitId
 from weir.spec.record import UnitRecord
 from weir.watch.view import Finding, Health, Known, ObjectNote, StackView, Sync, UnitView, Watched, view_of
 
@@ -53,7 +53,7 @@ def test_what_git_says_and_works_is_synced_and_healthy() -> None:
     [
         pytest.param(replace(LOOKED, wanted="main@sha1:" + "2" * 40), id="git-moved"),
         pytest.param(replace(LOOKED, behind=True), id="same-revision-other-variables"),
-        pytest.param(replace(LOOKED, notes={DRIFTED: ObjectNote(Finding.DRIFTED)}), id="drift"),
+        pytest.param(replace(LOOKED, notes={DRIFTED: (ObjectNote(Finding.DRIFTED),)}), id="drift"),
     ],
 )
 def test_what_is_not_as_git_says_is_out_of_sync_and_may_be_healthy(watched: Watched) -> None:
@@ -90,7 +90,25 @@ def test_a_run_in_progress_is_progressing() -> None:
     ],
 )
 def test_the_worst_object_decides_health(finding: Finding, health: Health) -> None:
-    assert seen(APPLIED, replace(LOOKED, notes={DRIFTED: ObjectNote(finding)})).health is health
+    assert seen(APPLIED, replace(LOOKED, notes={DRIFTED: (ObjectNote(finding),)})).health is health
+
+
+def test_an_object_that_drifted_and_failed_counts_for_both_states_and_is_told() -> None:
+    web = ObjectId("apps", "Deployment", "shop", "web")
+    notes = (ObjectNote(Finding.DRIFTED, "spec.paused: true -> false"), ObjectNote(Finding.FAILED, "no pods"))
+    settings = ObjectId("", "ConfigMap", "shop", "web-settings")
+    watched = replace(LOOKED, notes={web: notes, settings: (ObjectNote(Finding.MISSING, "was deleted"),)})
+    unit = seen(APPLIED, watched)
+    assert states(unit) == (Sync.OUT_OF_SYNC, Health.DEGRADED)
+    assert {one.id: one.notes for one in unit.noted} == dict(watched.notes)
+    assert unit.message == "ConfigMap/shop/web-settings missing: was deleted; and 1 more of its objects"
+    alone = seen(APPLIED, replace(LOOKED, notes={web: notes}))
+    assert alone.message == "Deployment/shop/web drifted: spec.paused: true -> false; failed: no pods"
+
+
+def test_a_failed_run_is_told_before_what_objects_became_since() -> None:
+    failed = replace(APPLIED, ready=ready("refused", "False", "ReconciliationFailed"))
+    assert seen(failed, replace(LOOKED, notes={DRIFTED: (ObjectNote(Finding.DRIFTED),)})).message == "refused"
 
 
 def test_a_unit_without_a_record_is_missing_and_not_absent() -> None:

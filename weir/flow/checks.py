@@ -50,11 +50,10 @@ def checked(spec: KustomizationSpec, discovery: Discovery, works: Iterable[Work]
         ClusterError: the API of a health check is not served.
     """
     if spec.wait:
-        exprs = {(expr.api_version.rpartition("/")[0], expr.kind) for expr in spec.health_exprs}
         return {
             work.id: work.resource
             for work in works
-            if work.action is not Action.SKIP and (_has_status(work.id) or _ruled(work.id, exprs))
+            if work.action is not Action.SKIP and tells_health(spec, work.id)
         }
     found: dict[ObjectId, Resource] = {}
     for check in spec.health_checks:
@@ -67,12 +66,22 @@ def checked(spec: KustomizationSpec, discovery: Discovery, works: Iterable[Work]
     return found
 
 
-def _has_status(item: ObjectId) -> bool:
-    return (item.group, item.kind) not in _WITHOUT_STATUS
+def tells_health(spec: KustomizationSpec, item: ObjectId) -> bool:
+    """Whether there is more to an object's health than that it is stored."""
+    return (item.group, item.kind) not in _WITHOUT_STATUS or any(
+        expr.api_version.rpartition("/")[0] == item.group and expr.kind in ("", item.kind)
+        for expr in spec.health_exprs
+    )
 
 
-def _ruled(item: ObjectId, exprs: Iterable[tuple[str, str]]) -> bool:
-    return any(group == item.group and kind in ("", item.kind) for group, kind in exprs)
+def is_checked(spec: KustomizationSpec, item: ObjectId) -> bool:
+    """Whether an apply of the unit succeeds only once this object of it is healthy."""
+    checks = spec.health_checks
+    return spec.wait or any(
+        (check.api_version.rpartition("/")[0], check.kind, check.namespace, check.name)
+        == (item.group, item.kind, item.namespace or check.namespace, item.name)
+        for check in checks
+    )
 
 
 def present_health(kube: Kube, discovery: Discovery, spec: KustomizationSpec, works: Sequence[Work]) -> str:

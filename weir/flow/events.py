@@ -19,7 +19,7 @@ from weir.spec.documents import Document
 from weir.spec.errors import StopRequested, WeirError
 from weir.spec.event import ANNOTATION, Event, Severity
 from weir.spec.header import read_header
-from weir.spec.identity import UnitId
+from weir.spec.identity import ObjectId, UnitId
 from weir.spec.record import Condition, UnitRecord
 
 if TYPE_CHECKING:
@@ -130,11 +130,27 @@ def drift_event(unit: About, text: str, at: str, *, revision: str, corrected: bo
     return unit.event("DriftCorrected" if corrected else "DriftDetected", text, at, revision=revision)
 
 
+def health_lost_event(unit: About, lost: Mapping[ObjectId, str], at: str, *, revision: str) -> Event:
+    """That objects of the unit are not healthy any more, and why; in the words of a health check that failed."""
+    told = _bounded([f"{item} is not healthy any more: {text}" for item, text in lost.items()])
+    return unit.event("HealthCheckFailed", told, at, revision=revision, severity=Severity.ERROR)
+
+
+def health_regained_event(unit: About, regained: Sequence[ObjectId], at: str, *, revision: str) -> Event:
+    """That the objects are healthy again which were told of as lost."""
+    return unit.event(
+        SUCCEEDED, _bounded([f"{item} is healthy again" for item in regained]), at, revision=revision
+    )
+
+
 def change_lines(changes: Sequence[ObjectChange]) -> str:
     """`Kind/namespace/name created` and so on, a line for each object that was written, and how many are left out."""
-    told = [f"{change.id} {_WORDS[change.action]}" for change in changes if change.action in _WORDS]
-    more = [f"... and {len(told) - NAMED} more"] if len(told) > NAMED else []
-    return "\n".join([*told[:NAMED], *more])
+    return _bounded([f"{change.id} {_WORDS[change.action]}" for change in changes if change.action in _WORDS])
+
+
+def _bounded(lines: Sequence[str]) -> str:
+    more = [f"... and {len(lines) - NAMED} more"] if len(lines) > NAMED else []
+    return "\n".join([*lines[:NAMED], *more])
 
 
 def resolved_events(

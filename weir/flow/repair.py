@@ -10,6 +10,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any, Final
 
@@ -17,11 +18,13 @@ import orjson
 
 from weir.edges.kube.reading import read_one
 from weir.edges.kube.records import Records, Stored
-from weir.flow.decisions import WRITES, Work
+from weir.flow.checks import is_checked, tells_health
+from weir.flow.decisions import WRITES, Work, skipped
 from weir.flow.plan import Request, decide_placed
 from weir.flow.staging import Placed, place
 from weir.flow.writes import Writer
 from weir.objects import annotations as marks
+from weir.objects.health import Health, health
 from weir.objects.ignore import strip_ignored
 from weir.objects.owned import Verdict, compare
 from weir.spec.errors import ApplyError, WeirError
@@ -56,6 +59,8 @@ class Repair:
 
     id: ObjectId
     outcome: Outcome
+    missing: bool = False
+    """Whether the object was not there."""
     text: str = ""
     """One sentence: which fields, from what to what, and who had changed them. Secret values are masked."""
 
@@ -94,6 +99,23 @@ class Held:
         except WeirError:
             return True
         return compare(desired, live) is Verdict.SAME
+
+    def health(self, live: Obj) -> Health | None:
+        """The health of a live object; None when nothing can be said: it is left alone, or has no status."""
+        spec, item = self.request.spec, ObjectId.of(live)
+        wanted = self.find(item) if tells_health(spec, item) else None
+        if wanted is None or skipped(wanted.desired, live):
+            return None
+        try:
+            return health(live, spec.health_exprs, now=datetime.now(UTC))
+        except WeirError:
+            return None
+
+    @property
+    def unproven(self) -> set[ObjectId]:
+        """Objects with a health that the last apply did not wait for."""
+        spec = self.request.spec
+        return {item for item in self.placed if tells_health(spec, item) and not is_checked(spec, item)}
 
 
 def hold(request: Request, objects: Iterable[Obj], digest: str) -> Held:
@@ -144,11 +166,12 @@ def _look(held: Held, item: ObjectId, records: Records, stop: threading.Event) -
 
 
 def _carry_out(request: Request, work: Work, *, report: bool, stop: threading.Event) -> Repair:
+    missing = work.live is None
     if work.problem:
-        return Repair(id=work.id, outcome=Outcome.REFUSED, text=work.problem)
+        return Repair(id=work.id, outcome=Outcome.REFUSED, missing=missing, text=work.problem)
     if not report:
         return _write(request, work, stop)
-    return Repair(id=work.id, outcome=Outcome.REPORTED, text=_sentence(work))
+    return Repair(id=work.id, outcome=Outcome.REPORTED, missing=missing, text=_sentence(work))
 
 
 def _write(request: Request, work: Work, stop: threading.Event) -> Repair:
@@ -165,7 +188,7 @@ def _write(request: Request, work: Work, stop: threading.Event) -> Repair:
     except ApplyError as err:
         if _version(read_one(request.kube, work.resource, work.id)) != _version(work.live):
             raise _WrittenMeanwhileError(created=work.live is None) from err
-        return Repair(id=work.id, outcome=Outcome.REFUSED, text=str(err))
+        return Repair(id=work.id, outcome=Outcome.REFUSED, missing=work.live is None, text=str(err))
     return Repair(id=work.id, outcome=Outcome.REPAIRED, text=_sentence(work))
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import heapq
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from typing import Any, Final
@@ -18,7 +18,9 @@ from weir.flow.repair import Held, Outcome, Repair, repair
 from weir.objects.annotations import OWNER_NAME
 from weir.spec.errors import StopRequested, WeirError
 from weir.spec.identity import ObjectId, UnitId
+from weir.watch.findings import Findings, HealthNews
 from weir.watch.flapping import Flapping
+from weir.watch.view import ObjectNote
 
 Obj = dict[str, Any]
 
@@ -28,16 +30,25 @@ _WORKERS: Final = 4
 _AGAIN: Final = 2.0
 """Seconds until an object is looked at again whose unit was busy or whose server did not answer."""
 
+_PATIENCE: Final = 300.0
+"""Seconds at most in which what was healthy may become healthy again before anybody is told."""
+_STAYS: Final = (Outcome.REPORTED, Outcome.REFUSED)
+
 Tell = Callable[[UnitId, Repair, float], None]
 """Unit, what was done, seconds it took."""
+TellHealth = Callable[[HealthNews], None]
 
 
 @dataclass(slots=True)
 class Drift:
-    """Keeps the held units' objects as they were applied. `tell` hears of every repair, report and refusal."""
+    """Keeps the held units' objects as they were applied, and knows what is wrong with them.
+
+    `tell` hears of every look, but of drift that stays only when it is news.
+    """
 
     records: Records
     tell: Tell
+    tell_health: TellHealth
     on_state: Callable[[str, str], None]
     """(what is followed, why it cannot be; empty when it can)."""
     go_on: Callable[[], bool]
@@ -51,20 +62,34 @@ class Drift:
     _busy: dict[tuple[UnitId, ObjectId], bool] = field(default_factory=dict)
     """Objects that are looked at now, and whether they were seen otherwise meanwhile."""
     _later: list[tuple[float, ObjectId, UnitId]] = field(default_factory=list)
+    _calm: set[tuple[UnitId, ObjectId]] = field(default_factory=set)
+    """Objects that were seen as desired while they were looked at."""
     _flapping: Flapping = field(default_factory=Flapping)
+    _findings: Findings = field(default_factory=Findings)
     _news: threading.Condition = field(default_factory=threading.Condition)
     _pool: ThreadPoolExecutor = field(
         default_factory=lambda: ThreadPoolExecutor(_WORKERS, thread_name_prefix="repair")
     )
 
     def start(self) -> None:
-        """Begin to look again at what had to wait."""
+        """Begin to look again at what had to wait, and to tell of health."""
         threading.Thread(target=self._run_later, name="repair later", daemon=True).start()
+        threading.Thread(target=self._run_health, name="health", daemon=True).start()
 
-    def hold(self, units: Mapping[UnitId, Held]) -> None:
-        """Keep exactly these units from now on."""
+    def notes(self, unit: UnitId) -> Mapping[ObjectId, tuple[ObjectNote, ...]]:
+        """What is not as it should be with objects of a unit. May be called from any thread."""
+        with self._news:
+            return self._findings.notes(unit)
+
+    def hold(self, units: Mapping[UnitId, Held], busy: Collection[UnitId] = ()) -> None:
+        """Keep exactly these units from now on; what is known of `busy` ones is not forgotten."""
         with self._news:
             before, self._held = self._held, dict(units)
+            self._findings.keep({*units, *busy})
+            for unit, held in units.items():
+                if not self._findings.knows(unit, held.digest):
+                    patience = min(held.request.spec.timeout, _PATIENCE)
+                    self._findings.begin(unit, held.digest, held.placed, held.unproven, patience)
             self._owners = {
                 (held.request.kube.server, item): unit for unit, held in units.items() for item in held.placed
             }
@@ -110,12 +135,28 @@ class Drift:
         item = ObjectId.of(obj)
         unit = self._owners.get((server, item))
         held = self._held.get(unit) if unit else None
-        if unit and held and not held.is_as_desired(obj):
+        if not unit or not held:
+            return
+        health, settled = held.health(obj), held.is_as_desired(obj)
+        with self._news:
+            if health and self._findings.judged(unit, item, health, time.monotonic()):
+                self._news.notify_all()
+            if settled:
+                self._settle(item, unit)
+        if not settled:
             self._look_at(item, unit)
+
+    def _settle(self, item: ObjectId, unit: UnitId) -> None:
+        """The object is as desired, by the watch; what a look at it finds may be older."""
+        self._findings.settled(unit, item)
+        if (unit, item) in self._busy:
+            self._calm.add((unit, item))
 
     def _gone(self, server: str, obj: Obj) -> None:
         item = ObjectId.of(obj)
         if unit := self._owners.get((server, item)):
+            with self._news:
+                self._findings.gone(unit, item)
             self._look_at(item, unit)
 
     def _look_at(self, item: ObjectId, unit: UnitId, after: float = 0.0) -> None:
@@ -128,7 +169,10 @@ class Drift:
                 self._busy[unit, item] = True
                 return
             now = time.monotonic()
-            pause = max(after, self._flapping.pause(item, now))
+            fought = self._flapping.pause(item, now)
+            if fought:
+                self._findings.paused(unit, item)
+            pause = max(after, fought)
             self._pending.add((unit, item))
             if pause:
                 heapq.heappush(self._later, (now + pause, item, unit))
@@ -157,11 +201,26 @@ class Drift:
             done = self._bring_back(held, item)
         finally:
             with self._news:
-                again = self._busy.pop((unit, item))
+                again, calm = self._busy.pop((unit, item)), (unit, item) in self._calm
+                self._calm.discard((unit, item))
         if done:
             self._note(unit, done, time.monotonic() - began)
-        if again:
+        if again or (calm and done and done.outcome in _STAYS):
             self._look_at(item, unit)
+
+    def _run_health(self) -> None:
+        """Tell what is news about health, one after the other: who is told must not hear of a recovery first."""
+        while True:
+            with self._news:
+                if self.stop.is_set():
+                    return
+                now = time.monotonic()
+                news = self._findings.news(now)
+                if not news:
+                    self._news.wait(self._findings.wait(now))
+            for one in news:
+                if self.go_on():
+                    self.tell_health(one)
 
     def _bring_back(self, held: Held, item: ObjectId) -> Repair | None:
         """What came of a look at one object; None when it is not ours to make, or not any more."""
@@ -175,15 +234,23 @@ class Drift:
     def _note(self, unit: UnitId, done: Repair, took: float) -> None:
         match done.outcome:
             case Outcome.REPAIRED:
-                done = self._note_repair(done)
+                done = self._note_repair(unit, done)
+            case Outcome.SAME:
+                with self._news:
+                    self._findings.settled(unit, done.id)
             case Outcome.LEFT:
                 self._look_at(done.id, unit, _AGAIN)
+            case Outcome.REPORTED | Outcome.REFUSED:
+                with self._news:
+                    if not self._findings.drifted(unit, done):
+                        return
         self.tell(unit, done, took)
 
-    def _note_repair(self, done: Repair) -> Repair:
+    def _note_repair(self, unit: UnitId, done: Repair) -> Repair:
         """Count it; somebody who changes the object again and again is told of, by field and name."""
         now = time.monotonic()
         with self._news:
+            self._findings.settled(unit, done.id)
             self._flapping.repaired(done.id, now)
             if not self._flapping.is_flapping(done.id, now):
                 return done

@@ -23,22 +23,25 @@ from weir.edges.holder import is_gone
 from weir.edges.kube.records import Stored
 from weir.flow.clusters import Clusters
 from weir.flow.outcome import SourceOutcome
-from weir.flow.repair import Outcome, Repair
+from weir.flow.repair import Repair
 from weir.flow.session import Session
 from weir.flow.unmoved import Unmoved
 from weir.spec.errors import WeirError
-from weir.spec.identity import UnitId
+from weir.spec.identity import ObjectId, UnitId
 from weir.spec.record import UnitRecord
 from weir.watch.asks import Asks
 from weir.watch.behind import Tries, ask_for
 from weir.watch.drift import Drift
 from weir.watch.engine import Engine
+from weir.watch.findings import HealthNews
 from weir.watch.inputs import RECORDS, Inputs
 from weir.watch.journal import Journal
 from weir.watch.looking import REPOSITORIES, Looked, look
 from weir.watch.marks import Marks
 from weir.watch.meter import Meter
+from weir.watch.reports import Reports
 from weir.watch.schedule import Schedule
+from weir.watch.view import ObjectNote
 
 _POLLS: Final = 8
 _LOOK_RETRY: Final = 15.0
@@ -67,6 +70,7 @@ class Watcher:
     go_on: Callable[[], bool]
     """Whether to watch at all: not told to end, and nobody else leads."""
     on_repair: Callable[[UnitId, Repair], None] = lambda *_: None
+    on_health: Callable[[HealthNews], None] = lambda _: None
     on_look: Callable[[Looked], None] = lambda _: None
     on_tick: Callable[[], None] = lambda: None
     meter: Meter = Meter()  # noqa: RUF009 - frozen
@@ -108,7 +112,7 @@ class Watcher:
 
     def run(self) -> None:
         """Watch as long as `go_on` says so."""
-        self._drift = Drift(self.clusters.records, self._repaired, self._followed, self.go_on, self.stop)
+        self._drift = self._new_drift()
         self._drift.start()
         self._inputs = Inputs(
             self.clusters,
@@ -124,6 +128,12 @@ class Watcher:
         finally:
             self.stop.set()
             self._close()
+
+    def _new_drift(self) -> Drift:
+        reports = Reports(self.journal, self.meter, self.on_repair, self.on_health)
+        return Drift(
+            self.clusters.records, reports.repaired, reports.health, self._followed, self.go_on, self.stop
+        )
 
     def tell(self, message: Message) -> None:
         """Have something done by the loop."""
@@ -149,6 +159,10 @@ class Watcher:
     def polled_at(self, unit: UnitId) -> float | None:
         """When a source was last resolved with success, on the monotonic clock; None for other units, and before."""
         return self._resolved.get(unit)
+
+    def notes(self, unit: UnitId) -> Mapping[ObjectId, tuple[ObjectNote, ...]]:
+        """What is not as it should be with objects of a unit."""
+        return self._drift.notes(unit) if self._drift else {}
 
     def look_soon(self, after: float = 0.0) -> None:
         """Have everything resolved and rendered anew. Called by the loop's own thread."""
@@ -339,20 +353,10 @@ class Watcher:
         """Keep what is applied as it was applied."""
         if self._drift and self.looked:
             found = self.looked.held.items()
-            self._drift.hold({unit: held for unit, held in found if self._is_applied(unit, held.digest)})
-
-    def _repaired(self, unit: UnitId, done: Repair, took: float) -> None:
-        self.meter.repaired(took, done.outcome)
-        match done.outcome:
-            case Outcome.REPAIRED:
-                self.journal.info(f"drift corrected: {done.id} {done.text}", unit)
-            case Outcome.REPORTED:
-                self.journal.info(f"drift found: {done.id} {done.text}", unit)
-            case Outcome.REFUSED:
-                self.journal.error(f"drift not corrected: {done.id}: {done.text}", unit)
-            case _:
-                return
-        self.on_repair(unit, done)
+            busy = {unit for unit, stored in self.stored.items() if stored.running}
+            self._drift.hold(
+                {unit: held for unit, held in found if self._is_applied(unit, held.digest)}, busy
+            )
 
     def _followed(self, what: str, problem: str) -> None:
         self.tell(lambda: self._note_followed(what, problem))

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import threading
 import time
+from collections import Counter as Counts
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from enum import StrEnum
 from typing import Final
@@ -20,7 +21,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metri
 from prometheus_client.registry import Collector
 
 from weir.spec.identity import UnitId
-from weir.watch.view import Health, StackView, Sync, UnitView
+from weir.watch.view import Finding, Health, StackView, Sync, UnitView
 from weir.watch.vitals import Vitals
 
 CONTENT_TYPE: Final = "text/plain; version=0.0.4; charset=utf-8"
@@ -204,6 +205,9 @@ def _unit_metrics(units: Iterable[UnitView]) -> Iterator[Metric]:
     )
     health = GaugeMetricFamily("weir_unit_health", "1 for how a unit is.", labels=(*_UNIT, "state"))
     objects = GaugeMetricFamily("weir_unit_objects", "Objects that a unit owns.", labels=_UNIT)
+    noted = GaugeMetricFamily(
+        "weir_unit_object_findings", "Objects that are not as they should be.", labels=(*_UNIT, "finding")
+    )
     for unit in units:
         labels = _labels(unit.id)
         info.add_metric(_info(unit), 1.0)
@@ -212,7 +216,10 @@ def _unit_metrics(units: Iterable[UnitView]) -> Iterator[Metric]:
         for other in Health:
             health.add_metric([*labels, other.value], float(unit.health is other))
         objects.add_metric(labels, len(unit.objects))
-    yield from (info, sync, health, objects)
+        found = Counts(note.finding for one in unit.noted for note in one.notes)
+        for finding in Finding:
+            noted.add_metric([*labels, finding.name.lower()], found[finding])
+    yield from (info, sync, health, objects, noted)
 
 
 def _info(unit: UnitView) -> list[str]:

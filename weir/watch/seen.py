@@ -58,6 +58,7 @@ def _watched(watcher: Watcher, now: float) -> Iterator[tuple[UnitId, Watched]]:
                 dependencies=tuple(item.id for item in spec.depends_on)
                 if isinstance(spec, KustomizationSpec)
                 else (),
+                notes=watcher.notes(unit),
             ),
         )
 

@@ -17,7 +17,7 @@ from weir.edges.kube.events import read_events
 from weir.edges.kube.lease import Lease, lease_name
 from weir.edges.runs import Run
 from weir.flow.clusters import Clusters
-from weir.flow.events import about_record, drift_event
+from weir.flow.events import about_record, drift_event, health_lost_event, health_regained_event
 from weir.flow.repair import Held, Outcome, Repair
 from weir.flow.reporting import stamp
 from weir.flow.session import Session
@@ -27,6 +27,7 @@ from weir.spec.identity import UnitId
 from weir.spec.record import UnitRecord
 from weir.watch.delivery import Delivery
 from weir.watch.engine import Engine
+from weir.watch.findings import HealthNews
 from weir.watch.journal import Journal
 from weir.watch.leadership import Leadership
 from weir.watch.looking import Looked
@@ -148,6 +149,7 @@ class Service:
             engine=self.engine,
             go_on=lambda: not self._stop.is_set() and leadership.is_leader(),
             on_repair=self._repaired,
+            on_health=self._health_changed,
             on_look=self._looked,
             on_tick=self._ticked,
             meter=self._meter,
@@ -187,6 +189,19 @@ class Service:
             revision=stored.record.revision,
             corrected=done.outcome is Outcome.REPAIRED,
         )
+        self._events.append(event)
+        self._teller.tell(told, [event])
+
+    def _health_changed(self, news: HealthNews) -> None:
+        """Tell of health that objects lost or regained since they were applied."""
+        stored = self._watcher.stored.get(news.unit) if self._watcher else None
+        if stored is None or self._teller is None:
+            return
+        told, at, revision = about_record(stored.record), stamp(datetime.now(UTC)), stored.record.revision
+        if news.lost:
+            event = health_lost_event(told, news.lost, at, revision=revision)
+        else:
+            event = health_regained_event(told, news.regained, at, revision=revision)
         self._events.append(event)
         self._teller.tell(told, [event])
 

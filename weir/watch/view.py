@@ -67,7 +67,8 @@ class ObjectView:
     id: ObjectId
     version: str
     """API version without group."""
-    note: ObjectNote | None
+    notes: tuple[ObjectNote, ...] = ()
+    """Findings; none when it is as it should be."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,7 +88,7 @@ class Watched:
     error: str = ""
     """Why the unit cannot be resolved or rendered at present."""
     dependencies: tuple[UnitId, ...] = ()
-    notes: Mapping[ObjectId, ObjectNote] = field(default_factory=dict)
+    notes: Mapping[ObjectId, tuple[ObjectNote, ...]] = field(default_factory=dict)
     """Findings about objects; those without one are as they should be."""
 
 
@@ -125,7 +126,23 @@ class UnitView:
         """What is wrong now, who suspended the unit, else the Ready condition's message."""
         if self.held:
             return f"suspended by {self.held}"
-        return self.error or (self.ready.message if self.ready else WAITING)
+        ready = self.ready.message if self.ready else WAITING
+        return self.error or (ready if self.failed else self._finding) or ready
+
+    @property
+    def noted(self) -> tuple[ObjectView, ...]:
+        """The objects with findings."""
+        return tuple(one for one in self.objects if one.notes)
+
+    @property
+    def _finding(self) -> str:
+        """The first object's findings, and how many objects more have some; empty when none has."""
+        noted = self.noted
+        if not noted:
+            return ""
+        found = "; ".join(f"{note.finding.value}: {note.text}" for note in noted[0].notes)
+        more = f"; and {len(noted) - 1} more of its objects" if len(noted) > 1 else ""
+        return f"{noted[0].id} {found}{more}"
 
     @property
     def failed(self) -> bool:
@@ -225,7 +242,7 @@ def _unit(record: UnitRecord, seen: Watched | None, at: float) -> UnitView:
     """One unit, whatever its age. Facts are as old as the oldest of them: the look, or the record."""
     watched = seen or Watched(interval=0.0)
     objects = tuple(
-        ObjectView(id=item, version=version, note=watched.notes.get(item))
+        ObjectView(id=item, version=version, notes=watched.notes.get(item, ()))
         for item, version in record.inventory
     )
     checked = None if watched.checked is None else min(watched.checked, at)
@@ -268,15 +285,19 @@ def _sync(record: UnitRecord, watched: Watched) -> Sync:
 
 def _is_off(record: UnitRecord, watched: Watched) -> bool:
     """Whether the loop knows of a difference between Git and the cluster."""
-    findings = {note.finding for note in watched.notes.values()}
+    findings = _findings(watched)
     moved = watched.behind or watched.wanted not in ("", record.revision)
     return moved or not findings.isdisjoint({Finding.DRIFTED, Finding.MISSING})
+
+
+def _findings(watched: Watched) -> set[Finding]:
+    return {note.finding for notes in watched.notes.values() for note in notes}
 
 
 def _health(record: UnitRecord, watched: Watched) -> Health:
     if record.suspended:
         return Health.SUSPENDED
-    findings = {note.finding for note in watched.notes.values()}
+    findings = _findings(watched)
     for finding, health in _WORST_FIRST.items():
         if finding in findings:
             return health

@@ -40,7 +40,7 @@ class NamespaceBranch:
 
 def tree_of(objects: Sequence[ObjectView]) -> tuple[NamespaceBranch, ...]:
     """Objects by namespace, kind and name; all findings are there, and up to `SHOWN` objects."""
-    ordered = sorted(objects, key=lambda one: (one.note is None, one.id.name))[:SHOWN]
+    ordered = sorted(objects, key=lambda one: (not one.notes, one.id.name))[:SHOWN]
     found: dict[str, dict[str, list[ObjectView]]] = defaultdict(lambda: defaultdict(list))
     for one in ordered:
         found[one.id.namespace][one.id.kind].append(one)
@@ -54,5 +54,5 @@ def tree_of(objects: Sequence[ObjectView]) -> tuple[NamespaceBranch, ...]:
 
 
 def _branch(kind: str, objects: Sequence[ObjectView]) -> KindBranch:
-    noted = sum(one.note is not None for one in objects)
+    noted = sum(bool(one.notes) for one in objects)
     return KindBranch(kind=kind, objects=tuple(objects), noted=noted)

@@ -1,0 +1,161 @@
+"""What is wrong with followed objects on a real API server, while nobody repairs it or nobody may."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.support.kube import Kube, wait_for
+from tests.support.units import Unit, config_map, secret
+from weir.flow.repair import POLICY, Held, Outcome, Repair, hold
+from weir.spec.identity import ObjectId
+from weir.watch.drift import Drift
+from weir.watch.findings import HealthNews
+from weir.watch.view import Finding
+
+Obj = dict[str, Any]
+
+REPORT = {POLICY: "report"}
+
+
+@dataclass
+class Kept:
+    """One applied unit that is kept as it was applied, and what was told of it."""
+
+    unit: Unit
+    drift: Drift
+    told: list[Repair] = field(default_factory=list)
+    health: list[HealthNews] = field(default_factory=list)
+    followed: set[str] = field(default_factory=set)
+
+    def notes(self) -> Mapping[str, str]:
+        """Object -> `finding: sentence`."""
+        found = self.drift.notes(self.unit.spec().id)
+        return {
+            item.name: "; ".join(f"{note.finding.value}: {note.text}" for note in notes)
+            for item, notes in found.items()
+        }
+
+    def wait_for_health(self, count: int) -> None:
+        wait_for(lambda: len(self.health) == count)
+
+    def told_of(self, *outcomes: Outcome) -> list[Repair]:
+        return [done for done in self.told if done.outcome in outcomes]
+
+
+@contextmanager
+def running(unit: Unit) -> Iterator[Kept]:
+    """A watch over nothing yet."""
+    stop = threading.Event()
+    told: list[Repair] = []
+    health: list[HealthNews] = []
+    followed: set[str] = set()
+    drift = Drift(
+        unit.records,
+        tell=lambda _, done, __: told.append(done),
+        tell_health=health.append,
+        on_state=lambda what, _: followed.add(what),
+        go_on=lambda: True,
+        stop=stop,
+    )
+    drift.start()
+    try:
+        yield Kept(unit, drift, told, health, followed)
+    finally:
+        stop.set()
+        drift.close()
+
+
+def applied(unit: Unit, objects: Sequence[Obj], **spec: Any) -> Held:
+    """A unit once it was applied."""
+    unit.must_apply(objects, **spec)
+    request = unit.request(unit.spec(**spec))
+    return hold(request, [unit.label(obj) for obj in objects], "sha256:main@sha1:1")
+
+
+@contextmanager
+def kept(unit: Unit, objects: Sequence[Obj], **spec: Any) -> Iterator[Kept]:
+    """One unit, applied and kept."""
+    held = applied(unit, objects, **spec)
+    with running(unit) as watched:
+        watched.drift.hold({unit.spec().id: held})
+        yield watched
+
+
+@pytest.fixture
+def unit(kubeconfig: Path, namespace: str) -> Unit:
+    return Unit(kubeconfig, namespace)
+
+
+def edit(kube: Kube, namespace: str, kind: str = "ConfigMap", **data: str) -> None:
+    kube.patch("v1", kind, "a", namespace, {"data": data})
+
+
+def stall(kube: Kube, namespace: str, name: str, status: str) -> None:
+    """Say in a Service's status whether it is stuck; no controller speaks of that."""
+    moment = "2024-01-01T00:00:00Z"
+    condition = {"type": "Stalled", "status": status, "reason": "NoAddress", "message": "the pool is empty"}
+    path = kube.path("v1", "Service", namespace, name) + "/status"
+    patch = {"status": {"conditions": [condition | {"lastTransitionTime": moment}]}}
+    kube.request("PATCH", path, patch, "application/merge-patch+json")
+
+
+def test_drift_that_is_only_reported_is_known_until_somebody_mends_it(
+    unit: Unit, kube: Kube, namespace: str
+) -> None:
+    objects = [
+        config_map(namespace, "a", {"key": "ours"}),
+        secret(namespace, "a", stringData={"key": "ours"}),
+    ]
+    with kept(unit, objects, annotations=REPORT) as watched:
+        assert watched.notes() == {}
+        edit(kube, namespace, key="theirs")
+        wait_for(watched.notes)
+        assert watched.notes()["a"].startswith("drifted: data.key: theirs -> ours (changed by ")
+        edit(kube, namespace, other="1")
+        edit(kube, namespace, other="2")
+        edit(kube, namespace, key="ours")
+        # the field is theirs now, as long as they manage it
+        assert unit.must_apply(objects, annotations=REPORT).error is None
+        wait_for(lambda: not watched.notes())
+        assert len(watched.told_of(Outcome.REPORTED)) <= 2, "the same drift was told again and again"
+        kube.delete("v1", "ConfigMap", "a", namespace)
+        wait_for(lambda: watched.notes() == {"a": "missing: was deleted"})
+        unit.must_apply(objects, annotations=REPORT)
+        wait_for(lambda: not watched.notes())
+        edit(kube, namespace, "Secret", key="Y29ycmVjdC1ob3JzZQ==")
+        wait_for(watched.notes)
+        assert "data.key: *** (before) -> *** (after)" in watched.notes()["a"]
+        assert not watched.told_of(Outcome.REPAIRED)
+
+
+@pytest.mark.parametrize("spec", [{}, {"wait": True}], ids=["without wait", "with wait"])
+def test_health_that_is_lost_later_is_known_and_told_once(
+    unit: Unit, kube: Kube, namespace: str, spec: dict[str, bool]
+) -> None:
+    service: Obj = {
+        "apiVersion": "v1",
+        "kind": "Service",
+        "metadata": {"name": "a", "namespace": namespace},
+        "spec": {"ports": [{"port": 80}], "selector": {"app": "a"}},
+    }
+    item = ObjectId("", "Service", namespace, "a")
+    with kept(unit, [service, config_map(namespace, "b")], **spec) as watched:
+        wait_for(lambda: len(watched.followed) == 2)
+        for number in (1, 2):
+            stall(kube, namespace, "a", "True")
+            watched.wait_for_health(2 * number - 1)
+            assert watched.health[-1].lost == {item: "NoAddress: the pool is empty"}
+            assert watched.notes() == {"a": f"{Finding.FAILED.value}: NoAddress: the pool is empty"}
+            kube.patch("v1", "Service", "a", namespace, {"metadata": {"annotations": {"n": str(number)}}})
+            stall(kube, namespace, "a", "False")
+            watched.wait_for_health(2 * number)
+            assert watched.health[-1].regained == (item,)
+            assert watched.notes() == {}
+    assert not watched.told_of(Outcome.REPAIRED, Outcome.REPORTED, Outcome.REFUSED)
