@@ -11,7 +11,9 @@ from typing import Any
 
 import pytest
 
+from demo.rest import Rest
 from tests.support.kube import Kube, wait_for
+from tests.support.policy import denied
 from tests.support.units import Unit, config_map, secret
 from weir.flow.repair import POLICY, Held, Outcome, Repair, hold
 from weir.spec.identity import ObjectId
@@ -133,6 +135,22 @@ def test_drift_that_is_only_reported_is_known_until_somebody_mends_it(
         wait_for(watched.notes)
         assert "data.key: *** (before) -> *** (after)" in watched.notes()["a"]
         assert not watched.told_of(Outcome.REPAIRED)
+
+
+def test_what_the_server_refuses_is_known_and_tried_again(
+    unit: Unit, kube: Kube, kubeconfig: Path, namespace: str
+) -> None:
+    spec = {"retryInterval": "1s"}
+    with kept(unit, [config_map(namespace, "a", {"key": "ours"})], **spec) as watched:
+        with denied(Rest.load(kubeconfig), namespace, "object.metadata.name == 'kube-root-ca.crt'"):
+            kube.delete("v1", "ConfigMap", "a", namespace)
+            wait_for(watched.notes)
+            assert watched.notes()["a"].startswith("missing: not corrected: ")
+            assert "the test's policy says no" in watched.notes()["a"]
+        wait_for(lambda: kube.get("v1", "ConfigMap", "a", namespace))
+        wait_for(lambda: not watched.notes())
+        assert len(watched.told_of(Outcome.REFUSED)) == 1
+        assert len(watched.told_of(Outcome.REPAIRED)) == 1
 
 
 @pytest.mark.parametrize("spec", [{}, {"wait": True}], ids=["without wait", "with wait"])

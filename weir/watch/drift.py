@@ -29,6 +29,7 @@ _FEW_NAMESPACES: Final = 4
 _WORKERS: Final = 4
 _AGAIN: Final = 2.0
 """Seconds until an object is looked at again whose unit was busy or whose server did not answer."""
+_NEVER: Final = float("inf")
 
 _PATIENCE: Final = 300.0
 """Seconds at most in which what was healthy may become healthy again before anybody is told."""
@@ -62,6 +63,8 @@ class Drift:
     _busy: dict[tuple[UnitId, ObjectId], bool] = field(default_factory=dict)
     """Objects that are looked at now, and whether they were seen otherwise meanwhile."""
     _later: list[tuple[float, ObjectId, UnitId]] = field(default_factory=list)
+    _refused: dict[tuple[UnitId, ObjectId], float] = field(default_factory=dict)
+    """Objects that the server did not let be repaired, and when that is tried again."""
     _calm: set[tuple[UnitId, ObjectId]] = field(default_factory=set)
     """Objects that were seen as desired while they were looked at."""
     _flapping: Flapping = field(default_factory=Flapping)
@@ -149,6 +152,7 @@ class Drift:
     def _settle(self, item: ObjectId, unit: UnitId) -> None:
         """The object is as desired, by the watch; what a look at it finds may be older."""
         self._findings.settled(unit, item)
+        self._refused.pop((unit, item), None)
         if (unit, item) in self._busy:
             self._calm.add((unit, item))
 
@@ -187,11 +191,16 @@ class Drift:
                 while self._later and self._later[0][0] <= now:
                     _, item, unit = heapq.heappop(self._later)
                     self._pool.submit(self._repair, item, unit)
-                self._news.wait(self._later[0][0] - now if self._later else None)
+                for unit, item in [key for key, due in self._refused.items() if due <= now]:
+                    del self._refused[unit, item]
+                    self._look_at(item, unit)
+                due = min(self._later[0][0] if self._later else _NEVER, *self._refused.values(), _NEVER)
+                self._news.wait(due - now if due < _NEVER else None)
 
     def _repair(self, item: ObjectId, unit: UnitId) -> None:
         with self._news:
             self._pending.discard((unit, item))
+            self._refused.pop((unit, item), None)
             held = self._held.get(unit)
             if held is None or self.stop.is_set():
                 return
@@ -204,7 +213,7 @@ class Drift:
                 again, calm = self._busy.pop((unit, item)), (unit, item) in self._calm
                 self._calm.discard((unit, item))
         if done:
-            self._note(unit, done, time.monotonic() - began)
+            self._note(held, done, time.monotonic() - began)
         if again or (calm and done and done.outcome in _STAYS):
             self._look_at(item, unit)
 
@@ -231,7 +240,8 @@ class Drift:
         except WeirError as err:
             return Repair(id=item, outcome=Outcome.LEFT, text=str(err))
 
-    def _note(self, unit: UnitId, done: Repair, took: float) -> None:
+    def _note(self, held: Held, done: Repair, took: float) -> None:
+        unit = held.request.spec.id
         match done.outcome:
             case Outcome.REPAIRED:
                 done = self._note_repair(unit, done)
@@ -241,10 +251,18 @@ class Drift:
             case Outcome.LEFT:
                 self._look_at(done.id, unit, _AGAIN)
             case Outcome.REPORTED | Outcome.REFUSED:
-                with self._news:
-                    if not self._findings.drifted(unit, done):
-                        return
+                if not self._note_drift(held, done):
+                    return
         self.tell(unit, done, took)
+
+    def _note_drift(self, held: Held, done: Repair) -> bool:
+        """Whether drift that stays is news. What refuses a repair may be away later, as an admission webhook."""
+        spec = held.request.spec
+        with self._news:
+            if done.outcome is Outcome.REFUSED:
+                self._refused[spec.id, done.id] = time.monotonic() + spec.retry_interval
+                self._news.notify_all()
+            return self._findings.drifted(spec.id, done)
 
     def _note_repair(self, unit: UnitId, done: Repair) -> Repair:
         """Count it; somebody who changes the object again and again is told of, by field and name."""
