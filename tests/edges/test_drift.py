@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -12,6 +13,7 @@ from typing import Any
 import pytest
 
 from demo.rest import Rest
+from tests.support.control_plane import fresh_namespace
 from tests.support.kube import Kube, wait_for
 from tests.support.policy import denied
 from tests.support.units import Unit, config_map, secret
@@ -177,3 +179,40 @@ def test_health_that_is_lost_later_is_known_and_told_once(
             assert watched.health[-1].regained == (item,)
             assert watched.notes() == {}
     assert not watched.told_of(Outcome.REPAIRED, Outcome.REPORTED, Outcome.REFUSED)
+
+
+def test_what_was_deleted_before_anybody_watched_is_brought_back(
+    unit: Unit, kube: Kube, namespace: str
+) -> None:
+    held = applied(unit, [config_map(namespace, "a"), config_map(namespace, "b")])
+    kube.delete("v1", "ConfigMap", "a", namespace)
+    with running(unit) as watched:
+        watched.drift.hold({unit.spec().id: held})
+        wait_for(lambda: kube.get("v1", "ConfigMap", "a", namespace))
+        wait_for(lambda: watched.told_of(Outcome.REPAIRED))
+        assert [done.id.name for done in watched.told] == ["a"]
+
+
+def test_what_drifts_while_a_unit_is_not_held_is_brought_back_when_it_is_again(
+    unit: Unit, kube: Kube, kubeconfig: Path, namespace: str
+) -> None:
+    with contextlib.ExitStack() as stack:
+        spaces = [stack.enter_context(fresh_namespace(kube, "drift")) for _ in range(5)]
+        other = Unit(kubeconfig, namespace, "other")
+        both = {
+            unit.spec().id: applied(unit, [config_map(namespace, "a"), config_map(namespace, "b")]),
+            other.spec().id: applied(other, [config_map(space, "c") for space in spaces]),
+        }
+        watched = stack.enter_context(running(unit))
+        watched.drift.hold(both)
+        kube.delete("v1", "ConfigMap", "c", spaces[0])
+        wait_for(lambda: len(watched.told_of(Outcome.REPAIRED)) == 1)
+        watched.drift.hold({other.spec().id: both[other.spec().id]})
+        edit(kube, namespace, key="theirs")
+        kube.delete("v1", "ConfigMap", "b", namespace)
+        watched.drift.hold(both)
+        wait_for(lambda: len(watched.told_of(Outcome.REPAIRED)) == 3)
+        assert {done.text.partition(" (")[0] for done in watched.told_of(Outcome.REPAIRED)} == {
+            "was deleted",
+            "data.key: theirs -> value",
+        }

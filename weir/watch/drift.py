@@ -35,6 +35,8 @@ _PATIENCE: Final = 300.0
 """Seconds at most in which what was healthy may become healthy again before anybody is told."""
 _STAYS: Final = (Outcome.REPORTED, Outcome.REFUSED)
 
+_Key = tuple[str, str]
+"""Namespace and name of an object."""
 Tell = Callable[[UnitId, Repair, float], None]
 """Unit, what was done, seconds it took."""
 TellHealth = Callable[[HealthNews], None]
@@ -101,14 +103,15 @@ class Drift:
             for unit, held in units.items()
             if unit not in before or before[unit].digest != held.digest
         }
-        anew, wanted = dict(_places(fresh)), dict(_places(units))
+        wanted = dict(_places(units))
         for key in self._followers.keys() - wanted.keys():
             self._followers.pop(key).end()
+        anew, everything = _objects(fresh), _objects(units)
         for key, kube in wanted.items():
             if key not in self._followers:
-                self._followers[key] = self._follow(kube, key[2])
-            elif key in anew:
-                self._followers[key].relist()
+                self._followers[key] = self._follow(kube, key[2], _inside(key, everything))
+            elif objects := _inside(key, anew):
+                self._followers[key].relist(objects)
 
     def close(self) -> None:
         """End all threads; `stop` must be set."""
@@ -118,7 +121,7 @@ class Drift:
             self._news.notify_all()
         self._pool.shutdown(wait=True, cancel_futures=True)
 
-    def _follow(self, kube: Kube, place: Place) -> Follower:
+    def _follow(self, kube: Kube, place: Place, expected: set[_Key]) -> Follower:
         server = kube.server
         where = place.namespace or "all namespaces"
         what = f"{place.resource.kind} in {where}"
@@ -130,6 +133,7 @@ class Drift:
             on_object=lambda obj: self._seen(server, obj),
             on_gone=lambda obj: self._gone(server, obj),
             on_state=lambda text: self.on_state(what, text),
+            expected=expected,
         )
         follower.start()
         return follower
@@ -276,16 +280,28 @@ class Drift:
         return replace(done, text=f"{done.text}; it is changed again and again: left alone for {pause:.0f} s")
 
 
-def _places(units: Mapping[UnitId, Held]) -> Iterator[tuple[tuple[str, str, Place], Kube]]:
-    """What to follow so that every object of these units is seen: (server, identity, place) -> connection."""
-    spaces: dict[tuple[str, str, Resource], set[str]] = {}
-    kubes: dict[tuple[str, str], Kube] = {}
+def _objects(units: Mapping[UnitId, Held]) -> dict[tuple[str, str, Resource], set[_Key]]:
+    """The units' objects by (server, identity, kind)."""
+    found: dict[tuple[str, str, Resource], set[_Key]] = {}
     for held in units.values():
         kube = held.request.kube
-        kubes[kube.server, kube.user] = kube
         for item, (resource, _) in held.placed.items():
-            spaces.setdefault((kube.server, kube.user, resource), set()).add(item.namespace)
-    for (server, user, resource), found in sorted(spaces.items(), key=lambda pair: str(pair[0])):
+            found.setdefault((kube.server, kube.user, resource), set()).add((item.namespace, item.name))
+    return found
+
+
+def _inside(key: tuple[str, str, Place], objects: Mapping[tuple[str, str, Resource], set[_Key]]) -> set[_Key]:
+    """Those of the objects that a place covers."""
+    server, user, place = key
+    of_kind = objects.get((server, user, place.resource), set())
+    return {one for one in of_kind if place.namespace in ("", one[0])}
+
+
+def _places(units: Mapping[UnitId, Held]) -> Iterator[tuple[tuple[str, str, Place], Kube]]:
+    """What to follow so that every object of these units is seen: (server, identity, place) -> connection."""
+    kubes = {(held.request.kube.server, held.request.kube.user): held.request.kube for held in units.values()}
+    for (server, user, resource), objects in sorted(_objects(units).items(), key=lambda pair: str(pair[0])):
+        found = {namespace for namespace, _ in objects}
         for namespace in sorted(found) if len(found) <= _FEW_NAMESPACES else [""]:
             place = Place(resource=resource, namespace=namespace, selector=OWNER_NAME)
             yield (server, user, place), kubes[server, user]

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import random
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from http import HTTPStatus
 from typing import Any, Final
@@ -76,6 +76,8 @@ class Follower:
     on_object: Callable[[Obj], None]
     on_gone: Callable[[Obj], None]
     on_state: Callable[[str], None]
+    expected: set[tuple[str, str]] = field(default_factory=set)
+    """(namespace, name) of what should be there: what the next LIST lacks of it is told as gone."""
     stop: threading.Event = field(default_factory=threading.Event)
     listed: threading.Event = field(default_factory=threading.Event)
     """Set once everything was listed, or refused, for the first time."""
@@ -95,8 +97,9 @@ class Follower:
         self.stop.set()
         Kube.hang_up(self._open)
 
-    def relist(self) -> None:
-        """Report everything that is there once more."""
+    def relist(self, expected: Iterable[tuple[str, str]] = ()) -> None:
+        """Report everything that is there once more, and what is not of what should be."""
+        self.expected.update(expected)
         self._anew = True
         Kube.hang_up(self._open)
 
@@ -132,7 +135,7 @@ class Follower:
 
     def _list(self) -> str:
         """Report everything, then what is missing since the last time; the version to watch from."""
-        place, token = self.place, ""
+        place, token, expected = self.place, "", set(self.expected)
         found: set[tuple[str, str]] = set()
         while True:
             query = {"limit": str(_PAGE), **place.query, **({"continue": token} if token else {})}
@@ -144,8 +147,9 @@ class Follower:
             token = (answer.get("metadata") or {}).get("continue") or ""
             if not token:
                 break
-        missing = self._known - found
+        missing = (self._known | expected) - found
         self._known = found
+        self.expected -= expected
         for key in sorted(missing):
             self._report_gone(*key)
         return str(answer["metadata"]["resourceVersion"])
