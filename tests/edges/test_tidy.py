@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 
 from tests.support.git_server import GitServer
-from tests.support.sources import git_spec
+from tests.support.sources import Place, git_spec
 from tests.support.writing import NOW, setting, target
+from weir.edges.git import cache
 from weir.edges.store import Store
 from weir.flow import tidy as tidying
 from weir.flow.previous import Previous
@@ -71,11 +72,25 @@ def test_git_caches_that_nobody_used_for_a_month_go(tmp_path: Path, monkeypatch:
             allow_file_urls=False,
         )
         assert prepare(target(repo.url), edit, store=store, includes={}, access=access, now=NOW)
-    caches = [path.parent for path in (tmp_path / "git").rglob("memo") if path.is_dir()]
-    assert len(caches) == 2, "one for the source, one for the commit that waits"
+    folders = [path.parent for path in (tmp_path / "git").rglob("memo") if path.is_dir()]
+    assert len(folders) == 2, "one for the source, one for the commit that waits"
     assert tidy(Store.default()) is False
     now = (tmp_path / "tidied").stat().st_mtime
     assert tidy(Store.default(), now + 2 * DAY) is True
-    assert all(cache.is_dir() for cache in caches)
+    assert all(folder.is_dir() for folder in folders)
     assert tidy(Store.default(), now + 40 * DAY) is True
-    assert not any(cache.exists() for cache in caches)
+    assert not any(folder.exists() for folder in folders)
+
+
+def test_answers_about_old_commits_are_forgotten_and_found_out_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(cache, "_MOST_MEMOS", 8)
+    place = Place(tmp_path / "place")
+    with GitServer(tmp_path / "server") as server:
+        repo = server.repo("apps")
+        commits = [repo.commit({"a.yaml": f"v: {number}\n"}) for number in range(12)]
+        specs = [git_spec(repo.url, ref={"branch": "main", "commit": commit}) for commit in commits]
+        before = [place.sync(spec).artifact for spec in specs]
+        assert len(list((tmp_path / "place").rglob("memo/*"))) <= 10
+        assert [place.sync(spec).artifact for spec in specs] == before

@@ -33,6 +33,8 @@ _YAML: Final = ("*.yaml", "*.yml")
 _MOST_SEARCHED: Final = 500
 """Changed files that are searched one by one."""
 _LOOSE_FOLDERS: Final = 200
+_MOST_MEMOS: Final = 2000
+"""Answers that are kept; every new commit adds some."""
 _CHUNK: Final = 1024 * 1024
 _LOCK_POLL: Final = 0.02
 
@@ -213,13 +215,23 @@ class CacheRepository:
                 path.unlink(missing_ok=True)
 
     def tidy(self) -> None:
-        """Pack what many small fetches left behind. Never an error: it is only a cache."""
+        """Pack what many small fetches left behind, and forget old answers. Never an error: it is only a cache."""
+        self._forget()
         objects = self.git_dir / "objects"
         packs = len(list((objects / "pack").glob("*.pack")))
         loose = sum(1 for path in objects.iterdir() if len(path.name) == 2)  # noqa: PLR2004 - loose folders are 00..ff
         if packs > _MOST_PACKS or loose > _LOOSE_FOLDERS:
             with contextlib.suppress(SourceError):
                 self._git("gc", "--quiet", "--prune=now")
+
+    def _forget(self) -> None:
+        """Remove the older half of the answers when there are too many: what is asked again is found out again."""
+        with contextlib.suppress(OSError):
+            memos = list((self.folder / "memo").iterdir())
+            if len(memos) > _MOST_MEMOS:
+                memos.sort(key=lambda path: path.stat().st_mtime_ns)
+                for path in memos[: len(memos) - _MOST_MEMOS // 2]:
+                    path.unlink()
 
 
 def _exactly(read: Callable[[int], bytes], size: int) -> Iterator[bytes]:
