@@ -155,6 +155,30 @@ def test_what_the_server_refuses_is_known_and_tried_again(
         assert len(watched.told_of(Outcome.REPAIRED)) == 1
 
 
+def test_a_finished_job_that_the_cluster_removes_is_not_run_again(
+    unit: Unit, kube: Kube, namespace: str
+) -> None:
+    container = {"name": "main", "image": "busybox:1", "command": ["true"]}
+    job: Obj = {
+        "apiVersion": "batch/v1",
+        "kind": "Job",
+        "metadata": {"name": "migrate", "namespace": namespace},
+        "spec": {
+            "suspend": True,
+            "ttlSecondsAfterFinished": 60,
+            "template": {"spec": {"restartPolicy": "Never", "containers": [container]}},
+        },
+    }
+    with kept(unit, [job, config_map(namespace, "a")]) as watched:
+        wait_for(lambda: len(watched.followed) == 2)
+        for api_version, kind, name in (("batch/v1", "Job", "migrate"), ("v1", "ConfigMap", "a")):
+            kube.delete(api_version, kind, name, namespace)
+        wait_for(lambda: {done.id.name for done in watched.told} == {"a", "migrate"})
+        assert [done.id.name for done in watched.told_of(Outcome.REPAIRED)] == ["a"]
+        assert kube.get("batch/v1", "Job", "migrate", namespace) is None
+        assert watched.notes() == {}
+
+
 @pytest.mark.parametrize("spec", [{}, {"wait": True}], ids=["without wait", "with wait"])
 def test_health_that_is_lost_later_is_known_and_told_once(
     unit: Unit, kube: Kube, namespace: str, spec: dict[str, bool]
@@ -190,7 +214,7 @@ def test_what_was_deleted_before_anybody_watched_is_brought_back(
         watched.drift.hold({unit.spec().id: held})
         wait_for(lambda: kube.get("v1", "ConfigMap", "a", namespace))
         wait_for(lambda: watched.told_of(Outcome.REPAIRED))
-        assert [done.id.name for done in watched.told] == ["a"]
+        assert [done.id.name for done in watched.told_of(Outcome.REPAIRED)] == ["a"]
 
 
 def test_what_drifts_while_a_unit_is_not_held_is_brought_back_when_it_is_again(

@@ -104,14 +104,15 @@ def present_health(kube: Kube, discovery: Discovery, spec: KustomizationSpec, wo
     return _sentence(verdicts)
 
 
+def passes(desired: Obj) -> bool:
+    """Whether an object is there for a while only: a Job that the cluster removes once it has finished."""
+    ttl = (desired.get("spec") or {}).get("ttlSecondsAfterFinished")
+    return (ObjectId.of(desired).group, desired.get("kind")) == ("batch", "Job") and ttl is not None
+
+
 def rules(spec: KustomizationSpec, works: Iterable[Work]) -> Callable[[ObjectId, Obj | None], Health]:
     """The health rule of a unit. A Job that vanishes by its own time to live counts as done, as in Flux."""
-    passing = {
-        work.id
-        for work in works
-        if work.id.kind == "Job"
-        and (work.desired.get("spec") or {}).get("ttlSecondsAfterFinished") is not None
-    }
+    passing = {work.id for work in works if passes(work.desired)}
 
     def judge(item: ObjectId, live: Obj | None) -> Health:
         if live is None and item in passing:

@@ -18,7 +18,7 @@ import orjson
 
 from weir.edges.kube.reading import read_one
 from weir.edges.kube.records import Records, Stored
-from weir.flow.checks import is_checked, tells_health
+from weir.flow.checks import is_checked, passes, tells_health
 from weir.flow.decisions import WRITES, Work, skipped
 from weir.flow.plan import Request, decide_placed
 from weir.flow.staging import Placed, place
@@ -149,6 +149,8 @@ def _look(held: Held, item: ObjectId, records: Records, stop: threading.Event) -
         return Repair(id=item, outcome=Outcome.SAME)
     kube = held.request.kube.until(stop)
     live = read_one(kube, wanted.resource, item)
+    if live is None and passes(wanted.desired):
+        return Repair(id=item, outcome=Outcome.SAME)
     stored = records.load(held.request.spec.id)
     if why := _not_now(held, stored):
         return Repair(id=item, outcome=Outcome.LEFT, text=why)
