@@ -13,10 +13,12 @@ import yaml
 from tests.support.git_server import GitServer
 from tests.support.kube import Kube
 from tests.support.reading import ReadingStack, cells
+from tests.support.receivers import PROVIDER
 from tests.support.stack import kustomization
 from weir.edges.kube.events import write_event
 from weir.flow.news import follow_events, follow_records
 from weir.flow.settings import read_settings_file
+from weir.notify.hooks import hook_path
 from weir.spec.event import Event, Severity
 from weir.spec.identity import UnitId
 
@@ -275,6 +277,9 @@ def test_alerts_providers_and_receivers_say_what_is_wrong_with_them(
         notice(
             "Receiver", "hook", "v1", type="github", secretRef={"name": "token"}, resources=sources_of(stack)
         ),
+        notice(
+            "Receiver", "ci", "v1", type="generic-oidc", oidcProviders=[PROVIDER], resources=sources_of(stack)
+        ),
     )
     meta = {"name": "token", "namespace": stack.namespace}
     kube.apply({"apiVersion": "v1", "kind": "Secret", "metadata": meta, "stringData": {"token": "t"}})
@@ -285,8 +290,9 @@ def test_alerts_providers_and_receivers_say_what_is_wrong_with_them(
     assert (row[0], row[2]) == ("chat", "False")
     assert "carrier-pigeon" in row[3]
     assert stack.weir("get", "receivers", "-o", "json") == 0
-    [one] = json.loads(capsys.readouterr().out)
-    assert one["message"].startswith("Receiver initialized for path: /hook/")
+    ci, hook = json.loads(capsys.readouterr().out)
+    assert hook["message"].startswith("Receiver initialized for path: /hook/")
+    assert ci["message"] == f"Receiver initialized for path: {hook_path(b'', 'ci', stack.namespace)}"
 
 
 def sources_of(stack: ReadingStack) -> list[dict[str, str]]:

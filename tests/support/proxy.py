@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import socket
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 _DENIED = (
     b'HTTP/1.1 407 Proxy Authentication Required\r\nProxy-Authenticate: Basic realm="proxy"\r\n'
@@ -14,10 +14,11 @@ _DENIED = (
 
 
 class Proxy:
-    """Forwards to wherever asked; `seen` holds the head of every request."""
+    """Forwards to wherever asked; `seen` holds the head of every request, `routes` ports of loopback by name."""
 
-    def __init__(self, authorization: str = "") -> None:
+    def __init__(self, authorization: str = "", routes: Mapping[str, int] | None = None) -> None:
         self.authorization = authorization
+        self.routes = routes or {}
         self.seen: list[str] = []
         self._listener = socket.create_server(("127.0.0.1", 0))
         self.port: int = self._listener.getsockname()[1]
@@ -56,6 +57,8 @@ class Proxy:
             method, target, _ = self.seen[-1].split("\r\n")[0].split(" ")
             host = target if method == "CONNECT" else target.split("/")[2]
             name, _, port = host.partition(":")
+            if name in self.routes:
+                name, port = "127.0.0.1", str(self.routes[name])
             with socket.create_connection((name, int(port or 80)), timeout=20) as server:
                 if method == "CONNECT":
                     client.sendall(b"HTTP/1.1 200 OK\r\n\r\n")
@@ -77,9 +80,9 @@ def _pipe(source: socket.socket, target: socket.socket) -> None:
 
 
 @contextlib.contextmanager
-def running_proxy(authorization: str = "") -> Iterator[Proxy]:
+def running_proxy(authorization: str = "", routes: Mapping[str, int] | None = None) -> Iterator[Proxy]:
     """A proxy for the time of the block."""
-    proxy = Proxy(authorization)
+    proxy = Proxy(authorization, routes)
     thread = threading.Thread(target=proxy.serve, daemon=True)
     thread.start()
     try:

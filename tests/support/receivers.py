@@ -2,25 +2,41 @@
 
 from __future__ import annotations
 
+import base64
 import hashlib
 import hmac
 import json
 from typing import Any, Final
 
 from weir.notify.hooks import HookRequest
+from weir.notify.id_token import Identity
 from weir.spec.documents import Document
 from weir.spec.header import Header
 from weir.spec.identity import UnitId
-from weir.spec.receiver import ReceiverSpec, parse_receiver
+from weir.spec.receiver import OIDC, TOKEN_TYPES, ReceiverSpec, parse_receiver
 
 V1: Final = "notification.toolkit.fluxcd.io/v1"
 TOKEN: Final = b"t0ken-\xe9-of-the-receiver"
 SECRET: Final = {"token": TOKEN}
 FLEET: Final = UnitId("GitRepository", "apps", "fleet")
 
+ISSUER: Final = "https://issuer.example"
+PROVIDER: Final[dict[str, Any]] = {
+    "issuerURL": ISSUER,
+    "validations": [{"expression": "claims.repository_owner == 'us'", "message": "not ours"}],
+}
+
+
+def pushed(event: Any) -> dict[str, Any]:
+    """What Pub/Sub sends of an event."""
+    data = base64.b64encode(json.dumps(event).encode()).decode()
+    return {"message": {"data": data, "messageId": "1"}, "subscription": "projects/a/subscriptions/b"}
+
+
 BODIES: Final[dict[str, Any]] = {
     "dockerhub": {"push_data": {"tag": "1.2"}, "repository": {"repo_url": "https://hub.docker.com/r/a/b"}},
     "quay": {"docker_url": "quay.io/a/b", "updated_tags": ["1.2"]},
+    "gcr": pushed({"action": "INSERT", "digest": "gcr.io/a/b@sha256:c", "tag": "gcr.io/a/b:1.2"}),
     "acr": {"action": "push", "target": {"repository": "a/b", "tag": "1.2"}},
     "nexus": {"action": "CREATED", "repositoryName": "docker"},
     "cdevents": {
@@ -38,9 +54,10 @@ BODIES: Final[dict[str, Any]] = {
 
 
 def receiver_document(version: str = V1, /, **spec: Any) -> Document:
+    oidc = spec.get("type") == OIDC
     base = {
         "type": "github",
-        "secretRef": {"name": "hook-token"},
+        **({"oidcProviders": [PROVIDER]} if oidc else {"secretRef": {"name": "hook-token"}}),
         "resources": [{"kind": "GitRepository", "name": "fleet"}],
     }
     metadata = {"name": "push", "namespace": "apps"}
@@ -53,6 +70,12 @@ def receiver_document(version: str = V1, /, **spec: Any) -> Document:
 
 def receiver(**spec: Any) -> ReceiverSpec:
     return parse_receiver(receiver_document(**spec))
+
+
+def identity(kind: str) -> Identity | None:
+    """What the ID token of a genuine webhook of this type has proven."""
+    claims = {"iss": ISSUER, "repository_owner": "us"}
+    return Identity(claims=claims, signed=b"head.claims") if kind in TOKEN_TYPES else None
 
 
 def units(*names: str, **labels: str) -> dict[UnitId, Header]:

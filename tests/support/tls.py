@@ -24,18 +24,18 @@ class Authority:
         self._certificate = self._build(self._name, self._key.public_key(), authority=True)
         self.pem = self._certificate.public_bytes(serialization.Encoding.PEM)
 
-    def issue(self, name: str) -> tuple[bytes, bytes]:
-        """A certificate and its private key, both PEM."""
+    def issue(self, name: str, *hosts: str) -> tuple[bytes, bytes]:
+        """A certificate, for these hosts too, and its private key, both PEM."""
         key = ec.generate_private_key(ec.SECP256R1())
         subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
-        certificate = self._build(subject, key.public_key(), authority=False)
+        certificate = self._build(subject, key.public_key(), *hosts, authority=False)
         form = serialization.PrivateFormat.PKCS8
         pem = serialization.Encoding.PEM
         return certificate.public_bytes(pem), key.private_bytes(pem, form, serialization.NoEncryption())
 
-    def server(self, *, require_client: bool = False) -> ssl.SSLContext:
+    def server(self, *hosts: str, require_client: bool = False) -> ssl.SSLContext:
         """A server's context; with `require_client`, only clients with a certificate of this authority get in."""
-        certificate, key = self.issue("127.0.0.1")
+        certificate, key = self.issue("127.0.0.1", *hosts)
         (self.folder / "server.pem").write_bytes(certificate + key)
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.load_cert_chain(self.folder / "server.pem")
@@ -45,10 +45,11 @@ class Authority:
         return context
 
     def _build(
-        self, subject: x509.Name, key: ec.EllipticCurvePublicKey, *, authority: bool
+        self, subject: x509.Name, key: ec.EllipticCurvePublicKey, *hosts: str, authority: bool
     ) -> x509.Certificate:
         now = dt.datetime.now(dt.UTC)
-        names = x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address("127.0.0.1"))])
+        address = x509.IPAddress(ipaddress.ip_address("127.0.0.1"))
+        names = x509.SubjectAlternativeName([address, *(x509.DNSName(host) for host in hosts)])
         builder = (
             x509.CertificateBuilder()
             .subject_name(subject)

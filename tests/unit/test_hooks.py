@@ -7,13 +7,14 @@ from urllib.parse import urlencode
 
 import pytest
 
-from tests.support.receivers import BODIES, SECRET, TOKEN, genuine, receiver, signature
-from weir.notify.hooks import Accepted, HookRequest, Refused, hook_path, judge
+from tests.support.receivers import BODIES, SECRET, TOKEN, genuine, identity, pushed, receiver, signature
+from weir.notify.hooks import Accepted, HookRequest, Refused, hook_path, judge, receiver_path
+from weir.notify.id_token import Identity
 from weir.notify.replay import MOST, WINDOW, ReplayWindow
-from weir.spec.receiver import TYPES
+from weir.spec.receiver import OIDC, TOKEN_TYPES, TYPES
 
 PROVEN = ("generic-hmac", "github", "gitlab", "bitbucket", "harbor", "nexus")
-SHAPED = ("github", "nexus", "dockerhub", "quay", "acr", "cdevents")
+SHAPED = ("github", "nexus", "dockerhub", "quay", "gcr", "acr", "cdevents")
 EVENTS = {
     "github": "push",
     "gitlab": "Push Hook",
@@ -30,7 +31,7 @@ def test_the_path_is_that_of_flux() -> None:
 
 @pytest.mark.parametrize("kind", TYPES)
 def test_what_a_service_sends_is_accepted(kind: str) -> None:
-    verdict = judge(receiver(type=kind), SECRET, genuine(kind))
+    verdict = judge(receiver(type=kind), SECRET, genuine(kind), identity(kind))
     assert isinstance(verdict, Accepted)
     assert verdict.event == EVENTS.get(kind, "")
 
@@ -59,10 +60,24 @@ def test_a_changed_body_is_refused(kind: str) -> None:
     assert isinstance(judge(receiver(type=kind), SECRET, changed), Refused)
 
 
-@pytest.mark.parametrize("kind", TYPES)
+@pytest.mark.parametrize("kind", [kind for kind in TYPES if kind != OIDC])
 def test_a_receiver_without_a_token_accepts_nothing(kind: str) -> None:
     """An empty token would make the path and every signature guessable."""
-    assert judge(receiver(type=kind), {}, genuine(kind)) == Refused(503, "the Secret has no token")
+    refused = Refused(503, "the Secret has no token")
+    assert judge(receiver(type=kind), {}, genuine(kind), identity(kind)) == refused
+    assert receiver_path(receiver(type=kind), {"token": b""}) == ""
+
+
+@pytest.mark.parametrize("kind", TOKEN_TYPES)
+def test_without_an_identity_it_is_refused(kind: str) -> None:
+    refused = Refused(400, "no ID token proves anything")
+    assert judge(receiver(type=kind), SECRET, genuine(kind)) == refused
+
+
+def test_the_path_of_oidc_needs_no_secret() -> None:
+    """sha256 of `pushapps`, computed by sha256sum."""
+    want = "/hook/c06bbebc9e8230a40f840d24f91226e7218b948568394ce555d6927c3cd37928"
+    assert receiver_path(receiver(type=OIDC), {}) == receiver_path(receiver(type=OIDC), SECRET) == want
 
 
 @pytest.mark.parametrize(
@@ -114,15 +129,15 @@ def test_events_are_an_allow_list_in_any_case_of_letters(kind: str) -> None:
 
 @pytest.mark.parametrize("kind", sorted(set(TYPES) - set(EVENTS)))
 def test_events_of_other_types_are_not_looked_at(kind: str) -> None:
-    assert isinstance(judge(receiver(type=kind, events=["other"]), SECRET, genuine(kind)), Accepted)
+    spec = receiver(type=kind, events=["other"])
+    assert isinstance(judge(spec, SECRET, genuine(kind), identity(kind)), Accepted)
 
 
 @pytest.mark.parametrize("kind", SHAPED)
 @pytest.mark.parametrize("body", [b"", b"[]", b"null", b"{", b"\xff", b"[" * 100_000], ids=range(6))
 def test_a_body_that_is_no_object_is_refused(kind: str, body: bytes) -> None:
-    assert judge(receiver(type=kind), SECRET, genuine(kind, body)) == Refused(
-        400, "the body is not a JSON object"
-    )
+    refused = Refused(400, "the body is not a JSON object")
+    assert judge(receiver(type=kind), SECRET, genuine(kind, body), identity(kind)) == refused
 
 
 @pytest.mark.parametrize(
@@ -144,6 +159,30 @@ def test_a_body_of_another_form_is_refused(kind: str, change: dict[str, object])
     body = json.dumps({**BODIES[kind], **change}).encode()
     want = Refused(400, f"the body is not what senders of type {kind} send")
     assert judge(receiver(type=kind), SECRET, genuine(kind, body)) == want
+
+
+@pytest.mark.parametrize(
+    "body",
+    [{}, {"message": {}}, {"message": {"data": "?"}}, {"message": {"data": 1}}, pushed([]), pushed({"action": 1}),
+     pushed({"action": "INSERT", "tag": []})],
+    ids=range(7),
+)  # fmt: skip
+def test_a_push_that_carries_something_else_is_refused(body: object) -> None:
+    request = genuine("gcr", json.dumps(body).encode())
+    assert isinstance(judge(receiver(type="gcr"), SECRET, request, identity("gcr")), Refused)
+
+
+def test_filters_see_what_a_push_carries() -> None:
+    verdict = judge(receiver(type="gcr"), SECRET, genuine("gcr"), identity("gcr"))
+    assert isinstance(verdict, Accepted)
+    assert verdict.payload["tag"] == "gcr.io/a/b:1.2"
+    assert verdict.claims == {}, "only those of OIDC are seen"
+
+
+def test_filters_see_the_claims_of_oidc() -> None:
+    verdict = judge(receiver(type=OIDC), {}, genuine(OIDC), identity(OIDC))
+    assert isinstance(verdict, Accepted)
+    assert verdict.claims["repository_owner"] == "us"
 
 
 def test_an_acr_ping_and_a_nexus_audit_are_fine() -> None:
@@ -198,6 +237,21 @@ def test_an_unsigned_delivery_is_known_by_its_name_only() -> None:
     assert delivery("gitlab", idempotency_key="1") != delivery("gitlab", idempotency_key="2")
     assert delivery("gitlab", x_gitlab_event_uuid="1") != b""
     assert delivery("generic", idempotency_key="1") != delivery("quay", idempotency_key="1")
+
+
+def test_the_same_token_with_the_same_body_is_one_delivery() -> None:
+    def delivery(kind: str, signed: bytes, body: bytes, **headers: str) -> bytes:
+        proven = Identity(claims={}, signed=signed)
+        verdict = judge(receiver(type=kind), SECRET, genuine(kind, body, **headers), proven)
+        assert isinstance(verdict, Accepted)
+        return verdict.delivery
+
+    first = delivery(OIDC, b"a", b"{}")
+    assert delivery(OIDC, b"a", b"{}", idempotency_key="1", authorization="bearer  a") == first
+    assert len({first, delivery(OIDC, b"b", b"{}"), delivery(OIDC, b"a", b"[]")}) == 3
+    push = json.dumps(BODIES["gcr"]).encode()
+    assert delivery("gcr", b"a", push) == delivery("gcr", b"b", push), "Google uses a token more than once"
+    assert delivery("gcr", b"a", push) != delivery("gcr", b"a", push + b" ")
 
 
 def test_secrets_are_in_no_repr_and_no_reason() -> None:

@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
-from tests.support.receivers import V1, receiver_document
+from tests.support.receivers import ISSUER, PROVIDER, V1, receiver_document
 from weir.spec.errors import SpecError
 from weir.spec.identity import UnitId
-from weir.spec.receiver import KINDS, TYPES, parse_receiver
+from weir.spec.receiver import KINDS, OIDC, TYPES, parse_receiver
 
 
 def test_a_receiver_has_flux_defaults() -> None:
@@ -70,10 +70,8 @@ def _resource(**fields: Any) -> list[dict[str, Any]]:
 @pytest.mark.parametrize(
     ("field", "value", "expected"),
     [
-        ("type", None, "generic or generic-hmac or github"),
+        ("type", None, "generic or generic-hmac or generic-oidc"),
         ("type", "gogs", "found 'gogs', expected generic or generic-hmac"),
-        ("type", "gcr", "have the sender sign with generic-hmac"),
-        ("type", "generic-oidc", "have the sender sign with generic-hmac"),
         ("interval", "soon", "a duration such as"),
         ("events", "push", "a list of texts"),
         ("secretRef", None, "found nothing, expected a mapping"),
@@ -88,13 +86,77 @@ def _resource(**fields: Any) -> list[dict[str, Any]]:
         ("resources", _resource(namespace="A/B"), "a name of lower-case letters"),
         ("resources", _resource(labels={}), "an unknown field"),
         ("suspend", "no", "true or false"),
-        ("oidcProviders", [], "an unknown field"),
+        ("oidcProviders", [PROVIDER], "expected nothing for type github"),
     ],
 )
 def test_a_bad_field_is_named(field: str, value: Any, expected: str) -> None:
     with pytest.raises(SpecError) as caught:
         parse_receiver(receiver_document(**{field: value}))
     assert str(caught.value).startswith(f"f.yaml: Receiver/apps/push: spec.{field}")
+    assert expected in str(caught.value)
+
+
+def test_issuers_have_flux_defaults() -> None:
+    spec = parse_receiver(receiver_document(type=OIDC))
+    (provider,) = spec.providers
+    assert (spec.secret, provider.issuer, provider.audience) == ("", ISSUER, "notification-controller")
+    assert provider.variables == ()
+    (validation,) = provider.validations
+    assert (validation.expression, validation.message) == ("claims.repository_owner == 'us'", "not ours")
+
+
+def test_issuers_with_every_field() -> None:
+    variables = [{"name": "a", "expression": "claims.a"}, {"name": "b", "expression": "vars.a"}]
+    other = {**PROVIDER, "issuerURL": f"{ISSUER}/realms/a", "audience": "weir", "variables": variables}
+    first, second = parse_receiver(receiver_document(type=OIDC, oidcProviders=[PROVIDER, other])).providers
+    assert (first.issuer, second.issuer, second.audience) == (ISSUER, f"{ISSUER}/realms/a", "weir")
+    assert [(item.name, item.expression) for item in second.variables] == [("a", "claims.a"), ("b", "vars.a")]
+
+
+@pytest.mark.parametrize(
+    ("change", "expected"),
+    [
+        ({"issuerURL": None}, "oidcProviders[0].issuerURL: found nothing"),
+        ({"issuerURL": "http://issuer.example"}, "oidcProviders[0].issuerURL: found 'http://issuer.example'"),
+        ({"issuerURL": "https://a:b@issuer.example"}, "expected a URL such as"),
+        ({"issuerURL": "https://issuer.example?a=b"}, "expected a URL such as"),
+        ({"issuerURL": "https://issuer.example#"}, "expected a URL such as"),
+        ({"issuerURL": "https://[::1"}, "expected a URL such as"),
+        ({"issuerURL": "https:///a"}, "expected a URL such as"),
+        ({"issuerURL": "https://issuer.example/\n"}, "expected a URL such as"),
+        ({"validations": None}, "anybody may have tokens of a public issuer"),
+        ({"validations": []}, "oidcProviders[0].validations: found [], expected one validation or more"),
+        ({"validations": [{"message": "a"}]}, "validations[0].expression: found nothing"),
+        ({"validations": [{"expression": "true", "message": ""}]}, "validations[0].message: found ''"),
+        ({"variables": [{"name": "a-b", "expression": "1"}]}, "variables[0].name: found 'a-b'"),
+        ({"variables": [{"name": "a"}]}, "variables[0].expression: found nothing"),
+        ({"clientID": "a"}, "an unknown field"),
+    ],
+    ids=range(15),
+)
+def test_a_bad_issuer_is_named(change: dict[str, Any], expected: str) -> None:
+    with pytest.raises(SpecError) as caught:
+        parse_receiver(receiver_document(type=OIDC, oidcProviders=[{**PROVIDER, **change}]))
+    assert str(caught.value).startswith("f.yaml: Receiver/apps/push: spec.oidcProviders[0]")
+    assert expected in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("spec", "expected"),
+    [
+        ({"oidcProviders": None}, "spec.oidcProviders: found nothing, expected one issuer or more"),
+        ({"oidcProviders": []}, "spec.oidcProviders: found [], expected one issuer or more"),
+        ({"secretRef": {"name": "a"}}, "spec.secretRef: found {'name': 'a'}, expected nothing for type"),
+        (
+            {"oidcProviders": [PROVIDER, PROVIDER]},
+            "oidcProviders[1].issuerURL: found 'https://issuer.example'",
+        ),
+    ],
+    ids=["none", "empty", "a secret", "twice"],
+)
+def test_oidc_has_issuers_and_no_secret(spec: dict[str, Any], expected: str) -> None:
+    with pytest.raises(SpecError) as caught:
+        parse_receiver(receiver_document(type=OIDC, **spec))
     assert expected in str(caught.value)
 
 

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from weir.flow.git_source import Secrets
-from weir.notify.hooks import TOKEN, hook_path
+from weir.notify.hooks import TOKEN, receiver_path
 from weir.spec.alert import parse_alert
 from weir.spec.documents import Document
 from weir.spec.errors import SpecError, WeirError
@@ -51,8 +51,8 @@ def _status(document: Document, secrets: Secrets) -> NoticeStatus:
 
 def _path(receiver: ReceiverSpec, secrets: Secrets) -> str:
     """Raises WeirError when the token cannot be read."""
-    token = secrets(receiver.id.namespace, receiver.secret).get(TOKEN, b"")
-    if not token:
+    path = receiver_path(receiver, secrets(receiver.id.namespace, receiver.secret) if receiver.secret else {})
+    if not path:
         where = f"Secret/{receiver.id.namespace}/{receiver.secret}"
         raise SpecError.at(where, "data", found="no token", expected=TOKEN)
-    return hook_path(token, receiver.id.name, receiver.id.namespace)
+    return path

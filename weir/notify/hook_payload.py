@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import binascii
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 from urllib.parse import parse_qs
@@ -19,6 +21,7 @@ _REQUIRED: Final[Mapping[str, Mapping[str, type]]] = {
     "nexus": {},
     "dockerhub": {"push_data.tag": str, "repository.repo_url": str},
     "quay": {"docker_url": str},
+    "gcr": {"action": str},
     "acr": {"action": str},
     "cdevents": {
         "context.id": str,
@@ -33,6 +36,7 @@ _REQUIRED: Final[Mapping[str, Mapping[str, type]]] = {
 _OPTIONAL: Final[Mapping[str, Mapping[str, type]]] = {
     "nexus": {"action": str, "repositoryName": str},
     "quay": {"updated_tags": list},
+    "gcr": {"digest": str, "tag": str},
     "acr": {"target": dict, "target.repository": str, "target.tag": str},
 }
 """Fields that are of this type where they are."""
@@ -59,6 +63,18 @@ def read_form(body: bytes) -> bytes:
     except ValueError:
         return b""
     return fields.get(b"payload", [b""])[0]
+
+
+def read_push(body: bytes) -> bytes:
+    """What a push of Google's Pub/Sub carries, empty when it is none.
+
+    Rule: https://docs.cloud.google.com/pubsub/docs/push#receive_push
+    """
+    data = _at(read_object(body) or {}, "message.data")
+    try:
+        return base64.b64decode(data, validate=True) if isinstance(data, str) else b""
+    except (binascii.Error, ValueError):
+        return b""
 
 
 def known_shape(kind: str) -> Shape:

@@ -12,8 +12,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
-from weir.notify.hook_payload import Payload, Shape, is_json, known_shape, read_form, read_object
-from weir.spec.receiver import ReceiverSpec
+from weir.notify.hook_payload import Payload, Shape, is_json, known_shape, read_form, read_object, read_push
+from weir.notify.id_token import Identity
+from weir.spec.receiver import OIDC, TOKEN_TYPES, ReceiverSpec
 
 PREFIX: Final = "/hook/"
 TOKEN: Final = "token"  # noqa: S105 - the name of a key
@@ -45,6 +46,8 @@ class Accepted:
     """As the sender calls it; empty where senders of this type do not say."""
     payload: Payload = field(repr=False, default_factory=dict)
     """The body as filters see it; empty when no filter looks at it."""
+    claims: Payload = field(repr=False, default_factory=dict)
+    """What the sender's ID token says; empty for all types but OIDC."""
     delivery: bytes = b""
     """The same for the same delivery only; empty when this one cannot be told from another one that says the same."""
 
@@ -70,7 +73,7 @@ class _Sender:
     proof: Proof | None = None
     """None where the path is the only proof."""
     signed: bool = False
-    """Whether the proof covers the body, so that two equal bodies are one delivery."""
+    """Whether two equal bodies are one delivery: the proof covers the body, or the body names the delivery."""
     event: str = ""
     """The header that names the event."""
     delivery: tuple[str, ...] = ("idempotency-key",)
@@ -78,6 +81,8 @@ class _Sender:
     shape: Shape | None = None
     forms: bool = False
     """Whether the body may be a form whose field `payload` is the JSON."""
+    unwrap: Callable[[bytes], bytes] | None = None
+    """Takes the JSON that filters see out of the body; None where that is the body."""
 
 
 def hook_path(token: bytes, name: str, namespace: str) -> str:
@@ -85,12 +90,27 @@ def hook_path(token: bytes, name: str, namespace: str) -> str:
     return PREFIX + hashlib.sha256(token + name.encode() + namespace.encode()).hexdigest()
 
 
-def judge(spec: ReceiverSpec, secret: Mapping[str, bytes], request: HookRequest) -> Accepted | Refused:
-    """Whether a request that came to the receiver's own path counts. Never raises, whatever is in the request."""
+def receiver_path(spec: ReceiverSpec, secret: Mapping[str, bytes]) -> str:
+    """Where the webhook of this receiver arrives, empty when its Secret has no token. OIDC needs none."""
+    if spec.type == OIDC:
+        return hook_path(b"", spec.id.name, spec.id.namespace)
+    token = secret.get(TOKEN, b"")
+    return hook_path(token, spec.id.name, spec.id.namespace) if token else ""
+
+
+def judge(
+    spec: ReceiverSpec, secret: Mapping[str, bytes], request: HookRequest, identity: Identity | None = None
+) -> Accepted | Refused:
+    """Whether a request that came to the receiver's own path counts. Never raises, whatever is in the request.
+
+    `identity`: what the request's ID token proved, for TOKEN_TYPES.
+    """
     sender = _SENDERS[spec.type]
     token = secret.get(TOKEN, b"")
-    if not token:
+    if not token and spec.type != OIDC:
         return Refused(NOT_READY, f"the Secret has no {TOKEN}")
+    if spec.type in TOKEN_TYPES and identity is None:
+        return Refused(BAD, "no ID token proves anything")
     if sender.proof is not None and (why := sender.proof(token, request)):
         return Refused(BAD, why)
     event = request.headers.get(sender.event, "") if sender.event else ""
@@ -99,7 +119,12 @@ def judge(spec: ReceiverSpec, secret: Mapping[str, bytes], request: HookRequest)
     payload = _payload(spec, sender, request)
     if isinstance(payload, str):
         return Refused(BAD, payload)
-    return Accepted(event=event, payload=payload, delivery=_delivery(spec, sender, request))
+    return Accepted(
+        event=event,
+        payload=payload,
+        claims=identity.claims if identity and spec.type == OIDC else {},
+        delivery=_delivery(spec, sender, request, identity),
+    )
 
 
 def _payload(spec: ReceiverSpec, sender: _Sender, request: HookRequest) -> Payload | str:
@@ -107,6 +132,7 @@ def _payload(spec: ReceiverSpec, sender: _Sender, request: HookRequest) -> Paylo
     kind = request.headers.get("content-type", "")
     filtered = bool(spec.resource_filter) or any(item.filter for item in spec.resources)
     body = read_form(request.body) if sender.forms and not is_json(kind) else request.body
+    body = sender.unwrap(body) if sender.unwrap else body
     if sender.shape is None and not (filtered and (is_json(kind) or sender.forms)):
         return {}
     payload = read_object(body)
@@ -117,15 +143,16 @@ def _payload(spec: ReceiverSpec, sender: _Sender, request: HookRequest) -> Paylo
     return payload
 
 
-def _delivery(spec: ReceiverSpec, sender: _Sender, request: HookRequest) -> bytes:
+def _delivery(spec: ReceiverSpec, sender: _Sender, request: HookRequest, identity: Identity | None) -> bytes:
     """What stays the same when a delivery arrives again: what is signed, or what its sender says it is."""
     named = next((request.headers[name] for name in sender.delivery if request.headers.get(name)), "")
-    if not (sender.signed or named):
+    mark = identity.signed if identity else named.encode("utf-8", "replace")
+    if not (sender.signed or mark):
         return b""
     digest = hashlib.sha256(hashlib.sha256(request.body).digest())
     digest.update(str(spec.id).encode())
     if not sender.signed:
-        digest.update(b"\0" + named.encode("utf-8", "replace"))
+        digest.update(b"\0" + mark)
     return digest.digest()
 
 
@@ -178,6 +205,7 @@ _HUB: Final = _signature_in("x-hub-signature-256", "x-hub-signature")
 _SENDERS: Final[Mapping[str, _Sender]] = {
     "generic": _Sender(),
     "generic-hmac": _Sender(proof=_signature_in("x-signature"), signed=True),
+    OIDC: _Sender(),
     "github": _Sender(
         proof=_HUB, signed=True, event="x-github-event", shape=known_shape("github"), forms=True
     ),
@@ -191,6 +219,7 @@ _SENDERS: Final[Mapping[str, _Sender]] = {
     "nexus": _Sender(proof=_nexus_signature, signed=True, shape=known_shape("nexus")),
     "dockerhub": _Sender(shape=known_shape("dockerhub")),
     "quay": _Sender(shape=known_shape("quay")),
+    "gcr": _Sender(signed=True, shape=known_shape("gcr"), unwrap=read_push),
     "acr": _Sender(shape=known_shape("acr")),
     "cdevents": _Sender(event="ce-type", delivery=("ce-id",), shape=known_shape("cdevents")),
 }

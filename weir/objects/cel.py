@@ -94,6 +94,21 @@ def text(expr: str, variables: Mapping[str, Json]) -> str:
     return str(value)
 
 
+def result(expr: str, variables: Mapping[str, Json]) -> Json:
+    """What an expression gives, as other expressions take it for a variable.
+
+    Raises:
+        SpecError: as `evaluate`, and when it reads a field that is not there.
+    """
+    from celpy.adapter import CELJSONEncoder
+
+    value = _value(expr, variables)
+    if value is _ABSENT:
+        raise _broken(expr, "it reads a field that is not there")
+    found: Json = CELJSONEncoder.to_python(value)
+    return found
+
+
 _ABSENT: Final = object()
 """The value of an expression that reads a field that is not there (yet)."""
 

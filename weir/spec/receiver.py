@@ -14,6 +14,7 @@ from weir.spec.errors import SpecError
 from weir.spec.fields import Fields, name_only
 from weir.spec.header import read_header, spec_fields
 from weir.spec.identity import UnitId
+from weir.spec.oidc_provider import OidcProvider, parse_oidc_providers
 
 GROUP: Final = "notification.toolkit.fluxcd.io"
 API_VERSIONS: Final = (f"{GROUP}/v1", f"{GROUP}/v1beta2")
@@ -22,22 +23,25 @@ ANY: Final = "*"
 INTERVAL: Final = 600.0
 """Seconds; what Flux takes when the field is missing."""
 
+OIDC: Final = "generic-oidc"
 TYPES: Final = (
     "generic",
     "generic-hmac",
+    OIDC,
     "github",
     "gitlab",
     "bitbucket",
     "harbor",
     "dockerhub",
     "quay",
+    "gcr",
     "nexus",
     "acr",
     "cdevents",
 )
 """Senders whose webhooks are understood."""
-TOKEN_TYPES: Final = ("generic-oidc", "gcr")
-"""Flux's senders that prove themselves by a token of an identity provider, which is not checked here."""
+TOKEN_TYPES: Final = (OIDC, "gcr")
+"""Senders that prove themselves by an ID token of an identity provider."""
 
 _SOURCE: Final = "source.toolkit.fluxcd.io"
 _IMAGE: Final = "image.toolkit.fluxcd.io"
@@ -94,8 +98,10 @@ class ReceiverSpec:
     resources: tuple[ReceiverResource, ...]
     resource_filter: str = ""
     """CEL that has to be true for each unit; empty for always."""
-    secret: str
-    """Name of a Secret in the same namespace, with the key `token`."""
+    secret: str = ""
+    """Name of a Secret in the same namespace, with the key `token`; empty for OIDC only."""
+    providers: tuple[OidcProvider, ...] = ()
+    """Never empty for OIDC, empty for all others."""
     suspend: bool = False
 
 
@@ -104,31 +110,34 @@ def parse_receiver(document: Document) -> ReceiverSpec:
     Fields(document.data, document.where).text("apiVersion", one_of=API_VERSIONS)
     header = read_header(document)
     spec = spec_fields(document)
+    kind: str = spec.text("type", one_of=TYPES)
     parsed = ReceiverSpec(
         id=header.id,
         where=document.where,
         annotations=header.annotations,
-        type=_parse_type(spec),
+        type=kind,
         interval=spec.duration("interval", INTERVAL),
         events=spec.texts("events"),
         resources=_parse_resources(spec, header.id.namespace),
         resource_filter=spec.text("resourceFilter", ""),
-        secret=name_only(spec.child("secretRef", required=True)),
+        secret=name_only(spec.child("secretRef", required=kind != OIDC)),
+        providers=parse_oidc_providers(spec),
         suspend=spec.boolean("suspend"),
     )
     spec.done()
+    _check_proof(spec, parsed)
     return parsed
 
 
-def _parse_type(spec: Fields) -> str:
-    known = " or ".join(TYPES)
-    kind: str = spec.text("type", expected=known)
-    if kind in TOKEN_TYPES:
-        hint = "tokens of identity providers are not checked: have the sender sign with generic-hmac"
-        raise spec.error("type", known, hint=hint)
-    if kind not in TYPES:
-        raise spec.error("type", known)
-    return kind
+def _check_proof(spec: Fields, parsed: ReceiverSpec) -> None:
+    """OIDC has issuers and no Secret, all others the other way round."""
+    if parsed.type != OIDC:
+        if parsed.providers:
+            raise spec.error("oidcProviders", f"nothing for type {parsed.type}")
+    elif parsed.secret:
+        raise spec.error("secretRef", f"nothing for type {OIDC}: the sender's ID token is the proof")
+    elif not parsed.providers:
+        raise spec.error("oidcProviders", "one issuer or more")
 
 
 def _parse_resources(spec: Fields, namespace: str) -> tuple[ReceiverResource, ...]:

@@ -11,23 +11,28 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from http import HTTPStatus
+from types import MappingProxyType
 from typing import Any, Final
 
 from weir.notify.hook_payload import Payload
-from weir.notify.hooks import PREFIX, TOKEN, Accepted, HookRequest, hook_path, judge
+from weir.notify.hooks import PREFIX, Accepted, HookRequest, Refused, judge, receiver_path
 from weir.notify.replay import ReplayWindow
 from weir.objects.cel import compile_check, evaluate
 from weir.spec.errors import SpecError, WeirError
 from weir.spec.header import Header
 from weir.spec.identity import UnitId
-from weir.spec.receiver import KINDS, ReceiverSpec
+from weir.spec.receiver import KINDS, OIDC, TOKEN_TYPES, ReceiverSpec
 from weir.watch.exchange import Request, Response
 from weir.watch.hook_secrets import HookSecrets, Lookup, Secret
+from weir.watch.id_tokens import IdTokens, check_providers
 
 VARIABLES: Final = ("res", "req")
 """What a filter sees: the unit's metadata, and the body."""
+CLAIMS: Final = "claims"
+"""What it sees of the sender beside them, for type OIDC."""
 MOST_VALUES: Final = 1_000_000
 """Values that the filters of one webhook look at: those of the body, for each unit that is meant."""
+_NONE: Final[Payload] = MappingProxyType({})
 _PATH: Final = re.compile(re.escape(PREFIX) + r"[0-9a-f]{64}", re.ASCII)
 _OK: Final = Response(status=HTTPStatus.OK)
 _UNKNOWN: Final = Response(status=HTTPStatus.NOT_FOUND)
@@ -64,19 +69,28 @@ class Receivers:
         on_request: OnRequest,
         report: Report,
         clock: Callable[[], float] = time.monotonic,
+        now: Callable[[], float] = time.time,
     ) -> None:
+        """`clock` counts seconds and never goes back, `now` gives those since the epoch."""
         self._secrets = HookSecrets(secret, clock)
         self._on_request = on_request
         self._report = report
         self._clock = clock
+        self._now = now
         self._lock = threading.Lock()
         self._replays = ReplayWindow()
+        self._refusals = ReplayWindow()
+        self._id_tokens: IdTokens | None = None
         self._served = Served()
 
     def serve(self, receivers: Iterable[ReceiverSpec], units: Mapping[UnitId, Header]) -> None:
         """Answer for these receivers and units from now on."""
         served = Served(tuple(receivers), dict(units))
-        self._secrets.keep({(spec.id.namespace, spec.secret) for spec in served.receivers})
+        self._secrets.keep({(spec.id.namespace, spec.secret) for spec in served.receivers if spec.secret})
+        if self._id_tokens is None and any(spec.type in TOKEN_TYPES for spec in served.receivers):
+            self._id_tokens = self._make_id_tokens()
+        if self._id_tokens is not None:
+            self._id_tokens.serve(served.receivers)
         self._served = served
 
     def refusal(self, path: str) -> Response | None:
@@ -90,15 +104,38 @@ class Receivers:
         found = self._find(served, request.path)
         if isinstance(found, Response):
             return found
-        verdict = judge(found.spec, found.secret, HookRequest(headers=request.headers, body=request.body))
+        verdict = self._judge(found, HookRequest(headers=request.headers, body=request.body))
         if not isinstance(verdict, Accepted):
-            self._report(found.spec.id, verdict.why)
+            self._refuse(found.spec, verdict.why)
             return Response(status=HTTPStatus(verdict.status))
         return self._ask(served, found.spec, verdict)
 
+    def _judge(self, found: _Found, request: HookRequest) -> Accepted | Refused:
+        if self._id_tokens is None or found.spec.type not in TOKEN_TYPES:
+            return judge(found.spec, found.secret, request)
+        authorization = request.headers.get("authorization", "")
+        identity = self._id_tokens.identify(found.spec, found.secret, authorization)
+        if isinstance(identity, Refused):
+            return identity
+        return judge(found.spec, found.secret, request, identity)
+
+    def _refuse(self, spec: ReceiverSpec, why: str) -> None:
+        """Tell of it, but not over and over what anybody may cause who guesses a path that is no secret."""
+        if spec.type == OIDC:
+            with self._lock:
+                if not self._refusals.first(f"{spec.id} {why}".encode(), self._clock()):
+                    return
+        self._report(spec.id, why)
+
+    def _make_id_tokens(self) -> IdTokens:
+        """Imported late: most receivers ask nobody but the cluster."""
+        from weir.edges.oidc import SigningKeys
+
+        return IdTokens(SigningKeys(self._clock), self._now, self._report)
+
     def _ask(self, served: Served, spec: ReceiverSpec, accepted: Accepted) -> Response:
         try:
-            units = targets(spec, served.units, accepted.payload)
+            units = targets(spec, served.units, accepted.payload, accepted.claims)
         except SpecError as err:
             self._report(spec.id, str(err))
             return _REFUSED
@@ -124,30 +161,37 @@ class Receivers:
         answer = _UNKNOWN
         for spec in served.receivers if known else ():
             try:
-                secret = self._secrets.read(spec.id.namespace, spec.secret, partial(self._report, spec.id))
+                secret = self._secret(spec)
             except WeirError:
                 answer = _NOT_READY
                 continue
-            token = secret.get(TOKEN)
-            if token and hmac.compare_digest(hook_path(token, spec.id.name, spec.id.namespace), path):
+            if hmac.compare_digest(receiver_path(spec, secret), path):
                 found = _Found(spec, secret)
         if found is None:
             return answer
         return _NOT_READY if found.spec.suspend else found
 
+    def _secret(self, spec: ReceiverSpec) -> Secret:
+        """Raises ClusterError."""
+        if not spec.secret:
+            return {}
+        return self._secrets.read(spec.id.namespace, spec.secret, partial(self._report, spec.id))
+
 
 def check_receiver(spec: ReceiverSpec, *, same_namespace: bool) -> None:
-    """Return when every filter of a receiver can be evaluated, and it asks for no units that it must not.
+    """Return when every expression of a receiver can be evaluated, and it asks for no units that it must not.
 
     `same_namespace`: whether those of other namespaces are such (the stack's option `noCrossNamespaceRefs`).
 
     Raises:
         SpecError: names the field.
     """
-    for expr in (spec.resource_filter, *(item.filter for item in spec.resources)):
-        if expr:
-            with _named(spec):
-                compile_check(expr, VARIABLES)
+    variables = (*VARIABLES, CLAIMS) if spec.type == OIDC else VARIABLES
+    with _named(spec):
+        check_providers(spec)
+        for expr in (spec.resource_filter, *(item.filter for item in spec.resources)):
+            if expr:
+                compile_check(expr, variables)
     for index, item in enumerate(spec.resources):
         if same_namespace and item.namespace != spec.id.namespace:
             raise SpecError.at(
@@ -158,14 +202,16 @@ def check_receiver(spec: ReceiverSpec, *, same_namespace: bool) -> None:
             )
 
 
-def targets(spec: ReceiverSpec, units: Mapping[UnitId, Header], payload: Payload) -> tuple[UnitId, ...]:
-    """The units that a webhook with this body asks for, in order, each once.
+def targets(
+    spec: ReceiverSpec, units: Mapping[UnitId, Header], payload: Payload, claims: Payload = _NONE
+) -> tuple[UnitId, ...]:
+    """The units that a webhook with this body asks for, in order, each once; `claims` are those of its sender.
 
     Raises:
         SpecError: a filter cannot be evaluated over this body.
     """
     found: set[UnitId] = set()
-    looked_at, size = 0, _size(payload)
+    looked_at, size = 0, _size(payload) + _size(claims)
     for item in spec.resources:
         filters = [expr for expr in (spec.resource_filter, item.filter) if expr]
         for unit, header in units.items():
@@ -173,7 +219,7 @@ def targets(spec: ReceiverSpec, units: Mapping[UnitId, Header], payload: Payload
                 continue
             looked_at += size * bool(filters)
             _check_size(spec, looked_at)
-            if all(_holds(spec, expr, header, payload) for expr in filters):
+            if all(_holds(spec, expr, header, {"req": payload, CLAIMS: claims}) for expr in filters):
                 found.add(unit)
     return tuple(sorted(found))
 
@@ -187,7 +233,7 @@ def _named(spec: ReceiverSpec) -> Iterator[None]:
         raise SpecError(f"{spec.where}: {err.message}", hint=err.hint) from err
 
 
-def _holds(spec: ReceiverSpec, expr: str, header: Header, payload: Payload) -> bool:
+def _holds(spec: ReceiverSpec, expr: str, header: Header, sent: Mapping[str, Payload]) -> bool:
     unit = header.id
     metadata = {
         "name": unit.name,
@@ -198,7 +244,7 @@ def _holds(spec: ReceiverSpec, expr: str, header: Header, payload: Payload) -> b
     resource = {"kind": unit.kind, "apiVersion": f"{KINDS[unit.kind]}/v1", "metadata": metadata}
     try:
         with _named(spec):
-            return evaluate(expr, {"res": resource, "req": dict(payload)})
+            return evaluate(expr, {"res": resource, **{name: dict(value) for name, value in sent.items()}})
     except (ValueError, OverflowError, RecursionError):  # numbers and depths that CEL's values cannot hold
         raise SpecError.at(
             spec.where,
