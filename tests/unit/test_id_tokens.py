@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from collections.abc import Callable, Iterable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -17,6 +20,7 @@ from weir.spec.receiver import OIDC, ReceiverSpec
 from weir.watch.id_tokens import IdTokens
 from weir.watch.receivers import check_receiver
 
+ROOT = Path(__file__).resolve().parents[2]
 GCR_SECRET = {
     "token": b"t",
     "email": b"push@project.iam.gserviceaccount.com",
@@ -258,3 +262,16 @@ def test_a_secret_that_does_not_say_whose_push_counts_makes_none_count(
         "aud": "" if missing == "audience" else "x",
     }
     assert Place().gcr(secret, **claims) == Refused(503, f"the Secret has no {missing}")
+
+
+def test_receivers_without_id_tokens_load_nothing_for_them() -> None:
+    script = (
+        "import sys; from tests.support.receivers import receiver; from weir.watch.receivers import Receivers;"
+        "made = Receivers(secret=None, on_request=None, report=None); made.serve([receiver(type=sys.argv[1])], {});"
+        "print([name for name in ('jwt', 'urllib3', 'celpy') if name in sys.modules])"
+    )
+    for kind, loaded in (("github", "[]"), (OIDC, "['urllib3']")):
+        done = subprocess.run(
+            [sys.executable, "-c", script, kind], cwd=ROOT, capture_output=True, text=True, check=True
+        )
+        assert done.stdout.strip() == loaded
