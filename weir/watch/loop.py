@@ -34,6 +34,7 @@ from weir.watch.behind import Tries, ask_for
 from weir.watch.drift import Drift
 from weir.watch.engine import Engine
 from weir.watch.findings import HealthNews
+from weir.watch.haste import Haste
 from weir.watch.inputs import RECORDS, Inputs
 from weir.watch.journal import Journal
 from weir.watch.looking import REPOSITORIES, Looked, look
@@ -47,8 +48,6 @@ _POLLS: Final = 8
 _LOOK_RETRY: Final = 15.0
 _SETTLE: Final = 0.05
 """Seconds in which news that come together are taken together."""
-_STUCK: Final = 10.0
-"""Seconds after which a run that others wait for is asked to end."""
 _SOON: Final = 1.0
 """Seconds before a look in which no run is begun: it will know better."""
 _LONGEST: Final = 2.0
@@ -91,8 +90,7 @@ class Watcher:
     _resolved: dict[UnitId, float] = field(default_factory=dict)
     _running: Looked | None = None
     """What was known when the run began."""
-    _began: float = 0.0
-    _interrupted: bool = False
+    _haste: Haste = field(default_factory=Haste)
     _ran: bool = False
     """Whether a run ended by itself since the last look."""
     _marks: Marks = field(default_factory=lambda: Marks(is_gone))
@@ -279,16 +277,16 @@ class Watcher:
         looked, records = self.looked, self._records()
         ask = ask_for(looked.wanted, records, self._tries, now, complete=looked.complete, busy=busy)
         if ask := self._asks.join(ask):
-            self._running, self._began, self._interrupted = looked, now, False
+            self._running = looked
+            self._haste.begun(records, now)
             self.journal.info(f"running: {ask.why}")
             self._asks.begun()
             self.engine.start(ask.targets, lambda code: self.tell(lambda: self._ended(code)))
 
     def _hurry_run(self, now: float) -> None:
         """Ask a run that takes long to end when something new came: what is unhealthy goes on in the next one."""
-        stuck = self.engine.busy and not self._interrupted and now - self._began > _STUCK
-        if stuck and self._has_news():
-            self._interrupted = True
+        if self.engine.busy and self._haste.is_due(now) and self._has_news():
+            self._haste.interrupted = True
             self.journal.info("the run is asked to end: a source moved meanwhile")
             self.engine.interrupt()
 
@@ -307,11 +305,12 @@ class Watcher:
         return {unit: stored.record for unit, stored in self.stored.items()}
 
     def _ended(self, code: int) -> None:
-        took = time.monotonic() - self._began
+        took = time.monotonic() - self._haste.began
+        self._haste.ended(self._records())
         said = "done" if code == 0 else f"ended with exit code {code}"
         (self.journal.info if code == 0 else self.journal.error)(f"run {said} after {took:.1f} s")
         self.meter.ran(took, failed=code != 0)
-        self._running, self._ran = None, not self._interrupted
+        self._running, self._ran = None, not self._haste.interrupted
         self.look_soon()
 
     def _judge(self, looked: Looked) -> bool:
