@@ -11,6 +11,7 @@ from pathlib import Path
 
 from weir.edges.pulumi.command import PulumiCli
 from weir.edges.runs import Run
+from weir.flow.clusters import Clusters
 from weir.flow.session import Session, open_session
 from weir.flow.settings import read_settings_file
 from weir.flow.unit_documents import UnitDocuments
@@ -39,7 +40,7 @@ def open_stack(args: argparse.Namespace, overrides: Overrides | None = None) -> 
     config = read_settings_file(args.stack, settings_path(args))
     outputs = _Outputs()
     session = open_session(config, Path("stacks").resolve(), Run.current(), outputs.read, overrides)
-    outputs.session = session
+    outputs.clusters = session.clusters
     return session
 
 
@@ -66,7 +67,7 @@ class _Outputs:
     """
 
     def __init__(self) -> None:
-        self.session: Session | None = None
+        self.clusters: Clusters | None = None
         self._lock = threading.Lock()
         self._known: dict[str, Mapping[str, str]] = {}
 
@@ -90,7 +91,7 @@ class _Outputs:
 
     def _records(self) -> Sequence[UnitRecord]:
         try:
-            return self.session.clusters.records.read_all() if self.session else ()
+            return self.clusters.records.read_all() if self.clusters else ()
         except WeirError:
             return ()
 

@@ -36,6 +36,13 @@ class Clusters:
         """The stack's own cluster. Raises ClusterError."""
         return Kube(load(self._config.kubeconfig, self._config.context))
 
+    def drop_idle(self) -> None:
+        """Close the connections that nobody uses at present; whoever asks again opens new ones."""
+        main = [self.main] if "main" in self.__dict__ else []
+        with self._lock:
+            for kube in (*main, *(kube for kube, _ in self._targets.values())):
+                kube.drop_idle()
+
     @property
     def stack(self) -> str:
         """The stack that the connections are for."""

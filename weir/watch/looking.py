@@ -91,6 +91,7 @@ def look(session: Session, clusters: Clusters, stop: threading.Event) -> Looked:
         return _Look(apart, clusters, stop).carry_out()
     finally:
         apart.run.remove()
+        session.clusters.drop_idle()
 
 
 @dataclass(slots=True)

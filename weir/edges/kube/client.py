@@ -21,7 +21,7 @@ from weir.edges.kube.connections import Connections, cut
 from weir.edges.kube.credentials import Credentials
 from weir.edges.kube.errors import KubeStatusError, UnreachableError, status_error
 from weir.edges.kube.kubeconfig import Access
-from weir.spec.errors import StopRequested, WeirError
+from weir.spec.errors import StopRequested
 
 Query = Mapping[str, str] | str | None
 
@@ -114,6 +114,10 @@ class Kube:
         """Cut off all requests in flight on this server, for a stop that cannot wait for them."""
         self._shared.connections.abort()
 
+    def drop_idle(self) -> None:
+        """Close the connections that nobody uses at present; further calls open new ones."""
+        self._shared.connections.drop_idle()
+
     def request(
         self,
         method: str,
@@ -156,16 +160,21 @@ class Kube:
                     renewed = True
                     continue
                 pause = _pause(err, attempt)
-                failure: WeirError = err
+                if not self._is_worth(pause, began):
+                    raise
             except (OSError, http.client.HTTPException) as err:
                 self._check_stop()
-                self._shared.connections.drop_idle()
-                failure, pause = self._unreachable(err), _backoff(attempt)
-            patience = PATIENCE if self._shared.answered else FIRST_PATIENCE
-            if self._hurry or pause < 0 or time.monotonic() - began + pause > patience:
-                raise failure
+                self.drop_idle()
+                pause = _backoff(attempt)
+                if not self._is_worth(pause, began):
+                    raise self._unreachable(err) from err
             attempt += 1
             self._sleep(pause)
+
+    def _is_worth(self, pause: float, began: float) -> bool:
+        """Whether to ask again after a pause."""
+        patience = PATIENCE if self._shared.answered else FIRST_PATIENCE
+        return not self._hurry and pause >= 0 and time.monotonic() - began + pause <= patience
 
     def _once(self, method: str, target: str, payload: bytes | None, content_type: str, *rest: Any) -> Any:
         accept, timeout = rest
@@ -185,10 +194,7 @@ class Kube:
         self._shared.answered = True
         if status < HTTPStatus.BAD_REQUEST:
             return orjson.loads(answer) if answer else None
-        error = status_error(status, _decode(answer), f"{method} {target.partition('?')[0]}")
-        if wait.isdigit():
-            error.details = {**error.details, "retryAfterSeconds": int(wait)}
-        raise error
+        raise _refusal(status, answer, f"{method} {target.partition('?')[0]}", wait)
 
     def _headers(self, accept: str) -> dict[str, str]:
         headers = {"Accept": accept, "User-Agent": _AGENT}
@@ -262,6 +268,14 @@ class Kube:
             time.sleep(seconds)
         else:
             self._stop.wait(seconds)
+
+
+def _refusal(status: int, answer: bytes, what: str, wait: str) -> KubeStatusError:
+    """Made apart: a frame that raises what it holds is a cycle, and keeps the whole connection alive."""
+    error = status_error(status, _decode(answer), what)
+    if wait.isdigit():
+        error.details = {**error.details, "retryAfterSeconds": int(wait)}
+    return error
 
 
 def _target(path: str, query: Query) -> str:

@@ -1,0 +1,70 @@
+"""Looks of the watcher at one stack, again and again: each leaves as much behind as none."""
+
+from __future__ import annotations
+
+import argparse
+import gc
+import threading
+from collections.abc import Iterator
+
+import psutil
+import pytest
+
+from tests.support.world import World, config_map
+from weir.cli._stack import open_stack
+from weir.flow.clusters import Clusters
+from weir.flow.settings import read_settings_file
+from weir.watch.looking import Looked, look
+
+
+@pytest.fixture
+def no_collector() -> Iterator[None]:
+    """Without the collector of cycles, which comes by seldom in a watcher."""
+    gc.collect()
+    gc.disable()
+    yield
+    gc.enable()
+
+
+class Eye:
+    """Looks at the stack of a world, which declares a unit `web`."""
+
+    def __init__(self, world: World) -> None:
+        stack = world.stack
+        world.units(web="./web")
+        world.commit({"web/a.yaml": [config_map(world.namespace, "web", A="1")]})
+        self._args = argparse.Namespace(stack=stack.name, config_file=stack.config_file)
+        config = read_settings_file(stack.name, stack.config_file)
+        self._clusters = Clusters(config.cluster, config.options, config.name)
+
+    def look(self) -> Looked:
+        """One look, as the watcher does it."""
+        return look(open_stack(self._args), self._clusters, threading.Event())
+
+
+@pytest.fixture
+def eye(world: World, monkeypatch: pytest.MonkeyPatch) -> Eye:
+    """Looks at the world, with caches of its own."""
+    monkeypatch.setenv("WEIR_CACHE_DIR", str(world.stack.cache))
+    return Eye(world)
+
+
+@pytest.mark.usefixtures("no_collector")
+def test_looks_leave_no_connection_and_nothing_to_collect(eye: Eye) -> None:
+    assert len(eye.look().held) == 1
+    gc.collect()
+    before = psutil.Process().num_fds()
+    for _ in range(3):
+        eye.look()
+    assert psutil.Process().num_fds() == before
+    assert gc.collect() < 50, "a look is kept by cycles"
+
+
+@pytest.mark.usefixtures("no_collector")
+def test_looks_that_fail_leave_no_connection(eye: Eye, world: World) -> None:
+    world.server.trouble.status = 503
+    assert eye.look().wanted
+    before = psutil.Process().num_fds()
+    for _ in range(3):
+        eye.look()
+    assert psutil.Process().num_fds() <= before
