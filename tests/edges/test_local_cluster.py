@@ -28,7 +28,15 @@ DEPLOYMENT: dict[str, Any] = {
         "selector": {"matchLabels": {"app": "web"}},
         "template": {
             "metadata": {"labels": {"app": "web"}},
-            "spec": {"containers": [{"name": "web", "image": "registry.example.test/web:1"}]},
+            "spec": {
+                "containers": [
+                    {
+                        "name": "web",
+                        "image": "registry.example.test/web:1",
+                        "resources": {"requests": {"cpu": "8", "memory": "64Gi", "ephemeral-storage": "6Gi"}},
+                    }
+                ]
+            },
         },
     },
 }

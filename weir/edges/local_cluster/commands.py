@@ -13,6 +13,8 @@ APISERVER: Final = "kube-apiserver"
 NAMES: Final = (ETCD, APISERVER, "kube-controller-manager", "kube-scheduler", "kwok")
 """In the order in which they are started."""
 
+_ROOM: Final = {"cpu": "1k", "memory": "1Ti", "ephemeral-storage": "1Ti", "pods": "1M"}
+
 NODE: Final = {
     "apiVersion": "v1",
     "kind": "Node",
@@ -25,8 +27,9 @@ NODE: Final = {
             "kubernetes.io/arch": "amd64",
         },
     },
+    "status": {"capacity": _ROOM, "allocatable": _ROOM},
 }
-"""The one node, which kwok keeps Ready."""
+"""The one node, with room for Pods of any size; kwok keeps it Ready."""
 
 
 def command(name: str, layout: Layout, ports: Mapping[str, int]) -> Sequence[str]:
