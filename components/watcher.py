@@ -14,10 +14,11 @@ from components.watcher_pod import WatcherSpec, pod_template
 from weir.spec.errors import SpecError
 
 _RESOURCES: Final = {
-    "requests": {"cpu": "100m", "memory": "256Mi"},
+    "requests": {"cpu": "100m", "memory": "256Mi", "ephemeral-storage": "1Gi"},
     "limits": {"memory": "2Gi", "ephemeral-storage": "6Gi"},
 }
-"""No limit of processor time: it would only make a reconcile slower."""
+"""No limit of processor time: it would only make a reconcile slower. Without a request of its own, storage would be
+reserved up to its limit, and small nodes would take no pod."""
 _RBAC: Final = "rbac.authorization.k8s.io"
 _ENFORCE: Final = "pod-security.kubernetes.io/enforce"
 

@@ -20,6 +20,8 @@ USER: Final = 65532
 """User and group in the container; docs/examples/watcher/Dockerfile makes it."""
 HEALTH: Final = 8081
 HOOKS: Final = 9292
+PAGES: Final = "127.0.0.1:9293"
+"""Reached by `kubectl port-forward` alone; docs/dashboard.md."""
 _LAST_WORDS: Final = 60
 """Seconds to finish what is being written."""
 
@@ -102,7 +104,7 @@ def _container(spec: WatcherSpec) -> dict[str, Any]:
 
 
 def _arguments(spec: WatcherSpec) -> list[str]:
-    arguments = ["watch", "--stack", spec.stack, "--metrics", f"0.0.0.0:{HEALTH}"]
+    arguments = ["watch", "--stack", spec.stack, "--metrics", f"0.0.0.0:{HEALTH}", "--dashboard", PAGES]
     return [*arguments, "--listen", f"0.0.0.0:{HOOKS}"] if spec.hooks else arguments
 
 

@@ -120,6 +120,8 @@ def test_the_pod_is_restricted_and_writes_only_to_its_volumes() -> None:
         assert env[variable].startswith(POD)
     assert container["resources"]["requests"]
     assert container["resources"]["limits"]["memory"]
+    asked, allowed = (container["resources"][kind]["ephemeral-storage"] for kind in ("requests", "limits"))
+    assert asked != allowed, "small nodes would take no pod"
     for probe, path in (("livenessProbe", "/healthz"), ("readinessProbe", "/readyz")):
         assert container[probe]["httpGet"] == {"path": path, "port": "health"}
     assert {item["name"]: item["containerPort"] for item in container["ports"]} == {"health": 8081}
@@ -141,6 +143,9 @@ def test_what_is_asked_for_is_on_the_command_line_and_mounted() -> None:
     importlib.import_module(VERBS[verb][0]).add_arguments(parser)
     taken = parser.parse_args(arguments)
     assert (taken.stack, taken.metrics, taken.listen) == ("production", "0.0.0.0:8081", "0.0.0.0:9292")
+    page = (PROJECT / "docs" / "dashboard.md").read_text()
+    assert "port-forward -n weir-system deploy/weir-watcher-production 9293\n" in page
+    assert taken.dashboard == "127.0.0.1:9293"
     assert {"name": "state", "persistentVolumeClaim": {"claimName": "state"}} in spec["volumes"]
     service = found["Service/weir-system/weir-watcher-production"]["spec"]
     assert (
