@@ -33,6 +33,8 @@ MARGIN: Final = 0.3
 """Part of the duration by which a holder stops early: clocks of different machines run a little differently."""
 _BEATS: Final = 3
 """Renewals in one duration."""
+_ANSWER: Final = 0.2
+"""Part of the duration in which the answer has to come: after a renewal that got none there is time for another."""
 _SOON: Final = 1.0
 """Seconds after a renewal that got no answer."""
 _LOST: Final = (HTTPStatus.CONFLICT, HTTPStatus.UNPROCESSABLE_ENTITY)
@@ -73,7 +75,7 @@ class Lease:
         clock: Callable[[], float] = boot_seconds,
     ) -> None:
         """`holder` must be unique among all runners and all times, as `weir.edges.holder.own_identity` makes it."""
-        self._kube = kube.in_a_hurry(duration_seconds / _BEATS)
+        self._kube = kube.in_a_hurry(duration_seconds * _ANSWER)
         self._namespace = namespace
         self.name = name
         self.identity = holder
