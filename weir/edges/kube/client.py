@@ -33,8 +33,8 @@ METADATA: Final = "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1"
 
 TIMEOUT: Final = 30.0
 """Seconds without a byte from the server."""
-PATIENCE: Final = 30.0
-"""Seconds of retries for one call once the server has answered before."""
+PATIENCE: Final = TIMEOUT + 10.0
+"""Seconds of retries for one call once the server has answered before: an answer that never comes is one of them."""
 FIRST_PATIENCE: Final = 5.0
 """Seconds of retries while the server has never answered."""
 _LONGEST_PAUSE: Final = 4.0
