@@ -108,10 +108,13 @@ class Drift:
             self._followers.pop(key).end()
         anew, everything = _objects(fresh), _objects(units)
         for key, kube in wanted.items():
+            expected = _inside(key, everything)
             if key not in self._followers:
-                self._followers[key] = self._follow(kube, key[2], _inside(key, everything))
-            elif objects := _inside(key, anew):
-                self._followers[key].relist(objects)
+                self._followers[key] = self._follow(kube, key[2], expected)
+                continue
+            self._followers[key].expected = expected
+            if _inside(key, anew):
+                self._followers[key].relist()
 
     def close(self) -> None:
         """End all threads; `stop` must be set."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import random
 import threading
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass, field
 from http import HTTPStatus
 from typing import Any, Final
@@ -76,8 +76,8 @@ class Follower:
     on_object: Callable[[Obj], None]
     on_gone: Callable[[Obj], None]
     on_state: Callable[[str], None]
-    expected: set[tuple[str, str]] = field(default_factory=set)
-    """(namespace, name) of what should be there: what the next LIST lacks of it is told as gone."""
+    expected: Collection[tuple[str, str]] = ()
+    """(namespace, name) of what should be there: what a LIST lacks of it is told as gone. It may be replaced."""
     stop: threading.Event = field(default_factory=threading.Event)
     listed: threading.Event = field(default_factory=threading.Event)
     """Set once everything was listed, or refused, for the first time."""
@@ -97,14 +97,13 @@ class Follower:
         self.stop.set()
         Kube.hang_up(self._open)
 
-    def relist(self, expected: Iterable[tuple[str, str]] = ()) -> None:
+    def relist(self) -> None:
         """Report everything that is there once more, and what is not of what should be."""
-        self.expected.update(expected)
         self._anew = True
         Kube.hang_up(self._open)
 
     def _run(self) -> None:
-        failures = 0
+        failures, stale = 0, False
         version = ""
         while not self.stop.is_set():
             try:
@@ -114,7 +113,7 @@ class Follower:
                 self.listed.set()
                 events = self._watch(version)
                 self.on_state("")
-                failures = 0
+                failures, stale = 0, False
                 version = self._report(events, version)
             except StopRequested:
                 return
@@ -122,7 +121,8 @@ class Follower:
                 failures += 1
                 gone = isinstance(err, KubeStatusError) and err.status == HTTPStatus.GONE
                 version = "" if gone else version
-                if not (gone or self._anew or self.stop.is_set()):
+                at_once, stale = gone and not stale, gone
+                if not (at_once or self._anew or self.stop.is_set()):
                     if failures > 1 or isinstance(err, KubeStatusError):
                         self.on_state(str(err))
                     self._after_refusal(err)
@@ -134,8 +134,8 @@ class Follower:
             self.listed.set()
 
     def _list(self) -> str:
-        """Report everything, then what is missing since the last time; the version to watch from."""
-        place, token, expected = self.place, "", set(self.expected)
+        """Report everything, then what is missing; the version to watch from."""
+        place, token = self.place, ""
         found: set[tuple[str, str]] = set()
         while True:
             query = {"limit": str(_PAGE), **place.query, **({"continue": token} if token else {})}
@@ -147,9 +147,8 @@ class Follower:
             token = (answer.get("metadata") or {}).get("continue") or ""
             if not token:
                 break
-        missing = (self._known | expected) - found
+        missing = {*self._known, *self.expected} - found
         self._known = found
-        self.expected -= expected
         for key in sorted(missing):
             self._report_gone(*key)
         return str(answer["metadata"]["resourceVersion"])
