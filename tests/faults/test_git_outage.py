@@ -11,7 +11,7 @@ import pytest
 from tests.support.invariants import expect_whole, uids
 from tests.support.world import Obj, World, config_map
 
-pytestmark = [pytest.mark.e2e, pytest.mark.timeout(180)]
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(400)]
 
 
 def app(world: World, value: str, count: int = 5) -> dict[str, list[Obj]]:
