@@ -51,6 +51,7 @@ class TestAgainstGit:
 class TestOrder:
     """The last pattern that fits decides; the others keep their verdict."""
 
+    @example(["a"], "**/a", True, "a")
     @given(st.lists(patterns, max_size=4), patterns, st.booleans(), paths)
     def test_last_wins(self, rules: list[str], last: str, negated: bool, path: str) -> None:
         fits = parse_source_ignore({}, last, "test").excludes(path)

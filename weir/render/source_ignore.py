@@ -95,7 +95,8 @@ def _parse_line(line: str, folder: str, where: str) -> list[tuple[bool, str]]:
     """The rule of one line, if it holds one: whether it excludes, and a regular expression for paths."""
     if line.startswith("#") or not line.strip():
         return []
-    plain = _STARS.sub("*", line)
+    mark = "!" if line.startswith("!") else ""
+    plain = mark + _STARS.sub("*", line.removeprefix(mark))
     if len(plain) > _LONGEST or plain.count("**") > _MOST_DEEP:
         expected = f"a pattern of at most {_LONGEST} characters with at most {_MOST_DEEP} times **"
         raise SpecError.at(where, "", found=line, expected=expected)
