@@ -284,12 +284,11 @@ class _Run:
         return isinstance(error, UnreachableError) and self.request.kube.server == self.records.server
 
     def _write_last(self, record: UnitRecord, error: WeirError | None) -> WeirError | None:
-        if isinstance(error, StopRequested):
-            with contextlib.suppress(ClusterError):
-                self.records.in_a_hurry(_LAST_WORDS).write(record, expected=self.version)
-            return error
         try:
-            self.version = self.records.write(record, expected=self.version)
+            try:
+                self.version = self.records.until(self.stop).write(record, expected=self.version)
+            except StopRequested:
+                self.version = self.records.in_a_hurry(_LAST_WORDS).write(record, expected=self.version)
             fault("record-written")
         except ClusterError as err:
             return error or err

@@ -10,6 +10,7 @@ import base64
 import contextlib
 import hashlib
 import re
+import threading
 from dataclasses import dataclass, replace
 from http import HTTPStatus
 from typing import Any, Final
@@ -82,6 +83,10 @@ class Records:
     def in_a_hurry(self, seconds: float) -> Records:
         """The same, but a call that takes longer fails, and none is retried."""
         return Records(self._kube.in_a_hurry(seconds), self._namespace, self._stack)
+
+    def until(self, stop: threading.Event) -> Records:
+        """The same, but every call raises StopRequested once `stop` is set."""
+        return Records(self._kube.until(stop), self._namespace, self._stack)
 
     @property
     def server(self) -> str:
