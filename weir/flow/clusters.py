@@ -24,8 +24,12 @@ from weir.spec.stack import ClusterConfig, OptionsConfig
 class Clusters:
     """Connections of one run: the main cluster, and per unit the target cluster and identity."""
 
-    def __init__(self, config: ClusterConfig, options: OptionsConfig, stack: str) -> None:
+    def __init__(
+        self, config: ClusterConfig, options: OptionsConfig, stack: str, *, hurry: float = 0.0
+    ) -> None:
+        """`hurry`: seconds after which a unit's own cluster that says nothing is not waited for; 0 to be patient."""
         self._config = config
+        self._hurry = hurry
         self.options = options
         self._stack = stack
         self._lock = threading.Lock()
@@ -76,7 +80,9 @@ class Clusters:
         with self._lock:
             if key not in self._targets:
                 kube = self._connect(spec, user)
-                self._targets[key] = (kube, Discovery(kube))
+                hurried = bool(spec.kube_config_secret and self._hurry)
+                asked = kube.in_a_hurry(self._hurry) if hurried else kube
+                self._targets[key] = (kube, Discovery(asked))
             return self._targets[key]
 
     def _connect(self, spec: KustomizationSpec, user: str) -> Kube:

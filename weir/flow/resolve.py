@@ -50,7 +50,7 @@ class SyncResult:
     """What was verified, and with which key; empty when the spec asks for no verification."""
     warnings: tuple[str, ...] = ()
     subject: str = ""
-    """First line of the commit's message; empty when nothing was fetched."""
+    """First line of the commit's message; empty when this machine never made the artifact."""
     automates: bool = False
     """Whether its files may declare an ImageUpdateAutomation, so that what they declare could write to Git."""
 
@@ -199,8 +199,10 @@ class _Sync:
             self.automates = cache.mentions(target.commit, IMAGE_AUTOMATION)
             verified = self._verify(cache, target, keys) if keys else ""
             if digest:
+                self.subject = cache.memo(_subject_of(target.commit))
                 return target, digest, verified
             self.subject = objects.subject(cache.read("commit", target.commit))
+            cache.memoize(_subject_of(target.commit), self.subject)
             part, wanted = checkout.root(cache, target.commit, recurse=self.spec.recurse_submodules)
             if not wanted:
                 digest = git_content.store_tree(self.spec, self.store, self.includes, checkout, [part], cache)
@@ -251,3 +253,8 @@ class _Sync:
             brief = replace(session, deadline=min(session.deadline, time.monotonic() + _HISTORY_TIMEOUT))
             return history.contains(brief, session.url, target.name, old, depth=_HISTORY_DEPTH)
         return True
+
+
+def _subject_of(commit: str) -> str:
+    """The question whose answer is a commit's subject: who resolves it next tells of it too."""
+    return f"subject-{commit}"

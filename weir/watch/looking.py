@@ -10,6 +10,7 @@ from typing import Final
 
 import orjson
 
+from weir.edges.kube.errors import UnreachableError
 from weir.edges.runs import objects_file
 from weir.flow.clusters import Clusters
 from weir.flow.digest import document_digest
@@ -28,6 +29,7 @@ from weir.spec.identity import UnitId
 from weir.spec.image_repository import ImageRepositorySpec
 from weir.spec.kustomization import KustomizationSpec
 from weir.spec.receiver import ReceiverSpec, parse_receiver
+from weir.spec.record import UnitRecord
 from weir.watch.behind import Wanted
 from weir.watch.receivers import check_receiver
 from weir.watch.schedule import Timing
@@ -80,6 +82,22 @@ class Looked:
         return self.worker.source(self.declared[source], self.sources)
 
 
+def still_applied(
+    looked: Looked, before: Mapping[UnitId, Held], records: Mapping[UnitId, UnitRecord]
+) -> dict[UnitId, Held]:
+    """The units as they are applied: as this look found them, or as an earlier one did and nothing replaced them yet.
+
+    So drift goes on being corrected while what is newer fails, or waits for whoever holds the stack.
+    """
+    return {
+        unit: held
+        for known in (before, looked.held)
+        for unit, held in known.items()
+        if unit in records and records[unit].digest == held.digest
+        if unit in looked.wanted and not looked.wanted[unit].suspended
+    }
+
+
 def look(session: Session, clusters: Clusters, stop: threading.Event) -> Looked:
     """Resolve and render everything, in a folder that ends with the look; `clusters` are the watcher's connections.
 
@@ -103,6 +121,8 @@ class _Look:
     held: dict[UnitId, Held] = field(default_factory=dict)
     sources: dict[UnitId, SourceOutcome] = field(default_factory=dict)
     problems: list[str] = field(default_factory=list)
+    silent: set[str] = field(default_factory=set)
+    """Servers that gave no answer; each is waited for once."""
 
     def carry_out(self) -> Looked:
         ahead = self.session.ahead
@@ -177,6 +197,8 @@ class _Look:
 
     def _hold(self, outcome: UnitOutcome) -> None:
         kube, discovery = self.clusters.target(outcome.spec)
+        if kube.server in self.silent:
+            raise UnreachableError(f"{kube.server}: gave no answer a moment ago")
         request = Request(
             kube=kube,
             discovery=discovery,
@@ -186,7 +208,11 @@ class _Look:
             stop=self.stop,
         )
         objects = orjson.loads(self.session.run.read(objects_file(outcome.id)) or b"[]")
-        self.held[outcome.id] = hold(request, objects, outcome.digest)
+        try:
+            self.held[outcome.id] = hold(request, objects, outcome.digest)
+        except UnreachableError:
+            self.silent.add(kube.server)
+            raise
 
     def _want(
         self, outcome: SourceOutcome | UnitOutcome | PolicyOutcome | AutomationOutcome, **facts: object

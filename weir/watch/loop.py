@@ -23,7 +23,7 @@ from weir.edges.holder import is_gone
 from weir.edges.kube.records import Stored
 from weir.flow.clusters import Clusters
 from weir.flow.outcome import SourceOutcome
-from weir.flow.repair import Repair
+from weir.flow.repair import Held, Repair
 from weir.flow.session import Session
 from weir.flow.unmoved import Unmoved
 from weir.spec.errors import WeirError
@@ -37,7 +37,7 @@ from weir.watch.findings import HealthNews
 from weir.watch.haste import Haste
 from weir.watch.inputs import RECORDS, Inputs
 from weir.watch.journal import Journal
-from weir.watch.looking import REPOSITORIES, Looked, look
+from weir.watch.looking import REPOSITORIES, Looked, look, still_applied
 from weir.watch.marks import Marks
 from weir.watch.meter import Meter
 from weir.watch.reports import Reports
@@ -96,6 +96,7 @@ class Watcher:
     _marks: Marks = field(default_factory=lambda: Marks(is_gone))
     _unseen: dict[str, str] = field(default_factory=dict)
     """What is followed -> why it cannot be."""
+    _applied: Mapping[UnitId, Held] = field(default_factory=dict)
     _drift: Drift | None = None
     _inputs: Inputs | None = None
     _pool: ThreadPoolExecutor = field(
@@ -220,6 +221,8 @@ class Watcher:
         moved = self.looked is not before_look
         if not moved:
             self._asks.done([unit])
+        for warning in outcome.warnings if moved else ():
+            self.journal.info(warning, unit)
         self.meter.polled(took, moved=moved, failed=bool(outcome.error))
 
     def _start_look(self, now: float) -> None:
@@ -262,11 +265,10 @@ class Watcher:
         self._hold()
         self._asks.done(None if ran else found.wanted.keys() - found.timings.keys())
 
-    def _is_applied(self, unit: UnitId, digest: str) -> bool:
-        stored = self.stored.get(unit)
-        if stored is None or stored.running is not None or stored.record.suspended:
-            return False
-        return stored.record.digest == digest
+    def _is_left(self, unit: UnitId) -> bool:
+        """Whether a unit is not ours to keep at present."""
+        stored = self.stored[unit]
+        return stored.running is not None or stored.record.suspended
 
     def _start_run(self, now: float) -> None:
         """Begin a run when something is behind or asked for."""
@@ -351,11 +353,10 @@ class Watcher:
     def _hold(self) -> None:
         """Keep what is applied as it was applied."""
         if self._drift and self.looked:
-            found = self.looked.held.items()
+            self._applied = still_applied(self.looked, self._applied, self._records())
             busy = {unit for unit, stored in self.stored.items() if stored.running}
-            self._drift.hold(
-                {unit: held for unit, held in found if self._is_applied(unit, held.digest)}, busy
-            )
+            kept = {unit: held for unit, held in self._applied.items() if not self._is_left(unit)}
+            self._drift.hold(kept, busy)
 
     def _followed(self, what: str, problem: str) -> None:
         self.tell(lambda: self._note_followed(what, problem))

@@ -126,7 +126,13 @@ class Service:
             self._watcher.run()
             self._watcher = None
             if not self._stop.is_set():
-                self.journal.error(leadership.problem or f"{shown(leadership.leader)} leads now")
+                self.journal.error(self._why_ended(leadership))
+
+    @staticmethod
+    def _why_ended(leadership: Leadership) -> str:
+        if leadership.is_leader():
+            return "the lease ran out before it was renewed; it is held again"
+        return leadership.problem or f"{shown(leadership.leader) or 'nobody'} leads now"
 
     def _follow(self, leadership: Leadership) -> None:
         """Be ready while another replica leads."""
