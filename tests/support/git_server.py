@@ -159,6 +159,9 @@ class _Handler(http.server.BaseHTTPRequestHandler):
 
     def _serve(self) -> None:
         owner, trouble = self.server_of, self.server_of.trouble
+        if owner._server is not self.server:
+            self.close_connection = True  # stopped: a connection that was kept alive is one to nobody
+            return
         body = self._body()
         request = Request(
             self.command, self.path, {key.lower(): value for key, value in self.headers.items()}

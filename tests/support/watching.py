@@ -90,7 +90,7 @@ class WatcherRun:
             os.killpg(self.process.pid, signal.SIGKILL)
             raise AssertionError(f"the watcher did not end within {within} s:\n{self.said}") from err
 
-    def wait_for(self, holds: Callable[[], bool], what: str, within: float = 60.0) -> float:
+    def wait_for(self, holds: Callable[[], bool], what: str, within: float = 200.0) -> float:
         """Seconds until something holds. Raises AssertionError with what the watcher said."""
         began = time.monotonic()
         while time.monotonic() - began < within:
@@ -101,6 +101,6 @@ class WatcherRun:
             time.sleep(0.02)
         raise AssertionError(f"after {within:.0f} s still not: {what}; the watcher said:\n{self.said}")
 
-    def wait_until_said(self, text: str, within: float = 60.0, times: int = 1) -> float:
+    def wait_until_said(self, text: str, within: float = 200.0, times: int = 1) -> float:
         """Seconds until it said something so often."""
         return self.wait_for(lambda: self.said.count(text) >= times, f"said {text!r}", within)
