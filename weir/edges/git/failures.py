@@ -11,6 +11,7 @@ from weir.spec.errors import SourceError
 TIMEOUT_HINT: Final = "see that the host is up, or raise spec.timeout"
 _NAMES: Final = re.compile(r"'?\b[a-z]+://\S+|'/[^'\n]*'", re.IGNORECASE)
 _CONTROL: Final = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]|\x1b\[[0-9;]*[A-Za-z]")
+_TOOK: Final = re.compile(r" after \d+ ms\b", re.ASCII)
 _LONGEST: Final = 240
 
 
@@ -129,6 +130,6 @@ def anonymous(text: str) -> str:
 
 
 def short(line: str) -> str:
-    """What git says after `fatal:` or `error:`, cut to fit a message."""
-    text = line.removeprefix("fatal:").removeprefix("error:").strip()
+    """What git says after `fatal:` or `error:`, cut to fit a message; the same whenever the same goes wrong."""
+    text = _TOOK.sub("", line.removeprefix("fatal:").removeprefix("error:").strip())
     return text if len(text) <= _LONGEST else text[: _LONGEST - 3] + "..."
