@@ -13,7 +13,7 @@ test: lint tools
 	.venv/bin/pytest -n 2 --dist loadfile --no-loadscope-reorder --durations=20 -m "not faults and not slow"
 
 faults: .venv/ready tools
-	.venv/bin/pytest -n 2 --dist loadfile --durations=20 -m "faults or slow"
+	.venv/bin/pytest -n 2 --dist loadfile --no-loadscope-reorder --durations=20 -m "faults or slow"
 
 bench: .venv/ready tools
 	.venv/bin/python -m benchmarks

@@ -33,6 +33,7 @@ def image(world: World) -> str:
     return objects.images_of(world, "web")[0]
 
 
+@pytest.mark.slow
 def test_release_and_lock_are_commits(world: World) -> None:
     workload, nobody = (f"{world.namespace}:deployment/{name}" for name in ("web", "nobody"))
     first = world.commit({"web/web.yaml": app(world, "1.0.0")})

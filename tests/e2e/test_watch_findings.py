@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from tests.support.policy import denied
 from tests.support.watching import WatcherRun
 from tests.support.world import World, config_map, service
 
@@ -60,4 +61,26 @@ def test_drift_that_stays_and_health_that_is_lost_show_until_they_are_over(world
         assert "not as wanted" not in shown()
         assert watcher.said.count("drift found:") == 1, watcher.said
         assert watcher.said.count("not healthy any more:") == 1, watcher.said
+        world.judge(web="web")
+
+
+def test_a_correction_that_is_refused_is_told_as_an_error_once_and_tried_again(world: World) -> None:
+    ns = world.namespace
+    world.units(world.unit("web", "./web", retryInterval="2s"), interval="10m")
+    world.commit({"web/all.yaml": [config_map(ns, "web", GREETING="hello")]})
+    with WatcherRun(world.stack, "--dashboard", "127.0.0.1:0") as watcher:
+        watcher.wait_until_said("run done", within=120.0)
+        watcher.wait_until_said(f"following ConfigMap in {ns}")
+        pages = watcher.address("dashboard")
+        with denied(world.rest, ns, "object.metadata.name == 'kube-root-ca.crt'"):
+            world.rest.delete("v1", "ConfigMap", ns, "web")
+            watcher.wait_until_said("drift not corrected:")
+            errors = "/events?severity=error"
+            watcher.wait_for(lambda: "DriftCorrectionFailed" in read(pages, errors), "it is told")
+            told = read(pages, errors)
+            assert f"ConfigMap/{ns}/web" in told
+            assert "the test&#39;s policy says no" in told
+        watcher.wait_for(lambda: not world.gone("v1", "ConfigMap", "web"), "it is made when that is allowed")
+        watcher.wait_until_said("drift corrected:")
+        assert watcher.said.count("drift not corrected:") == 1, watcher.said
         world.judge(web="web")

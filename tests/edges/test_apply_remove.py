@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from tests.support.kube import Kube, wait_for
+from tests.support.rights import grant, user_of
 from tests.support.units import Unit, config_map, deployment
 from weir.edges.kube.discovery import Discovery
 from weir.flow.plan import Plan, Request, plan_unit
@@ -19,26 +20,6 @@ from weir.spec.errors import GuardError, HealthError
 @pytest.fixture
 def unit(kubeconfig: Path, namespace: str) -> Unit:
     return Unit(kubeconfig, namespace)
-
-
-def grant(kube: Kube, namespace: str, account: str, *verbs: str) -> None:
-    """A ServiceAccount with these verbs on everything in the namespace."""
-    group = "rbac.authorization.k8s.io"
-    kube.apply(
-        {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": account, "namespace": namespace}}
-    )
-    rules = [{"apiGroups": ["*"], "resources": ["*"], "verbs": list(verbs)}]
-    meta = {"name": account, "namespace": namespace}
-    kube.apply({"apiVersion": f"{group}/v1", "kind": "Role", "metadata": meta, "rules": rules})
-    kube.apply(
-        {
-            "apiVersion": f"{group}/v1",
-            "kind": "RoleBinding",
-            "metadata": meta,
-            "roleRef": {"apiGroup": group, "kind": "Role", "name": account},
-            "subjects": [{"kind": "ServiceAccount", "name": account, "namespace": namespace}],
-        }
-    )
 
 
 def test_wait_returns_when_the_rollout_is_done(unit: Unit, kube: Kube, namespace: str) -> None:
@@ -76,8 +57,8 @@ def test_failed_object_fails_fast_and_names_itself(unit: Unit, kube: Kube, names
 
 def test_preview_of_a_reader_is_weaker_and_says_so(unit: Unit, kube: Kube, namespace: str) -> None:
     unit.must_apply([config_map(namespace, "a"), config_map(namespace, "same"), deployment(namespace, "web")])
-    grant(kube, namespace, "viewer", "get", "list")
-    reader = unit.kube.acting_as(f"system:serviceaccount:{namespace}:viewer")
+    grant(kube, namespace, "get", "list", account="viewer")
+    reader = unit.kube.acting_as(user_of(namespace, "viewer"))
     objects = [
         config_map(namespace, "a", {"key": "new"}),
         config_map(namespace, "same"),
@@ -104,8 +85,8 @@ def test_preview_of_a_reader_is_weaker_and_says_so(unit: Unit, kube: Kube, names
 
 
 def test_tenant_applies_with_its_own_rights_only(unit: Unit, kube: Kube, namespace: str) -> None:
-    grant(kube, namespace, "deployer", "*")
-    kube_as = unit.kube.acting_as(f"system:serviceaccount:{namespace}:deployer")
+    grant(kube, namespace, "*", account="deployer")
+    kube_as = unit.kube.acting_as(user_of(namespace, "deployer"))
     unit.kube, unit.discovery = kube_as, Discovery(kube_as)
     unit.must_apply([config_map(namespace, "a")])
     role = {

@@ -16,6 +16,7 @@ import pytest
 from tests.support.fault_proxy import Fault, FaultProxy
 from tests.support.kube import Kube as Judge
 from tests.support.kube import wait_for
+from tests.support.rights import grant, user_of
 from tests.support.units import config_map
 from weir.edges.kube import following
 from weir.edges.kube.client import Kube
@@ -347,26 +348,9 @@ def test_end_ends_the_thread_within_a_second(
     assert told.events == before
 
 
-def grant(kube: Judge, namespace: str, *verbs: str) -> None:
-    """Give the namespace's default account these verbs for ConfigMaps."""
-    meta = {"name": "-".join(verbs), "namespace": namespace}
-    group = "rbac.authorization.k8s.io"
-    rules = [{"apiGroups": [""], "resources": ["configmaps"], "verbs": list(verbs)}]
-    kube.apply({"apiVersion": f"{group}/v1", "kind": "Role", "metadata": meta, "rules": rules})
-    kube.apply(
-        {
-            "apiVersion": f"{group}/v1",
-            "kind": "RoleBinding",
-            "metadata": meta,
-            "roleRef": {"apiGroup": group, "kind": "Role", "name": meta["name"]},
-            "subjects": [{"kind": "ServiceAccount", "name": "default", "namespace": namespace}],
-        }
-    )
-
-
 def test_a_refusal_is_told_and_heals_when_allowed(client: Kube, kube: Judge, namespace: str) -> None:
     put(kube, namespace, "a")
-    tenant = client.acting_as(f"system:serviceaccount:{namespace}:default")
+    tenant = client.acting_as(user_of(namespace))
     with followed(tenant, namespace) as told:
         wait_for(lambda: told.states)
         assert "cannot list resource" in told.states[-1]
@@ -384,7 +368,7 @@ def test_who_may_list_but_not_watch_is_told_so_and_does_not_burden_the_server(
 ) -> None:
     put(kube, namespace, "a")
     grant(kube, namespace, "list")
-    tenant = through.acting_as(f"system:serviceaccount:{namespace}:default")
+    tenant = through.acting_as(user_of(namespace))
     with followed(tenant, namespace) as told:
         began = time.monotonic()
         wait_for(lambda: "cannot watch resource" in "".join(told.states))

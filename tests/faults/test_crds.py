@@ -58,6 +58,7 @@ def drop_definition(world: World) -> None:
     )
 
 
+@pytest.mark.slow
 def test_definition_and_objects_arrive_in_one_run_and_get_a_new_version(world: World) -> None:
     world.commit(
         {"web/a.yaml": [gadget(world, "one"), definition(world), config_map(world.namespace, "c", A="1")]}

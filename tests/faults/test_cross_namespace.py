@@ -72,6 +72,7 @@ def test_secrets_of_another_namespace_are_out_of_reach(tenants: tuple[World, str
     refused(world, source, kustomization("app", "far", "./app", namespace=world.flux), word="namespace")
 
 
+@pytest.mark.slow
 def test_references_to_units_of_another_namespace_are_forbidden_when_the_stack_says_so(
     tenants: tuple[World, str],
 ) -> None:

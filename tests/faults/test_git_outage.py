@@ -83,6 +83,7 @@ def test_drift_is_still_corrected_from_the_last_artifact(world: World) -> None:
         repaired(world, head)
 
 
+@pytest.mark.slow
 def test_the_server_comes_back_and_the_next_run_moves_on(world: World) -> None:
     installed(world)
     world.server.stop()

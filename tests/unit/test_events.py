@@ -16,6 +16,7 @@ from weir.flow.events import (
     about_record,
     change_lines,
     drift_event,
+    drift_refused_event,
     health_lost_event,
     health_regained_event,
     removal_event,
@@ -137,6 +138,12 @@ def test_drift_is_told_as_corrected_or_detected(corrected: bool, reason: str) ->
         ABOUT, "Deployment/prod/web spec.replicas: 3 -> 2", NOW, revision="r", corrected=corrected
     )
     assert (event.reason, event.metadata["revision"]) == (reason, "r")
+
+
+def test_drift_that_may_not_be_corrected_is_an_error() -> None:
+    event = drift_refused_event(ABOUT, "Deployment/prod/web: denied by policy", NOW, revision="r")
+    assert (event.severity, event.reason) == (Severity.ERROR, "DriftCorrectionFailed")
+    assert (event.message, event.metadata["revision"]) == ("Deployment/prod/web: denied by policy", "r")
 
 
 def test_health_that_is_lost_is_told_as_a_failed_health_check_and_its_return_as_success() -> None:

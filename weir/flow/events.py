@@ -130,6 +130,11 @@ def drift_event(unit: About, text: str, at: str, *, revision: str, corrected: bo
     return unit.event("DriftCorrected" if corrected else "DriftDetected", text, at, revision=revision)
 
 
+def drift_refused_event(unit: About, text: str, at: str, *, revision: str) -> Event:
+    """That the watcher was not let correct an object that drifted: `text` names it and says by what."""
+    return unit.event("DriftCorrectionFailed", text, at, revision=revision, severity=Severity.ERROR)
+
+
 def health_lost_event(unit: About, lost: Mapping[ObjectId, str], at: str, *, revision: str) -> Event:
     """That objects of the unit are not healthy any more, and why; in the words of a health check that failed."""
     told = _bounded([f"{item} is not healthy any more: {text}" for item, text in lost.items()])

@@ -5,27 +5,22 @@ from __future__ import annotations
 import heapq
 import threading
 import time
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
-from weir.edges.kube.client import Kube
-from weir.edges.kube.discovery import Resource
-from weir.edges.kube.following import Follower, Place
 from weir.edges.kube.records import Records
 from weir.flow.repair import Held, Outcome, Repair, repair
-from weir.objects.annotations import OWNER_NAME
 from weir.spec.errors import StopRequested, WeirError
 from weir.spec.identity import ObjectId, UnitId
 from weir.watch.findings import Findings, HealthNews
 from weir.watch.flapping import Flapping
+from weir.watch.sight import Sight
 from weir.watch.view import ObjectNote
 
 Obj = dict[str, Any]
 
-_FEW_NAMESPACES: Final = 4
-"""Namespaces of one kind that get a watch each; more get one watch of all namespaces."""
 _WORKERS: Final = 4
 _AGAIN: Final = 2.0
 """Seconds until an object is looked at again whose unit was busy or whose server did not answer."""
@@ -35,8 +30,6 @@ _PATIENCE: Final = 300.0
 """Seconds at most in which what was healthy may become healthy again before anybody is told."""
 _STAYS: Final = (Outcome.REPORTED, Outcome.REFUSED)
 
-_Key = tuple[str, str]
-"""Namespace and name of an object."""
 Tell = Callable[[UnitId, Repair, float], None]
 """Unit, what was done, seconds it took."""
 TellHealth = Callable[[HealthNews], None]
@@ -60,7 +53,7 @@ class Drift:
     _held: dict[UnitId, Held] = field(default_factory=dict)
     _owners: dict[tuple[str, ObjectId], UnitId] = field(default_factory=dict)
     """(server, object) -> unit."""
-    _followers: dict[tuple[str, str, Place], Follower] = field(default_factory=dict)
+    _sight: Sight = field(init=False)
     _pending: set[tuple[UnitId, ObjectId]] = field(default_factory=set)
     _busy: dict[tuple[UnitId, ObjectId], bool] = field(default_factory=dict)
     """Objects that are looked at now, and whether they were seen otherwise meanwhile."""
@@ -75,6 +68,9 @@ class Drift:
     _pool: ThreadPoolExecutor = field(
         default_factory=lambda: ThreadPoolExecutor(_WORKERS, thread_name_prefix="repair")
     )
+
+    def __post_init__(self) -> None:
+        self._sight = Sight(self._seen, self._gone, self._followed)
 
     def start(self) -> None:
         """Begin to look again at what had to wait, and to tell of health."""
@@ -103,43 +99,18 @@ class Drift:
             for unit, held in units.items()
             if unit not in before or before[unit].digest != held.digest
         }
-        wanted = dict(_places(units))
-        for key in self._followers.keys() - wanted.keys():
-            self._followers.pop(key).end()
-        anew, everything = _objects(fresh), _objects(units)
-        for key, kube in wanted.items():
-            expected = _inside(key, everything)
-            if key not in self._followers:
-                self._followers[key] = self._follow(kube, key[2], expected)
-                continue
-            self._followers[key].expected = expected
-            if _inside(key, anew):
-                self._followers[key].relist()
+        self._sight.cover(units, fresh)
 
     def close(self) -> None:
         """End all threads; `stop` must be set."""
-        for follower in self._followers.values():
-            follower.end()
+        self._sight.close()
         with self._news:
             self._news.notify_all()
         self._pool.shutdown(wait=True, cancel_futures=True)
 
-    def _follow(self, kube: Kube, place: Place, expected: set[_Key]) -> Follower:
-        server = kube.server
-        where = place.namespace or "all namespaces"
-        what = f"{place.resource.kind} in {where}"
-        if server != self.records.server:
-            what += f" of {server}"
-        follower = Follower(
-            kube=kube,
-            place=place,
-            on_object=lambda obj: self._seen(server, obj),
-            on_gone=lambda obj: self._gone(server, obj),
-            on_state=lambda text: self.on_state(what, text),
-            expected=expected,
-        )
-        follower.start()
-        return follower
+    def _followed(self, server: str, what: str, problem: str) -> None:
+        where = "" if server == self.records.server else f" of {server}"
+        self.on_state(f"{what}{where}", problem)
 
     def _seen(self, server: str, obj: Obj) -> None:
         item = ObjectId.of(obj)
@@ -281,30 +252,3 @@ class Drift:
                 return done
             pause = self._flapping.pause(done.id, now)
         return replace(done, text=f"{done.text}; it is changed again and again: left alone for {pause:.0f} s")
-
-
-def _objects(units: Mapping[UnitId, Held]) -> dict[tuple[str, str, Resource], set[_Key]]:
-    """The units' objects by (server, identity, kind)."""
-    found: dict[tuple[str, str, Resource], set[_Key]] = {}
-    for held in units.values():
-        kube = held.request.kube
-        for item, (resource, _) in held.placed.items():
-            found.setdefault((kube.server, kube.user, resource), set()).add((item.namespace, item.name))
-    return found
-
-
-def _inside(key: tuple[str, str, Place], objects: Mapping[tuple[str, str, Resource], set[_Key]]) -> set[_Key]:
-    """Those of the objects that a place covers."""
-    server, user, place = key
-    of_kind = objects.get((server, user, place.resource), set())
-    return {one for one in of_kind if place.namespace in ("", one[0])}
-
-
-def _places(units: Mapping[UnitId, Held]) -> Iterator[tuple[tuple[str, str, Place], Kube]]:
-    """What to follow so that every object of these units is seen: (server, identity, place) -> connection."""
-    kubes = {(held.request.kube.server, held.request.kube.user): held.request.kube for held in units.values()}
-    for (server, user, resource), objects in sorted(_objects(units).items(), key=lambda pair: str(pair[0])):
-        found = {namespace for namespace, _ in objects}
-        for namespace in sorted(found) if len(found) <= _FEW_NAMESPACES else [""]:
-            place = Place(resource=resource, namespace=namespace, selector=OWNER_NAME)
-            yield (server, user, place), kubes[server, user]

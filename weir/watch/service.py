@@ -17,7 +17,13 @@ from weir.edges.kube.events import read_events
 from weir.edges.kube.lease import Lease, lease_name
 from weir.edges.runs import Run
 from weir.flow.clusters import Clusters
-from weir.flow.events import about_record, drift_event, health_lost_event, health_regained_event
+from weir.flow.events import (
+    about_record,
+    drift_event,
+    drift_refused_event,
+    health_lost_event,
+    health_regained_event,
+)
 from weir.flow.repair import Held, Outcome, Repair
 from weir.flow.reporting import stamp
 from weir.flow.session import Session
@@ -184,17 +190,14 @@ class Service:
     def _repaired(self, unit: UnitId, done: Repair) -> None:
         """Tell of drift: in the cluster, and to whoever wants to be notified."""
         stored = self._watcher.stored.get(unit) if self._watcher else None
-        if stored is None or self._teller is None or done.outcome is Outcome.REFUSED:
+        if stored is None or self._teller is None:
             return
-        told = about_record(stored.record)
-        text = f"{done.id} {done.text}"
-        event = drift_event(
-            told,
-            text,
-            stamp(datetime.now(UTC)),
-            revision=stored.record.revision,
-            corrected=done.outcome is Outcome.REPAIRED,
-        )
+        told, at, revision = about_record(stored.record), stamp(datetime.now(UTC)), stored.record.revision
+        text, corrected = f"{done.id} {done.text}", done.outcome is Outcome.REPAIRED
+        if done.outcome is Outcome.REFUSED:
+            event = drift_refused_event(told, f"{done.id}: {done.text}", at, revision=revision)
+        else:
+            event = drift_event(told, text, at, revision=revision, corrected=corrected)
         self._events.append(event)
         self._teller.tell(told, [event])
 

@@ -68,6 +68,7 @@ class Follower:
 
     `on_object` gets every object that is there or changed; `on_gone` every one that was deleted or was missing in a
     later LIST, perhaps with its identity only; `on_state` a sentence when it cannot be followed, "" when it can.
+    `on_forbidden` is asked when the server does not allow it: whether another way was found, and this one is to end.
     They are called in the follower's thread and must not raise.
     """
 
@@ -76,6 +77,7 @@ class Follower:
     on_object: Callable[[Obj], None]
     on_gone: Callable[[Obj], None]
     on_state: Callable[[str], None]
+    on_forbidden: Callable[[], bool] = lambda: False
     expected: Collection[tuple[str, str]] = ()
     """(namespace, name) of what should be there: what a LIST lacks of it is told as gone. It may be replaced."""
     stop: threading.Event = field(default_factory=threading.Event)
@@ -118,6 +120,8 @@ class Follower:
             except StopRequested:
                 return
             except WeirError as err:
+                if _is_forbidden(err) and self.on_forbidden():
+                    return
                 failures += 1
                 gone = isinstance(err, KubeStatusError) and err.status == HTTPStatus.GONE
                 version = "" if gone else version
@@ -191,6 +195,10 @@ class Follower:
         meta = {"name": name, **({"namespace": namespace} if namespace else {})}
         resource = self.place.resource
         self.on_gone({"apiVersion": resource.api_version, "kind": resource.kind, "metadata": meta})
+
+
+def _is_forbidden(err: WeirError) -> bool:
+    return isinstance(err, KubeStatusError) and err.status == HTTPStatus.FORBIDDEN
 
 
 def _key(obj: Obj) -> tuple[str, str]:
