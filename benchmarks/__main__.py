@@ -33,8 +33,8 @@ RUNS: Final[Mapping[tuple[str, ...], Run]] = {
 }
 """Which ids one run yields -> the run."""
 
-ONCE: Final = frozenset({"P1.per_object_create"})
-"""Measured a single time: minutes long, and only for comparison."""
+ONCE: Final = frozenset({"P1.per_object_create", *watch.IDLE, "B6.cpu"})
+"""Measured a single time, for minutes."""
 
 UNITS: Final[Mapping[str, str]] = {
     "B9.requests": "requests",

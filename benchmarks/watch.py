@@ -23,6 +23,9 @@ DRIFT: Final = ("B4.p50", "B4.p95")
 _UNITS: Final = 20
 _SECONDS: Final = 180.0
 """How long the watcher is left alone: three polls of each source at an interval of a minute."""
+_MINUTE: Final = 60.0
+_MORE: Final = 5
+"""How many times as many objects memory is measured with."""
 _ROUNDS: Final = 30
 _CHAIN: Final = 10
 _SOURCES: Final = 100
@@ -34,7 +37,9 @@ _TOKEN: Final = "bench-webhook-token"  # noqa: S105 - of a receiver that lives f
 
 
 def idle(box: Session) -> Mapping[str, Sample]:
-    """20 sources and 20 units with all objects in sync: percent of a core, megabytes, and one pass over all sources."""
+    """20 sources and 20 units with all objects in sync: percent of a core and one pass over all sources; then with five
+    times as many objects: megabytes.
+    """
     namespace = box.namespace()
     stack, objects = _many(box, namespace, _UNITS, box.count // _UNITS)
     with WatcherRun(stack, "--listen", "127.0.0.1:0", "--metrics", "127.0.0.1:0") as watcher:
@@ -51,9 +56,22 @@ def idle(box: Session) -> Mapping[str, Sample]:
     box.drop(namespace)
     return {
         "B3.idle_cpu": Sample(percent, 0.0, {"seconds": _SECONDS}),
-        "B3.idle_rss": Sample(rss, 0.0),
+        "B3.idle_rss": Sample(_memory(box), 0.0, {"of_fewer_objects": rss}),
         "B3.noop_tick": Sample(tick, floor),
     }
+
+
+def _memory(box: Session) -> float:
+    """Megabytes of a watcher that keeps many objects, after it applied them and rested for a minute."""
+    namespace = box.namespace()
+    stack, _ = _many(box, namespace, _UNITS, _MORE * box.count // _UNITS)
+    with WatcherRun(stack) as watcher:
+        watcher.wait_until_said("run done", within=600)
+        _settle(watcher)
+        _, rss = _use(watcher, _MINUTE)
+    stack.destroy(timeout=600).must()
+    box.drop(namespace)
+    return rss
 
 
 def drift(box: Session) -> Mapping[str, Sample]:

@@ -142,7 +142,7 @@ def test_what_is_asked_for_is_on_the_command_line_and_mounted() -> None:
     parser = argparse.ArgumentParser()
     importlib.import_module(VERBS[verb][0]).add_arguments(parser)
     taken = parser.parse_args(arguments)
-    assert (taken.stack, taken.metrics, taken.listen) == ("production", "0.0.0.0:8081", "0.0.0.0:9292")
+    assert (taken.stack, taken.metrics, taken.listen) == (["production"], "0.0.0.0:8081", "0.0.0.0:9292")
     page = (PROJECT / "docs" / "dashboard.md").read_text()
     assert "port-forward -n weir-system deploy/weir-watcher-production 9293\n" in page
     assert taken.dashboard == "127.0.0.1:9293"

@@ -15,8 +15,9 @@ from tests.support.kube import wait_for
 from weir.edges.kube.client import Kube
 from weir.edges.kube.kubeconfig import load
 from weir.edges.kube.lease import Lease
+from weir.edges.slots import Slots
 from weir.spec.errors import ClusterError
-from weir.watch.leadership import Leadership, Share
+from weir.watch.leadership import Leadership
 
 DURATION = 2
 
@@ -44,10 +45,10 @@ def wires(kubeconfig: Path) -> list[Wire]:
 
 
 def leadership(
-    wire: Wire, namespace: str, holder: str, stack: str = "a", share: Share | None = None
+    wire: Wire, namespace: str, holder: str, stack: str = "a", slots: Slots | None = None
 ) -> Leadership:
     kube: Any = wire
-    return Leadership(Lease(kube, namespace, f"weir-watch-{stack}", holder, DURATION), share)
+    return Leadership(Lease(kube, namespace, f"weir-watch-{stack}", holder, DURATION), slots)
 
 
 def test_one_leads_and_the_other_follows_when_it_leaves(wires: list[Wire], namespace: str) -> None:
@@ -96,22 +97,21 @@ def test_why_there_is_no_leader_is_told(wires: list[Wire], namespace: str) -> No
 
 @pytest.mark.slow
 def test_stacks_are_shared_among_replicas_and_taken_over_when_one_ends(
-    wires: list[Wire], namespace: str
+    wires: list[Wire], namespace: str, tmp_path: Path
 ) -> None:
     stacks = "abcd"
+    folders = [tmp_path / "one", tmp_path / "two"]
+    for folder in folders:
+        folder.mkdir()
     with contextlib.ExitStack() as first:
         with contextlib.ExitStack() as second:
-            shares = [Share(len(stacks), 2), Share(len(stacks), 2)]
+            slots = [Slots.make(folder, 2) for folder in folders]
             replicas = [
                 [
-                    place.enter_context(
-                        leadership(wire, namespace, f"replica-{number}-{stack}", stack, share)
-                    )
+                    place.enter_context(leadership(wire, namespace, f"replica-{number}-{stack}", stack, own))
                     for stack in stacks
                 ]
-                for number, (place, wire, share) in enumerate(
-                    zip((first, second), wires, shares, strict=True)
-                )
+                for number, (place, wire, own) in enumerate(zip((first, second), wires, slots, strict=True))
             ]
             wait_for(lambda: sum(one.is_leader() for row in replicas for one in row) == 4, seconds=15)
             assert [sum(one.is_leader() for one in row) for row in replicas] == [2, 2]

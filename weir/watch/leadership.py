@@ -1,18 +1,21 @@
 """Which of several watchers leads a stack: the one that holds the stack's watch lease.
 
-Each stack has a lease of its own, so that several replicas share the stacks among them, and take over those of a
-replica that ended.
+Each stack has a lease of its own. Where several replicas watch several stacks, each replica has as many slots as its
+share of the stacks, and a watcher without one tries for its stack only after a lease's duration: by then another
+replica has it, unless there is none. So the stacks are split, and those of a replica that ended are taken over.
 """
 
 from __future__ import annotations
 
-import math
+import contextlib
 import threading
-from collections.abc import Callable
+import time
+from contextlib import AbstractContextManager
 from types import TracebackType
 from typing import Final, Self
 
 from weir.edges.kube.lease import Lease
+from weir.edges.slots import Slots
 from weir.spec.errors import ClusterError
 
 _LOOK: Final = 2.0
@@ -22,44 +25,13 @@ _GLANCE: Final = 0.2
 """Seconds between two looks at our own state."""
 
 
-class Share:
-    """How many stacks this replica leads, and how many it should. Thread-safe.
-
-    A replica that leads its share already tries for a further stack only after one lease's duration: by then another
-    replica has it, unless there is none.
-    """
-
-    def __init__(self, stacks: int, replicas: int) -> None:
-        self._fair = math.ceil(stacks / replicas)
-        self._lock = threading.Lock()
-        self._led = 0
-
-    @property
-    def full(self) -> bool:
-        """Whether this replica leads its share."""
-        return self._led >= self._fair
-
-    def attempt(self, acquire: Callable[[], bool], *, beyond: bool) -> bool:
-        """Try for one stack more, `beyond` the share only if asked; one at a time, so that the count is right."""
-        with self._lock:
-            if self.full and not beyond:
-                return False
-            acquired = acquire()
-            self._led += acquired
-            return acquired
-
-    def give(self) -> None:
-        """Count one stack less."""
-        with self._lock:
-            self._led -= 1
-
-
 class Leadership:
     """Tries for a lease and keeps it, in a thread of its own, from entering until leaving; leaving gives it up."""
 
-    def __init__(self, lease: Lease, share: Share | None = None) -> None:
+    def __init__(self, lease: Lease, slots: Slots | None = None) -> None:
+        """`slots` are this replica's, which it leads its share of the stacks with; None for a stack that is alone."""
         self._lease = lease
-        self._share = share or Share(1, 1)
+        self._slots = slots
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name=f"lease {lease.name}", daemon=True)
         self.problem = ""
@@ -98,15 +70,21 @@ class Leadership:
         return True
 
     def _run(self) -> None:
+        asked = time.monotonic()
         while not self._stop.is_set():
-            beyond = self._share.full
-            if beyond and self._stop.wait(self._lease.duration):
-                return
-            if self._share.attempt(self._try, beyond=beyond):
-                self._lead()
-            else:
-                patience = self._lease.patience() or _LOOK
-                self._stop.wait(max(_SHORTEST, min(_LOOK, patience)))
+            with self._slot() as free:
+                asking = free or time.monotonic() - asked >= self._lease.duration
+                if asking and self._try():
+                    self._lead()
+                    asked = time.monotonic()
+                    continue
+            asked = time.monotonic() if asking else asked
+            patience = self._lease.patience() if asking else _LOOK
+            self._stop.wait(max(_SHORTEST, min(_LOOK, patience or _LOOK)))
+
+    def _slot(self) -> AbstractContextManager[bool]:
+        """Hold a slot, and whether there was one."""
+        return self._slots.take() if self._slots else contextlib.nullcontext(enter_result=True)
 
     def _try(self) -> bool:
         try:
@@ -124,5 +102,3 @@ class Leadership:
             self._lease.release()
         except ClusterError as err:
             self.problem = str(err)
-        finally:
-            self._share.give()

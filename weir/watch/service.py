@@ -16,6 +16,7 @@ from weir.edges.holder import own_identity, shown
 from weir.edges.kube.events import read_events
 from weir.edges.kube.lease import Lease, lease_name
 from weir.edges.runs import Run
+from weir.edges.slots import Slots
 from weir.flow.clusters import Clusters
 from weir.flow.events import (
     about_record,
@@ -75,6 +76,8 @@ class Service:
     hooks: Address | None = None
     probes: Address | None = None
     pages: Address | None = None
+    slots: Slots | None = None
+    """Of this replica, when it watches several stacks and shares them with others."""
     token: str = ""
     """What who looks at the pages must know; empty when only this machine reaches them."""
     _stop: threading.Event = field(default_factory=threading.Event)
@@ -112,7 +115,7 @@ class Service:
         with contextlib.ExitStack() as stack:
             for listener in self._listeners():
                 stack.enter_context(listener)
-            self._leadership = stack.enter_context(Leadership(lease))
+            self._leadership = stack.enter_context(Leadership(lease, self.slots))
             delivery.start()
             self._lead(self._leadership)
         delivery.join(_LAST_WORDS)
