@@ -37,9 +37,7 @@ _TOKEN: Final = "bench-webhook-token"  # noqa: S105 - of a receiver that lives f
 
 
 def idle(box: Session) -> Mapping[str, Sample]:
-    """20 sources and 20 units with all objects in sync: percent of a core and one pass over all sources; then with five
-    times as many objects: megabytes.
-    """
+    """20 sources and 20 units in sync: percent of a core, one pass over all sources, megabytes of many more objects."""
     namespace = box.namespace()
     stack, objects = _many(box, namespace, _UNITS, box.count // _UNITS)
     with WatcherRun(stack, "--listen", "127.0.0.1:0", "--metrics", "127.0.0.1:0") as watcher:
