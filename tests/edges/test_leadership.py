@@ -45,10 +45,15 @@ def wires(kubeconfig: Path) -> list[Wire]:
 
 
 def leadership(
-    wire: Wire, namespace: str, holder: str, stack: str = "a", slots: Slots | None = None
+    wire: Wire,
+    namespace: str,
+    holder: str,
+    stack: str = "a",
+    slots: Slots | None = None,
+    duration: int = DURATION,
 ) -> Leadership:
     kube: Any = wire
-    return Leadership(Lease(kube, namespace, f"weir-watch-{stack}", holder, DURATION), slots)
+    return Leadership(Lease(kube, namespace, f"weir-watch-{stack}", holder, duration), slots)
 
 
 def test_one_leads_and_the_other_follows_when_it_leaves(wires: list[Wire], namespace: str) -> None:
@@ -108,11 +113,13 @@ def test_stacks_are_shared_among_replicas_and_taken_over_when_one_ends(
             slots = [Slots.make(folder, 2) for folder in folders]
             replicas = [
                 [
-                    place.enter_context(leadership(wire, namespace, f"replica-{number}-{stack}", stack, own))
+                    place.enter_context(
+                        leadership(wire, namespace, f"replica-{number}-{stack}", stack, own, 3 * DURATION)
+                    )
                     for stack in stacks
                 ]
                 for number, (place, wire, own) in enumerate(zip((first, second), wires, slots, strict=True))
             ]
-            wait_for(lambda: sum(one.is_leader() for row in replicas for one in row) == 4, seconds=15)
+            wait_for(lambda: sum(one.is_leader() for row in replicas for one in row) == 4, seconds=30)
             assert [sum(one.is_leader() for one in row) for row in replicas] == [2, 2]
-        wait_for(lambda: all(one.is_leader() for one in replicas[0]), seconds=20)
+        wait_for(lambda: all(one.is_leader() for one in replicas[0]), seconds=30)

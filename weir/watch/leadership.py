@@ -21,6 +21,8 @@ from weir.spec.errors import ClusterError
 _LOOK: Final = 2.0
 """Seconds between two looks at a lease that somebody else holds."""
 _SHORTEST: Final = 0.1
+_GLANCES: Final = 10
+"""Looks for a free slot in one lease's duration: the other watchers hold one for a moment whenever they try."""
 _GLANCE: Final = 0.2
 """Seconds between two looks at our own state."""
 
@@ -79,8 +81,8 @@ class Leadership:
                     asked = time.monotonic()
                     continue
             asked = time.monotonic() if asking else asked
-            patience = self._lease.patience() if asking else _LOOK
-            self._stop.wait(max(_SHORTEST, min(_LOOK, patience or _LOOK)))
+            pause = self._lease.patience() or _LOOK if asking else self._lease.duration / _GLANCES
+            self._stop.wait(max(_SHORTEST, min(_LOOK, pause)))
 
     def _slot(self) -> AbstractContextManager[bool]:
         """Hold a slot, and whether there was one."""
