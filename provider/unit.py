@@ -75,7 +75,8 @@ class UnitProvider:
     def _cluster_of(self, stack: str) -> Clusters:
         with self._lock:
             if stack not in self._clusters:
-                self._clusters[stack] = Clusters(self._settings.cluster, self._settings.options, stack)
+                settings = self._settings
+                self._clusters[stack] = Clusters(settings.cluster, settings.options, stack, stop=self._stop)
             return self._clusters[stack]
 
     def check(self, urn: str, olds: Props, news: Props) -> Props:

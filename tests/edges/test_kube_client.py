@@ -94,6 +94,26 @@ def test_a_server_that_never_answered_is_given_up_soon_and_named(kubeconfig: Pat
     assert time.monotonic() - began < 8
 
 
+def test_who_is_wary_waits_once_for_a_server_that_says_nothing(proxy: FaultProxy) -> None:
+    client = Kube(load(str(proxy.kubeconfig)))
+    silence = threading.Event()
+    proxy.faults.append(Fault(stall=silence))
+    wary = client.wary(0.5)
+    began = time.monotonic()
+    with pytest.raises(UnreachableError, match="timed out"):
+        wary.request("GET", VERSION)
+    asked = len(proxy.seen)
+    for _ in range(3):
+        with pytest.raises(UnreachableError, match="gave no answer a moment ago"):
+            wary.request("GET", VERSION)
+    assert len(proxy.seen) == asked
+    assert time.monotonic() - began < 8
+    proxy.faults.clear()
+    silence.set()
+    client.request("GET", VERSION)
+    assert wary.request("GET", VERSION)["major"]
+
+
 def test_tries_grow_rarer(client: Kube, proxy: FaultProxy) -> None:
     proxy.faults.append(Fault(path=VERSION, status=503))
     with pytest.raises(StopRequested):

@@ -33,6 +33,8 @@ _TOOLS: Final = 6
 _GUESTS: Final = 3
 _LASTING: Final = 10
 """Objects that stay, so that those that leave are never most of a unit, which Weir refuses to delete."""
+_SLOW: Final = 20
+"""Webhooks that never end, at once."""
 _SECONDS: Final = 15.0
 
 
@@ -192,7 +194,9 @@ class LongLife:
             case _:
                 connection = self._connected()
                 connection.sendall(f"POST /hook/{digest} HTTP/1.1\r\nContent-Length: 9\r\n\r\n".encode())
-                self._sockets = [*self._sockets, connection][-20:]
+                self._sockets.append(connection)
+                if len(self._sockets) > _SLOW:
+                    self._sockets.pop(0).close()
 
     def look(self) -> None:
         """Somebody opens the pages, and Prometheus comes by."""

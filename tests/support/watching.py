@@ -79,6 +79,7 @@ class WatcherRun:
             with contextlib.suppress(psutil.Error):
                 one.kill()
         psutil.wait_procs(family, timeout=10)
+        self.process.wait(10)
 
     def end(self, sign: signal.Signals, within: float) -> int:
         """Send a signal and give the exit code. Raises AssertionError when it goes on for longer than `within`."""

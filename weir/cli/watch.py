@@ -25,8 +25,6 @@ from weir.watch.journal import Journal
 from weir.watch.service import Address, Service
 
 _MOST: Final = 65535
-_HURRY: Final = 5.0
-"""Seconds that a look waits for the cluster of a few units while the others wait for the look."""
 _LISTENING: Final = ("listen", "metrics", "dashboard")
 
 
@@ -94,7 +92,7 @@ def _watch(args: argparse.Namespace) -> int:
     journal = Journal(args.stack, quiet=args.quiet)
     service = Service(
         stack=args.stack,
-        clusters=Clusters(config.cluster, config.options, config.name, hurry=_HURRY),
+        clusters=Clusters(config.cluster, config.options, config.name),
         journal=journal,
         open_session=lambda: open_stack(args),
         engine=Engine(stack=args.stack, cwd=Path.cwd(), config_file=args.config_file, on_line=journal.info),

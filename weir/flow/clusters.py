@@ -7,7 +7,7 @@ import threading
 from collections.abc import Mapping
 from functools import cached_property
 from http import HTTPStatus
-from typing import Any
+from typing import Any, Final
 
 from weir.edges.kube.client import Kube
 from weir.edges.kube.discovery import Discovery
@@ -20,16 +20,24 @@ from weir.spec.identity import UnitId
 from weir.spec.kustomization import KustomizationSpec
 from weir.spec.stack import ClusterConfig, OptionsConfig
 
+_OWN: Final = 5.0
+"""Seconds for which a unit's own cluster may say nothing at first: the other units wait for it."""
+
 
 class Clusters:
     """Connections of one run: the main cluster, and per unit the target cluster and identity."""
 
     def __init__(
-        self, config: ClusterConfig, options: OptionsConfig, stack: str, *, hurry: float = 0.0
+        self,
+        config: ClusterConfig,
+        options: OptionsConfig,
+        stack: str,
+        *,
+        stop: threading.Event | None = None,
     ) -> None:
-        """`hurry`: seconds after which a unit's own cluster that says nothing is not waited for; 0 to be patient."""
+        """`stop` ends questions about what clusters serve."""
         self._config = config
-        self._hurry = hurry
+        self._stop = stop
         self.options = options
         self._stack = stack
         self._lock = threading.Lock()
@@ -80,8 +88,7 @@ class Clusters:
         with self._lock:
             if key not in self._targets:
                 kube = self._connect(spec, user)
-                hurried = bool(spec.kube_config_secret and self._hurry)
-                asked = kube.in_a_hurry(self._hurry) if hurried else kube
+                asked = kube.until(self._stop) if self._stop else kube
                 self._targets[key] = (kube, Discovery(asked))
             return self._targets[key]
 
@@ -93,7 +100,8 @@ class Clusters:
         for key in keys:
             if key in data:
                 where = f"Secret/{spec.id.namespace}/{spec.kube_config_secret}: {key}"
-                return Kube(load_untrusted(data[key].decode("utf-8", "replace"), where), impersonate=user)
+                access = load_untrusted(data[key].decode("utf-8", "replace"), where)
+                return Kube(access, impersonate=user).wary(_OWN)
         where = f"Secret/{spec.id.namespace}/{spec.kube_config_secret}"
         raise SpecError.at(where, "data", found=sorted(data), expected=" or ".join(keys))
 

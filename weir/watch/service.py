@@ -17,6 +17,7 @@ from weir.edges.kube.events import read_events
 from weir.edges.kube.lease import Lease, lease_name
 from weir.edges.runs import Run
 from weir.edges.slots import Slots
+from weir.flow import collector
 from weir.flow.clusters import Clusters
 from weir.flow.events import (
     about_record,
@@ -99,6 +100,7 @@ class Service:
 
     def run(self) -> None:
         """Serve and watch until `end`. Raises WeirError when an address cannot be listened on."""
+        collector.live_on()
         run = Run.current()
         run.guard()
         self._teller = Teller(self.clusters, run, self.journal.error)

@@ -48,6 +48,10 @@ class Standby:
         except WeirError as err:
             self._due = time.monotonic() + _RETRY
             self.on_trouble(str(err))
+        except OSError:
+            # the run's folder is removed when the watcher ends
+            if not self.stop.is_set():
+                raise
 
     def pass_on(self, units: Sequence[UnitId]) -> None:
         """Leave requests in the units' records, where the leader sees them. Units without a record wait for it."""

@@ -37,6 +37,8 @@ PATIENCE: Final = TIMEOUT + 10.0
 """Seconds of retries for one call once the server has answered before: an answer that never comes is one of them."""
 FIRST_PATIENCE: Final = 5.0
 """Seconds of retries while the server has never answered."""
+_SILENCE: Final = 30.0
+"""Seconds for which a server that never answered is not asked again by who is wary."""
 _LONGEST_PAUSE: Final = 4.0
 _LARGEST: Final = 256 * 1024 * 1024
 _BUSY: Final = frozenset({429, 502, 503, 504})
@@ -59,6 +61,8 @@ class _Shared:
         self.credentials = Credentials(access)
         self.connections = Connections(access, self.credentials)
         self.answered = False
+        self.silent_until = 0.0
+        """Until when nobody who is wary asks again, for nothing came."""
         self.lock = threading.Lock()
         self.writes: Counter[str] = Counter()
         parts = urlsplit(access.server)
@@ -75,6 +79,7 @@ class Kube:
         self.user = impersonate
         self._stop: threading.Event | None = None
         self._hurry = 0.0
+        self._wary = 0.0
 
     @property
     def access(self) -> Access:
@@ -103,6 +108,10 @@ class Kube:
     def in_a_hurry(self, seconds: float) -> Kube:
         """The same, but a call that takes longer than `seconds` fails, and none is retried."""
         return self._derive(_hurry=seconds)
+
+    def wary(self, seconds: float) -> Kube:
+        """The same, but a server that never answered is given up after `seconds` without a byte, by all for a while."""
+        return self._derive(_wary=seconds)
 
     def _derive(self, **changed: Any) -> Kube:
         other = copy.copy(self)
@@ -141,7 +150,16 @@ class Kube:
         """
         payload = body if body is None or isinstance(body, bytes) else orjson.dumps(body)
         target = _target(self._shared.prefix + path, query)
-        return self._patiently((method, target, payload, content_type, accept, self._hurry or timeout))
+        longest = self._hurry or timeout
+        if self._wary and not self._shared.answered:
+            self._refuse_silent()
+            longest = min(longest, self._wary)
+        return self._patiently((method, target, payload, content_type, accept, longest))
+
+    def _refuse_silent(self) -> None:
+        if time.monotonic() < self._shared.silent_until:
+            hint = "check that the server runs and that the kubeconfig names the right one"
+            raise UnreachableError(f"{self.server}: gave no answer a moment ago", hint=hint)
 
     def _patiently(self, call: tuple[Any, ...]) -> Any:
         """The answer of one call, asked again while that may help and patience lasts."""
@@ -165,6 +183,8 @@ class Kube:
             except (OSError, http.client.HTTPException) as err:
                 self._check_stop()
                 self.drop_idle()
+                if isinstance(err, TimeoutError):
+                    self._shared.silent_until = time.monotonic() + _SILENCE
                 pause = _backoff(attempt)
                 if not self._is_worth(pause, began):
                     raise self._unreachable(err) from err
