@@ -117,7 +117,7 @@ def test_the_systemd_unit_starts_a_command_that_exists_with_few_rights() -> None
     service = unit["Service"]
     (words,) = commands(service["ExecStart"])
     assert words[0] == "watch"
-    assert parse(words).stack == "production"
+    assert parse(words).stack == ["production"]
     assert service["User"] == "weir"
     assert service["NoNewPrivileges"] == "yes"
     assert service["CapabilityBoundingSet"] == ""
