@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from tests.support.fault_proxy import Fault, FaultProxy
@@ -211,6 +211,13 @@ def _manifests(draw: st.DrawFn) -> dict[str, Any]:
 @pytest.mark.property
 @settings(max_examples=200, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(manifest=_manifests())
+@example(
+    manifest={
+        "apiVersion": "v1",
+        "kind": "ConfigMap",
+        "metadata": {"name": "0", "annotations": {"0": "\x7f"}},
+    }
+)
 def test_what_is_called_certain_is_accepted_by_the_server(
     kubeconfig: Path, namespace: str, manifest: Any
 ) -> None:

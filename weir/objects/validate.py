@@ -33,6 +33,7 @@ _LONGEST_LABEL: Final = 63
 _MOST_DATA: Final = 1024 * 1024 - 1024
 """Bytes; the server's limit is 1 MiB for the values alone."""
 _MOST_ANNOTATIONS: Final = 256 * 1024 - 1024
+_ODD: Final = re.compile("[\x7f-\x84\x86-\x9f\ufeff\ufffe\uffff\ud800-\udfff]")
 
 
 def in_scope(obj: Obj, *, namespaced: bool) -> Obj:
@@ -93,6 +94,8 @@ def _plain_annotations(annotations: Any) -> bool:
         return False
     if not all(_qualified(key.lower()) and isinstance(value, str) for key, value in annotations.items()):
         return False
+    if any(_is_odd(value) for value in annotations.values()):
+        return False
     return (
         sum(len(key.encode()) + len(value.encode()) for key, value in annotations.items())
         <= _MOST_ANNOTATIONS
@@ -124,10 +127,16 @@ def _plain_data(data: Any, *, encoded: bool) -> bool:
             return False
         if not _DATA_KEY.fullmatch(key) or key == "." or key.startswith(".."):
             return False
-        if encoded and not _is_base64(value):
+        if _is_odd(value) or (encoded and not _is_base64(value)):
             return False
         size += len(value.encode("utf-8", "surrogatepass"))
     return size <= _MOST_DATA
+
+
+def _is_odd(value: str) -> bool:
+    """Whether a text has characters that the server's YAML reader refuses: https://yaml.org/spec/1.2.2/#51-character-set."""
+    plain = value.isascii() and "\x7f" not in value
+    return not plain and _ODD.search(value) is not None
 
 
 def _is_base64(value: str) -> bool:
