@@ -45,7 +45,7 @@ def watches(process: psutil.Process, world: World) -> bool:
 
 
 def leads(watcher: WatcherRun, world: World) -> bool:
-    """Whether it said so last."""
+    """Whether it said that it leads."""
     lines = [line for line in watcher.said.splitlines() if line.startswith(f"[{world.stack.name}]")]
     return any(f"watching stack {world.stack.name}" in line for line in lines)
 

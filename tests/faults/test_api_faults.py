@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 
 import pytest
 
+from tests.support.aggregated import available, broken_service
 from tests.support.fault_proxy import Fault, FaultProxy
 from tests.support.invariants import expect_whole, uids
 from tests.support.kube import wait_for
@@ -148,20 +149,6 @@ def test_reads_that_fail_for_good_prune_nothing(behind: World, proxy: FaultProxy
     expect_whole(world, web="web")
 
 
-def broken_service(group: str) -> Obj:
-    """An aggregated API whose server does not exist."""
-    spec = {
-        "group": group,
-        "version": "v1",
-        "groupPriorityMinimum": 1000,
-        "versionPriority": 15,
-        "insecureSkipTLSVerify": True,
-        "service": {"name": "nobody", "namespace": "default"},
-    }
-    meta = {"name": f"v1.{group}"}
-    return {"apiVersion": "apiregistration.k8s.io/v1", "kind": "APIService", "metadata": meta, "spec": spec}
-
-
 @pytest.mark.faults
 def test_one_broken_aggregated_api_harms_no_other_group(world: World) -> None:
     installed(world)
@@ -178,12 +165,6 @@ def test_one_broken_aggregated_api_harms_no_other_group(world: World) -> None:
         world.rest.delete("apiregistration.k8s.io/v1", "APIService", "", service["metadata"]["name"])
         wait_for(lambda: group not in {one["name"] for one in world.rest.request("GET", "/apis")["groups"]})
     expect_whole(world, web="web")
-
-
-def available(world: World, service: Obj) -> str:
-    live = world.rest.get("apiregistration.k8s.io/v1", "APIService", "", service["metadata"]["name"]) or {}
-    found = (live.get("status") or {}).get("conditions") or []
-    return next((item["status"] for item in found if item["type"] == "Available"), "")
 
 
 @pytest.mark.faults

@@ -8,11 +8,13 @@ from collections.abc import Callable
 
 import pytest
 
+from tests.support.aggregated import available, broken_service
 from tests.support.fault_proxy import Fault, FaultProxy
 from tests.support.invariants import uids
 from tests.support.kube import wait_for
 from tests.support.watched import (
     commit,
+    declare,
     drift,
     expect_converged,
     live,
@@ -21,17 +23,12 @@ from tests.support.watched import (
     until_repaired,
 )
 from tests.support.watching import WatcherRun
-from tests.support.world import Obj, World, service
+from tests.support.world import World, service
 
 pytestmark = [pytest.mark.faults, pytest.mark.timeout(1800)]
 
 CONVERGED = 10.0
 """Seconds after the server's return, beside what a run takes."""
-
-
-def declare(world: World) -> None:
-    world.units(interval="1s", web="./web")
-    commit(world, "1")
 
 
 def deletions(proxy: FaultProxy) -> list[str]:
@@ -137,26 +134,6 @@ def test_answers_that_never_come_are_given_up_and_asked_again(behind: World, pro
         expect_converged(world, watcher, web="web")
 
 
-def broken_service(group: str) -> Obj:
-    """An aggregated API whose server does not exist."""
-    spec = {
-        "group": group,
-        "version": "v1",
-        "groupPriorityMinimum": 1000,
-        "versionPriority": 15,
-        "insecureSkipTLSVerify": True,
-        "service": {"name": "nobody", "namespace": "default"},
-    }
-    meta = {"name": f"v1.{group}"}
-    return {"apiVersion": "apiregistration.k8s.io/v1", "kind": "APIService", "metadata": meta, "spec": spec}
-
-
-def is_broken(world: World, made: Obj) -> bool:
-    found = world.rest.get(made["apiVersion"], "APIService", "", made["metadata"]["name"]) or {}
-    conditions = (found.get("status") or {}).get("conditions") or []
-    return any(item["type"] == "Available" and item["status"] == "False" for item in conditions)
-
-
 def test_one_broken_aggregated_api_harms_no_other_group(world: World) -> None:
     declare(world)
     group = f"{world.namespace}.broken.test"
@@ -165,7 +142,7 @@ def test_one_broken_aggregated_api_harms_no_other_group(world: World) -> None:
         until_followed(world, watcher)
         world.rest.apply(made)
         try:
-            wait_for(lambda: is_broken(world, made), seconds=30)
+            wait_for(lambda: available(world, made) == "False", seconds=30)
             commit(world, "2", count=5)
             until_live(world, watcher, "2")
             watcher.wait_for(lambda: world.gone("v1", "ConfigMap", "m-05"), "what Git dropped is pruned")

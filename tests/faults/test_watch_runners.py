@@ -18,6 +18,7 @@ from tests.support.kube import wait_for
 from tests.support.watched import (
     Eyes,
     commit,
+    declare,
     drift,
     engines,
     expect_converged,
@@ -33,11 +34,6 @@ pytestmark = [pytest.mark.faults, pytest.mark.timeout(1800)]
 
 LEASE = 15
 """Seconds that `docs/watcher.md` promises."""
-
-
-def declare(world: World, interval: str = "1s") -> None:
-    world.units(interval=interval, web="./web")
-    commit(world, "1")
 
 
 def family(watcher: WatcherRun) -> list[psutil.Process]:

@@ -23,6 +23,12 @@ def commit(world: World, value: str, count: int = 6) -> str:
     return world.commit({"web/all.yaml": [*parts, deployment(ns, "web")]})
 
 
+def declare(world: World, interval: str = "1s") -> None:
+    """The unit `web` on its source, and a first commit."""
+    world.units(interval=interval, web="./web")
+    commit(world, "1")
+
+
 def live(world: World, name: str = "m-01") -> str:
     """The value that a ConfigMap holds, empty when it is not there."""
     found = world.rest.get("v1", "ConfigMap", world.namespace, name)
