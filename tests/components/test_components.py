@@ -5,14 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-import pulumi
 import pytest
-from pulumi.runtime import set_mocks
-from pulumi.runtime.mocks import MockCallArgs, MockMonitor, MockResourceArgs, Mocks
 
 from components.cluster import Cluster
 from components.kustomization import Kustomization
 from components.source import Source, without_credentials
+from tests.support import echo
 from weir.spec.documents import read_documents
 from weir.spec.git_repository import parse_git_repository
 from weir.spec.identity import UnitId
@@ -26,29 +24,10 @@ spec: {interval: 1m, url: "https://bot:hunter2@git.example.com/fleet.git?token=h
 """
 
 
-class Echo(Mocks):
-    """Every resource's state is its inputs."""
-
-    def new_resource(self, args: MockResourceArgs) -> tuple[str | None, dict[str, Any]]:
-        return f"{args.name}-id", args.inputs
-
-    def call(
-        self,
-        args: MockCallArgs,  # noqa: ARG002 - the signature is the SDK's
-    ) -> tuple[dict[Any, Any], list[tuple[str, str]] | None]:
-        return {}, None
-
-
 def registered(build: Callable[[], object]) -> dict[str, dict[str, Any]]:
     """The state of every resource that `build` registers, by `type::name`."""
-    monitor = MockMonitor(Echo())
-    set_mocks(Echo(), project="weir", stack="test", monitor=monitor)
-    test: Any = pulumi.runtime.test
-    test(build)()
-    found = monitor.get_registered_resources()
-    names = {
-        urn.split("::", 2)[2].removeprefix("pulumi:pulumi:Stack$"): item.state for urn, item in found.items()
-    }
+    found = echo.registered(build, "weir")
+    names = {name.removeprefix("pulumi:pulumi:Stack$"): state for name, state in found.items()}
     return {name: state for name, state in names.items() if not name.startswith("pulumi:pulumi:Stack::")}
 
 

@@ -8,15 +8,13 @@ import runpy
 from collections.abc import Callable
 from typing import Any, Final
 
-import pulumi
 import pytest
 import yaml
-from pulumi.runtime import set_mocks
-from pulumi.runtime.mocks import MockCallArgs, MockMonitor, MockResourceArgs, Mocks
 
 from components import watcher_rights as rights
 from components.watcher import Watcher, WatcherArgs
 from demo.stack import PROJECT
+from tests.support import echo
 from weir.cli import VERBS
 from weir.spec.errors import SpecError
 
@@ -25,27 +23,12 @@ EXAMPLE: Final = PROJECT / "docs" / "examples" / "watcher"
 POD: Final = "/var/cache/weir"
 
 
-class Echo(Mocks):
-    """Every resource's state is its inputs."""
-
-    def new_resource(self, args: MockResourceArgs) -> tuple[str | None, dict[str, Any]]:
-        return f"{args.name}-id", args.inputs
-
-    def call(
-        self,
-        args: MockCallArgs,  # noqa: ARG002 - the signature is the SDK's
-    ) -> tuple[dict[Any, Any], list[tuple[str, str]] | None]:
-        return {}, None
-
-
 def registered(build: Callable[[], object]) -> dict[str, dict[str, Any]]:
     """The state of everything in the cluster that `build` registers, by `Kind/namespace/name`."""
-    monitor = MockMonitor(Echo())
-    set_mocks(Echo(), project="weir-watcher", stack="test", monitor=monitor)
-    pulumi.runtime.set_config("weir-watcher:image", "registry.example.com/weir@sha256:aa")
-    test: Any = pulumi.runtime.test
-    test(build)()
-    found = [(urn.split("::")[2], item.state) for urn, item in monitor.get_registered_resources().items()]
+    config = {"weir-watcher:image": "registry.example.com/weir@sha256:aa"}
+    found = [
+        (name.split("::")[0], state) for name, state in echo.registered(build, "weir-watcher", config).items()
+    ]
     states = [(kind.rpartition(":")[2], state) for kind, state in found if "kubernetes:" in kind]
     return {
         f"{kind}/{state['metadata'].get('namespace', '')}/{state['metadata']['name']}": state

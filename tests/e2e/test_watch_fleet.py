@@ -30,8 +30,12 @@ def both(world: World, other: World, *more: str, name: str = "watch") -> Watcher
     """One command for two stacks, which are declared and have something to apply."""
     for one in (world, other):
         one.units(interval="1s", web="./web")
-    second = ("--stack", other.stack.name, "--config-file", str(other.stack.config_file))
-    return WatcherRun(world.stack, *second, *more, name=name)
+    return WatcherRun(world.stack, *naming(other), *more, name=name)
+
+
+def naming(one: World) -> tuple[str, ...]:
+    """The flags that name a stack."""
+    return ("--stack", one.stack.name, "--config-file", str(one.stack.config_file))
 
 
 def members(watcher: WatcherRun) -> list[psutil.Process]:
@@ -98,18 +102,16 @@ def test_replicas_split_the_stacks_and_take_over_from_one_another(world: World, 
     [
         (("--replicas", "0"), "--replicas: found 0"),
         (("--listen", "here"), "--listen: found 'here'"),
+        (("--metrics", "127.0.0.1:65535"), "--metrics: found '127.0.0.1:65535'"),
         (("--config-file", "x.yaml"), "--config-file: found 3, expected 2"),
     ],
 )
 def test_what_makes_no_sense_is_refused(
     world: World, other: World, wrong: tuple[str, str], named: str
 ) -> None:
-    second = ("--stack", other.stack.name, "--config-file", str(other.stack.config_file))
-    done = world.stack.weir("watch", *second, *wrong)
+    done = world.stack.weir("watch", *naming(other), *wrong)
     assert done.code == 1
     assert named in done.out
-    twice = world.stack.weir(
-        "watch", "--stack", world.stack.name, "--config-file", str(world.stack.config_file)
-    )
+    twice = world.stack.weir("watch", *naming(world))
     assert twice.code == 1
     assert "each stack once" in twice.out

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import gc
+import shutil
 import threading
 from collections.abc import Iterator
 
@@ -14,6 +15,7 @@ from tests.support.world import World, config_map
 from weir.cli._stack import open_stack
 from weir.flow.clusters import Clusters
 from weir.flow.settings import read_settings_file
+from weir.spec.errors import WeirError
 from weir.watch.looking import Looked, look
 
 
@@ -39,7 +41,7 @@ class Eye:
 
     def look(self) -> Looked:
         """One look, as the watcher does it."""
-        return look(open_stack(self._args), self._clusters, threading.Event())
+        return look(lambda: open_stack(self._args), self._clusters, threading.Event())
 
 
 @pytest.fixture
@@ -68,3 +70,12 @@ def test_looks_that_fail_leave_no_connection(eye: Eye, world: World) -> None:
     for _ in range(3):
         eye.look()
     assert psutil.Process().num_fds() <= before
+
+
+def test_what_nobody_expected_ends_one_look_and_not_all(eye: Eye, world: World) -> None:
+    world.stack.cache.mkdir(parents=True, exist_ok=True)
+    blocked = world.stack.cache / "runs"
+    shutil.rmtree(blocked, ignore_errors=True)
+    blocked.write_text("a file where a folder is expected")
+    with pytest.raises(WeirError, match=r"a look failed: unexpected \w+Error: "):
+        eye.look()

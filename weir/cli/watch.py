@@ -67,12 +67,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Watch until SIGTERM or Ctrl-C; 0 then."""
     every = _single(args)
-    for one in every:
-        read_settings_file(one.stack, settings_path(one))
-        for name in _LISTENING:
-            _address(f"--{name}", getattr(one, name))
     if len(every) == 1:
         return _watch(every[0])
+    for one in every:
+        read_settings_file(one.stack, settings_path(one))
     run = Run.current()
     run.guard()
     try:
@@ -96,9 +94,9 @@ def _watch(args: argparse.Namespace) -> int:
         journal=journal,
         open_session=lambda: open_stack(args),
         engine=Engine(stack=args.stack, cwd=Path.cwd(), config_file=args.config_file, on_line=journal.info),
-        hooks=_address("--listen", args.listen),
-        probes=_address("--metrics", args.metrics),
-        pages=_address("--dashboard", args.dashboard),
+        hooks=args.listen,
+        probes=args.metrics,
+        pages=args.dashboard,
         slots=Slots(args.slots) if args.slots else None,
         token=os.environ.get(VARIABLE, ""),
     )
@@ -122,9 +120,10 @@ def _single(args: argparse.Namespace) -> list[argparse.Namespace]:
         raise SpecError.at("weir watch", "--stack", found=args.stack, expected="each stack once")
     if args.replicas < 1:
         raise SpecError.at("weir watch", "--replicas", found=args.replicas, expected="1 or more")
+    first = {name: _address(f"--{name}", getattr(args, name), len(files)) for name in _LISTENING}
     made = []
     for number, (stack, file) in enumerate(zip(args.stack, files, strict=True)):
-        addresses = {name: _next(getattr(args, name), number) for name in _LISTENING}
+        addresses = {name: address and address.next(number) for name, address in first.items()}
         made.append(argparse.Namespace(**{**vars(args), **addresses, "stack": stack, "config_file": file}))
     return made
 
@@ -136,7 +135,7 @@ def _command(args: argparse.Namespace, slots: Path) -> Sequence[str]:
         command += ["--config-file", str(args.config_file)]
     for name in _LISTENING:
         if address := getattr(args, name):
-            command += [f"--{name}", address]
+            command += [f"--{name}", str(address)]
     return [*command, "--quiet"] if args.quiet else command
 
 
@@ -156,19 +155,11 @@ def _end_with_parent(end: Callable[[], None]) -> None:
     end()
 
 
-def _next(text: str | None, number: int) -> str | None:
-    """The address for the so-and-so-many-th stack; what is no address is left for whoever reads it."""
+def _address(flag: str, text: str | None, stacks: int) -> Address | None:
+    """Host and port of the first of so many stacks. Raises SpecError."""
     if text is None:
         return None
     host, _, port = text.rpartition(":")
-    return f"{host}:{int(port) + number}" if port.isdecimal() and int(port) else text
-
-
-def _address(flag: str, text: str | None) -> Address | None:
-    """Host and port. Raises SpecError."""
-    if text is None:
-        return None
-    host, _, port = text.rpartition(":")
-    if not host or not port.isdecimal() or int(port) > _MOST:
+    if not host or not port.isdecimal() or int(port) + stacks - 1 > _MOST:
         raise SpecError.at("weir watch", flag, found=text, expected="HOST:PORT, for example 127.0.0.1:9292")
     return Address(host=host.strip("[]"), port=int(port))

@@ -16,6 +16,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final, TypeVar
+from urllib.parse import urlsplit
 
 from weir.edges.folders import cache_root
 from weir.edges.kept import Kept
@@ -32,15 +33,12 @@ from weir.spec.identity import UnitId
 from weir.spec.image_name import ImageName, parse_image_name
 from weir.spec.image_policy import ImagePolicySpec, MoveRules
 from weir.spec.image_repository import EXCLUDED, ImageRepositorySpec, may_use
+from weir.spec.loopback import LOOPBACK
 
 if TYPE_CHECKING:
     from weir.edges.registry.access import Access
     from weir.edges.registry.client import Client
     from weir.flow.image_scans import Repository
-
-_NEAR: Final = ("localhost", "127.0.0.1", "[::1]")
-"""Registries on this machine, which workloads name without saying that they speak plain HTTP; Docker takes it so too:
-https://docs.docker.com/reference/cli/dockerd/#insecure-registries"""
 
 _NO_IMAGES: Final = tuple(Pattern.parse(text, "", "") for text in EXCLUDED)
 """Tags that are left out for workloads too."""
@@ -259,7 +257,9 @@ class Registries:
     def _pod_access(self, container: Container, image: ImageName) -> tuple[Access, tuple[str, ...]]:
         from weir.flow.registry_access import workload_access
 
-        insecure = image.registry.rpartition(":")[0] in _NEAR or image.registry in _NEAR
+        # workloads name registries on this machine without saying that they speak plain HTTP; Docker takes it so too:
+        # https://docs.docker.com/reference/cli/dockerd/#insecure-registries
+        insecure = urlsplit(f"//{image.registry}").hostname in LOOPBACK
         key = (container.namespace, container.pull_secrets, container.service_account, insecure)
         return self._pods.get(key, lambda: workload_access(self._clusters, *key[:3], insecure=insecure))
 

@@ -98,12 +98,22 @@ def still_applied(
     }
 
 
-def look(session: Session, clusters: Clusters, stop: threading.Event) -> Looked:
+def look(open_session: Callable[[], Session], clusters: Clusters, stop: threading.Event) -> Looked:
     """Resolve and render everything, in a folder that ends with the look; `clusters` are the watcher's connections.
 
     Raises:
-        WeirError: the settings or the declarations cannot be read at all.
+        WeirError: the settings or the declarations cannot be read at all, or something that nobody expected happened,
+            and whoever looks must go on to look again.
     """
+    try:
+        return _look_once(open_session(), clusters, stop)
+    except WeirError:
+        raise
+    except Exception as err:
+        raise WeirError(f"a look failed: unexpected {type(err).__name__}: {err}") from err
+
+
+def _look_once(session: Session, clusters: Clusters, stop: threading.Event) -> Looked:
     apart = session.apart(automate=True)
     try:
         return _Look(apart, clusters, stop).carry_out()

@@ -236,13 +236,9 @@ class Watcher:
 
     def _look(self) -> None:
         try:
-            found: Looked | WeirError = look(self.open_session(), self.clusters, self.stop)
+            found: Looked | WeirError = look(self.open_session, self.clusters, self.stop)
         except WeirError as err:
             found = err
-        except Exception as err:  # noqa: BLE001 - there must be another look
-            if self.stop.is_set():
-                return
-            found = WeirError(f"a look failed: unexpected {type(err).__name__}: {err}")
         self.tell(lambda: self._take_look(found))
 
     def _take_look(self, found: Looked | WeirError) -> None:

@@ -9,6 +9,7 @@ from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
+from functools import partial
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Final
 
@@ -32,6 +33,7 @@ from weir.flow.session import Session
 from weir.flow.tell import Teller
 from weir.spec.event import Event
 from weir.spec.identity import UnitId
+from weir.spec.loopback import LOOPBACK
 from weir.spec.record import UnitRecord
 from weir.watch.delivery import Delivery
 from weir.watch.engine import Engine
@@ -51,7 +53,6 @@ if TYPE_CHECKING:
     from weir.watch.listener import Listener
     from weir.watch.receivers import Receivers
 
-_LOOPBACK: Final = ("127.0.0.1", "::1", "localhost")
 _EVENTS: Final = 200
 """Latest events that pages show."""
 _LAST_WORDS: Final = 5.0
@@ -62,7 +63,16 @@ class Address:
     """Where to listen; port 0 takes a free one."""
 
     host: str
+    """IPv6 without brackets."""
     port: int
+
+    def __str__(self) -> str:
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return f"{host}:{self.port}"
+
+    def next(self, number: int) -> Address:
+        """The address so many ports further; a free port stays a free one."""
+        return replace(self, port=self.port + number) if self.port else self
 
 
 @dataclass(slots=True)
@@ -193,29 +203,27 @@ class Service:
             self._receivers.serve(looked.receivers, looked.headers)
 
     def _repaired(self, unit: UnitId, done: Repair) -> None:
-        """Tell of drift: in the cluster, and to whoever wants to be notified."""
-        stored = self._watcher.stored.get(unit) if self._watcher else None
-        if stored is None or self._teller is None:
-            return
-        told, at, revision = about_record(stored.record), stamp(datetime.now(UTC)), stored.record.revision
-        text, corrected = f"{done.id} {done.text}", done.outcome is Outcome.REPAIRED
+        """Tell of drift."""
         if done.outcome is Outcome.REFUSED:
-            event = drift_refused_event(told, f"{done.id}: {done.text}", at, revision=revision)
+            self._tell(unit, partial(drift_refused_event, text=f"{done.id}: {done.text}"))
         else:
-            event = drift_event(told, text, at, revision=revision, corrected=corrected)
-        self._events.append(event)
-        self._teller.tell(told, [event])
+            corrected = done.outcome is Outcome.REPAIRED
+            self._tell(unit, partial(drift_event, text=f"{done.id} {done.text}", corrected=corrected))
 
     def _health_changed(self, news: HealthNews) -> None:
         """Tell of health that objects lost or regained since they were applied."""
-        stored = self._watcher.stored.get(news.unit) if self._watcher else None
-        if stored is None or self._teller is None:
-            return
-        told, at, revision = about_record(stored.record), stamp(datetime.now(UTC)), stored.record.revision
         if news.lost:
-            event = health_lost_event(told, news.lost, at, revision=revision)
+            self._tell(news.unit, partial(health_lost_event, lost=news.lost))
         else:
-            event = health_regained_event(told, news.regained, at, revision=revision)
+            self._tell(news.unit, partial(health_regained_event, regained=news.regained))
+
+    def _tell(self, unit: UnitId, make: Callable[..., Event]) -> None:
+        """Tell of a unit: in the cluster, and whoever wants to be notified."""
+        record = self._record(unit)
+        if record is None or self._teller is None:
+            return
+        told = about_record(record)
+        event = make(told, at=stamp(datetime.now(UTC)), revision=record.revision)
         self._events.append(event)
         self._teller.tell(told, [event])
 
@@ -229,9 +237,6 @@ class Service:
     def _record(self, unit: UnitId) -> UnitRecord | None:
         stored = self._watcher.stored.get(unit) if self._watcher else None
         return stored.record if stored else None
-
-    def _writes(self) -> Mapping[str, int]:
-        return self.clusters.main.writes
 
     def _listeners(self) -> Iterator[Listener]:
         """One for each address that was asked for. Imported late: who only watches needs no server."""
@@ -250,7 +255,7 @@ class Service:
             from weir.watch.happenings import Happenings
             from weir.watch.plans import Plans
 
-            access = Access(self.token, loopback=self.pages.host in _LOOPBACK)
+            access = Access(self.token, loopback=self.pages.host in LOOPBACK)
             happenings = Happenings(self._read_events)
 
             def view() -> StackView:

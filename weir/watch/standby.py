@@ -44,14 +44,10 @@ class Standby:
 
     def _look(self) -> None:
         try:
-            self.on_look(look(self.open_session(), self.clusters, self.stop))
+            self.on_look(look(self.open_session, self.clusters, self.stop))
         except WeirError as err:
             self._due = time.monotonic() + _RETRY
             self.on_trouble(str(err))
-        except OSError:
-            # the run's folder is removed when the watcher ends
-            if not self.stop.is_set():
-                raise
 
     def pass_on(self, units: Sequence[UnitId]) -> None:
         """Leave requests in the units' records, where the leader sees them. Units without a record wait for it."""

@@ -17,6 +17,7 @@ from urllib3 import exceptions
 from weir.edges.http.errors import ExchangeError, Failure
 from weir.edges.http.guard import ForbiddenAddressError, Limit, guarded
 from weir.edges.http.settings import Settings, tls_context
+from weir.spec.loopback import LOOPBACK
 
 LARGEST: Final = 16 * 1024 * 1024
 """Bytes of one answer."""
@@ -27,7 +28,6 @@ CONNECT: Final = 10.0
 
 _ERROR_BODY: Final = 64 * 1024
 _CONNECTIONS: Final = 8
-_LOCAL: Final = frozenset({"localhost", "127.0.0.1", "::1"})
 _AGENT: Final = "weir"
 _LATE: Final = "no answer in time"
 
@@ -150,7 +150,7 @@ def origin(url: str) -> str:
 
 def is_local(url: str) -> bool:
     """Whether a URL says outright that it means this machine."""
-    return urlsplit(url).hostname in _LOCAL
+    return urlsplit(url).hostname in LOOPBACK
 
 
 def monotonic() -> float:

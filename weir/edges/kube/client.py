@@ -22,6 +22,7 @@ from weir.edges.kube.credentials import Credentials
 from weir.edges.kube.errors import KubeStatusError, UnreachableError, status_error
 from weir.edges.kube.kubeconfig import Access
 from weir.spec.errors import StopRequested
+from weir.spec.loopback import LOOPBACK
 
 Query = Mapping[str, str] | str | None
 
@@ -67,7 +68,7 @@ class _Shared:
         self.writes: Counter[str] = Counter()
         parts = urlsplit(access.server)
         self.prefix = parts.path.rstrip("/")
-        self.near = parts.hostname in ("127.0.0.1", "::1", "localhost")
+        self.near = parts.hostname in LOOPBACK
 
 
 class Kube:

@@ -15,13 +15,13 @@ from typing import Final
 from urllib.parse import urlsplit
 
 from weir.spec.errors import SpecError
+from weir.spec.loopback import LOOPBACK
 
 VARIABLE: Final = "WEIR_DASHBOARD_TOKEN"
 """Environment variable with the token."""
 COOKIE: Final = "weir-dashboard"
 _LEAST: Final = 16
 """Characters of a token."""
-_HERE: Final = ("localhost", "127.0.0.1", "::1")
 
 
 class Verdict(Enum):
@@ -53,7 +53,7 @@ class Access:
     def judge(self, headers: Mapping[str, str], query: Mapping[str, str]) -> Verdict:
         """Whether a request may look; header names are in lower case."""
         if not self._token:
-            return Verdict.ALLOWED if _called(headers.get("host", "")) in _HERE else Verdict.STRANGER
+            return Verdict.ALLOWED if _called(headers.get("host", "")) in LOOPBACK else Verdict.STRANGER
         if "token" in query and self._same(query["token"]):
             return Verdict.LOGIN
         scheme, _, given = headers.get("authorization", "").partition(" ")
