@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import importlib
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Final, Protocol, cast
 
 from weir.spec.errors import WeirError
@@ -76,7 +76,8 @@ _TOPICS: Final = {
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one verb and return its exit code: 0 done, 1 failed as the message says, 2 wrong usage, 130 interrupted."""
-    return _run(*parse(list(sys.argv[1:] if argv is None else argv)))
+    verb, args = parse(list(sys.argv[1:] if argv is None else argv))
+    return reported(lambda: verb.run(args))
 
 
 def parse(arguments: Sequence[str]) -> tuple[Verb, argparse.Namespace]:
@@ -109,9 +110,10 @@ def _overview() -> str:
     return "\n".join([*lines, "`weir VERB --help` has the verb's flags and exit codes."])
 
 
-def _run(verb: Verb, args: argparse.Namespace) -> int:
+def reported(run: Callable[[], int]) -> int:
+    """The exit code of `run`; a WeirError is printed as one line and becomes 1, an interrupt becomes 130."""
     try:
-        return verb.run(args)
+        return run()
     except WeirError as error:
         print(f"✗ {error}", file=sys.stderr)
         return 1

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from weir.cli._notify import notify
-from weir.edges.pulumi.command import PulumiCli
+from weir.edges.pulumi.command import Host, PulumiCli
 from weir.edges.pulumi.heal import Healing, heal
 from weir.edges.pulumi.lock import StackLockedError
 from weir.edges.pulumi.passphrase import Passphrase
@@ -166,7 +166,9 @@ def _seconds(text: str) -> float:
 
 
 def run_engine(
-    request: EngineRequest, find_orphans: Callable[[Prepared], Iterable[UnitId]] | None = None
+    request: EngineRequest,
+    find_orphans: Callable[[Prepared], Iterable[UnitId]] | None = None,
+    host: Host | None = None,
 ) -> int:
     """Prepare the stack, run the engine, and give the exit code of `EXIT_CODES`. Raises WeirError.
 
@@ -174,6 +176,7 @@ def run_engine(
         request: what to run.
         find_orphans: the units of this stack that the cluster remembers and the prepared state does not hold; the
             program gets them as `$WEIR_ORPHANS`.
+        host: runs the program in this process.
     """
     with (
         traced(request.verb, request.stack, request.environ, _say) as trace,
@@ -190,7 +193,7 @@ def run_engine(
         if find_orphans and (orphans := sorted(find_orphans(prepared))):
             environ["WEIR_ORPHANS"] = ",".join(map(str, orphans))
         cli = PulumiCli(root=prepared.project.root, environ=environ, tools=request.tools)
-        code = trace.code = cli.run(arguments_of(request, prepared))
+        code = trace.code = cli.run(arguments_of(request, prepared), host)
     if request.verb in _TELLING:
         notify(request.stack, prepared.settings.file)
     return 1 if code in _TAKEN else code

@@ -12,6 +12,7 @@ import os
 import shutil
 import subprocess
 import tempfile
+from contextvars import ContextVar
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -23,7 +24,14 @@ from weir.edges.folders import cache_root, private_folder
 from weir.spec.identity import UnitId
 
 _JANITOR: Final = 'while kill -0 "$1" 2>/dev/null; do sleep 0.5; done; rm -rf -- "$2"'
-_ENGINE: Final = "pulumi"
+_CLI: Final = "pulumi"
+_ENGINE: Final[ContextVar[int]] = ContextVar("engine", default=0)
+"""Process id of the run's engine where it is no ancestor, 0 where it is."""
+
+
+def engine_is(pid: int) -> None:
+    """In this context the run is that of the Pulumi CLI with this process id, which called us back."""
+    _ENGINE.set(pid)
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,8 +43,9 @@ class Run:
 
     @classmethod
     def current(cls) -> Run:
-        """The run this process belongs to: its nearest ancestor that is the Pulumi CLI, else itself."""
-        process = _engine_ancestor() or psutil.Process()
+        """The run we belong to: that of the CLI which `engine_is` named, or is our nearest ancestor, else our own."""
+        engine = _ENGINE.get()
+        process = psutil.Process(engine) if engine else _engine_ancestor() or psutil.Process()
         name = f"{process.pid}-{int(process.create_time() * 100)}"
         return cls(private_folder(cache_root() / "runs" / name), process.pid)
 
@@ -127,6 +136,6 @@ def _alive(pid: int, started: str) -> bool:
 def _engine_ancestor() -> psutil.Process | None:
     with contextlib.suppress(psutil.Error):
         for process in psutil.Process().parents():
-            if process.name() == _ENGINE:
+            if process.name() == _CLI:
                 return process
     return None

@@ -1,7 +1,11 @@
-"""Runs of the engine, one at a time, each `weir up` in a process of its own: a run that dies takes nothing with it."""
+"""Runs of the engine, one at a time, each `weir up` in a process of its own: a run that dies takes nothing with it.
+
+The process of the next run is there before it is needed, with everything loaded: docs/adr/0006-runs-that-wait.md.
+"""
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
@@ -10,7 +14,7 @@ import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import IO, Final
+from typing import IO, Final, cast
 
 from weir.flow.notices import WATCHED
 from weir.spec.identity import UnitId
@@ -31,6 +35,8 @@ class Engine:
     on_line: Callable[[str], None]
     environ: Mapping[str, str] = field(default_factory=lambda: dict(os.environ))
     _child: subprocess.Popen[str] | None = None
+    _next: subprocess.Popen[str] | None = None
+    """The process that waits to be the next run."""
     _thread: threading.Thread | None = None
 
     @property
@@ -40,24 +46,41 @@ class Engine:
 
     def start(self, targets: Sequence[UnitId], on_end: Callable[[int], None]) -> None:
         """Begin a run of these units, or of the whole stack; none may be going on. `on_end` gets its exit code."""
-        arguments = [sys.executable, "-m", "weir.cli", "up", "--stack", self.stack, "--cwd", str(self.cwd)]
+        request = json.dumps([str(unit) for unit in targets])
+        try:
+            self._child = self._begin(request)
+        except BrokenPipeError:  # it was killed while it waited
+            self._child = self._begin(request)
+        self._thread = threading.Thread(
+            target=self._follow, args=(self._child, on_end), name="engine", daemon=True
+        )
+        self._thread.start()
+
+    def get_ready(self) -> subprocess.Popen[str]:
+        """Have a process wait for the next run, unless one does."""
+        if self._next is not None and self._next.poll() is None:
+            return self._next
+        arguments = [sys.executable, "-m", "components.ready", "--stack", self.stack, "--cwd", str(self.cwd)]
         if self.config_file:
             arguments += ["--config-file", str(self.config_file)]
-        arguments += [part for unit in targets for part in ("--target", str(unit))]
-        self._child = subprocess.Popen(
+        self._next = subprocess.Popen(
             arguments,
             env={**self.environ, WATCHED: "1"},
-            stdin=subprocess.DEVNULL,
+            stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
             errors="replace",
             start_new_session=True,
         )
-        self._thread = threading.Thread(
-            target=self._follow, args=(self._child, on_end), name="engine", daemon=True
-        )
-        self._thread.start()
+        return self._next
+
+    def _begin(self, request: str) -> subprocess.Popen[str]:
+        """Make the process that waits a run. Raises BrokenPipeError when it does not wait any more."""
+        child, self._next = self.get_ready(), None
+        with cast("IO[str]", child.stdin) as told:
+            told.write(f"{request}\n")
+        return child
 
     def interrupt(self) -> None:
         """Ask the run to end soon: units that only wait stop waiting, objects are written whole or not at all."""
@@ -65,7 +88,11 @@ class Engine:
             self._child.send_signal(signal.SIGINT)
 
     def close(self) -> None:
-        """End the run, with patience first."""
+        """End the run, with patience first, and let nothing wait."""
+        if self._next is not None:
+            self._next.kill()
+            self._next.communicate()
+            self._next = None
         self.interrupt()
         if self._thread is not None:
             self._thread.join(_LAST_WORDS)

@@ -21,6 +21,7 @@ from typing import Final
 
 from weir.edges.holder import is_gone
 from weir.edges.kube.records import Stored
+from weir.flow import collector
 from weir.flow.clusters import Clusters
 from weir.flow.outcome import SourceOutcome
 from weir.flow.repair import Held, Repair
@@ -111,6 +112,7 @@ class Watcher:
 
     def run(self) -> None:
         """Watch as long as `go_on` says so."""
+        self.engine.get_ready()
         self._drift = self._new_drift()
         self._drift.start()
         self._inputs = Inputs(
@@ -264,6 +266,8 @@ class Watcher:
             self._inputs.follow_values(found.values)
         self._hold()
         self._asks.done(None if ran else found.wanted.keys() - found.timings.keys())
+        self.engine.get_ready()
+        self._pool.submit(collector.give_back)
 
     def _is_left(self, unit: UnitId) -> bool:
         """Whether a unit is not ours to keep at present."""

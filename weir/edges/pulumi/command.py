@@ -23,7 +23,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
-from typing import Any, Final, Self
+from typing import Any, Final, Protocol, Self
 
 import psutil
 
@@ -64,6 +64,17 @@ _DEPLOYMENT: Final = 3
 _ABSENT: Final = ("no stack named", "not found")
 
 
+class Host(Protocol):
+    """Runs the program in this process when the engine calls, so that the engine starts none for it."""
+
+    @property
+    def address(self) -> str:
+        """`host:port` of a language runtime, as `pulumi up --client` takes it."""
+
+    def begin(self, pid: int, environ: Mapping[str, str]) -> None:
+        """The engine that will call is this process, with this environment."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PulumiCli:
     """The CLI in one project with one environment."""
@@ -74,15 +85,18 @@ class PulumiCli:
     tools: tuple[str, ...] = PROGRAMS
     """Tools whose folders come first on PATH."""
 
-    def run(self, arguments: Sequence[str]) -> int:
+    def run(self, arguments: Sequence[str], host: Host | None = None) -> int:
         """Run one command to its end with our output as its output, and give its exit code (128+n for a signal).
+
+        The program runs where `host` says, else in a process that the engine starts.
 
         Raises:
             EngineError: the CLI or a tool it needs is missing.
         """
+        client = [f"--client={host.address}"] if host else []
         with self._child_setup() as (environ, handles, remove), _Relay() as relay:
             child = subprocess.Popen(
-                self._argv(arguments),
+                self._argv([*arguments, *client]),
                 cwd=self.root,
                 env=environ,
                 stdin=subprocess.DEVNULL,
@@ -92,6 +106,8 @@ class PulumiCli:
             )
             with _guarded(child.pid, remove, environ[MARK]):
                 relay.start(child.pid)
+                if host:
+                    host.begin(child.pid, environ)
                 code = child.wait()
                 if code < 0:  # killed, so it told none of its plugins to end
                     _kill_marked(environ[MARK])
