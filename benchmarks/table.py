@@ -28,7 +28,7 @@ _WHAT: Final = {
     "B9.commit": "200 image policies over 20 repositories of 1,000 tags, caches warm: a new tag until it is committed",
     "B9.requests": "the same without news: requests to a registry with ETags",
     "B3.idle_cpu": "the watcher, 20 sources polled each minute, 20 units of 50 objects in sync, nothing happens",
-    "B3.idle_rss": "the same with 5,000 objects: resident memory",
+    "B3.idle_rss": "the same with 5,000 objects: resident memory, with the run that waits",
     "B3.noop_tick": "the same with 1,000: all 20 sources polled at once, without news",
     "B4.p50": "one of 1,000 objects edited or deleted, 30 times, until it is as it was: median",
     "B4.p95": "the same: 95th percentile",

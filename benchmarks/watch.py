@@ -297,15 +297,20 @@ def _use(watcher: WatcherRun, seconds: float) -> tuple[float, float]:
     before, begin = _cpu(watcher), time.monotonic()
     time.sleep(seconds)
     percent = 100.0 * (_cpu(watcher) - before) / (time.monotonic() - begin)
-    assert watcher.process is not None
-    return percent, psutil.Process(watcher.process.pid).memory_info().rss / _MEGABYTE
+    return percent, sum(one.memory_info().rss for one in _family(watcher)) / _MEGABYTE
 
 
 def _cpu(watcher: WatcherRun) -> float:
-    """Seconds of processor time of the watcher and of the children it waited for."""
+    """Seconds of processor time of the watcher and of all that it started."""
+    times = [one.cpu_times() for one in _family(watcher)]
+    return sum(one.user + one.system + one.children_user + one.children_system for one in times)
+
+
+def _family(watcher: WatcherRun) -> list[psutil.Process]:
+    """The watcher and what waits to be its next run."""
     assert watcher.process is not None
-    times = psutil.Process(watcher.process.pid).cpu_times()
-    return float(times.user + times.system + times.children_user + times.children_system)
+    process = psutil.Process(watcher.process.pid)
+    return [process, *process.children(recursive=True)]
 
 
 def _pass(watcher: WatcherRun) -> float:

@@ -204,6 +204,29 @@ def test_something_new_that_fails_begins_with_a_short_pause() -> None:
     assert tries.wait(10_000.0) == 5
 
 
+@pytest.mark.parametrize("came", [{"digest": "d2"}, {"document_digest": "s2"}, {"revision": "v2"}])
+def test_what_came_while_a_run_went_on_is_tried_at_once_and_what_was_tried_rests(
+    came: dict[str, str],
+) -> None:
+    tried = kustomization()
+    now = replace(tried, **came)  # type: ignore[arg-type]
+    records = {tried.id: record_of(tried, ready=FAILED)}
+    fresh, rests, errs = Tries(), Tries(), Tries()
+    fresh.judge({tried.id: tried}, {now.id: now}, records, 0.0)
+    assert fresh.may(now, 0.0)
+    rests.judge({now.id: now}, {now.id: now}, records, 0.0)
+    assert not rests.may(now, 4.9)
+    other = replace(tried, error="refused at 12:00:01")
+    errs.judge({tried.id: tried}, {tried.id: other}, records, 0.0)
+    assert not errs.may(other, 4.9), "an error with a time in it is tried without end"
+
+
+def test_a_unit_that_was_declared_while_a_run_went_on_is_tried_at_once() -> None:
+    tries, new = Tries(), kustomization()
+    tries.judge({}, {new.id: new}, {}, 0.0)
+    assert tries.may(new, 0.0)
+
+
 def test_a_success_or_a_request_ends_the_pause() -> None:
     for end in (Tries.succeeded, Tries.forget):
         tries = Tries()

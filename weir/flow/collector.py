@@ -7,6 +7,13 @@ import ctypes
 import gc
 import threading
 from collections.abc import Iterator
+from typing import Final
+
+_ARENA_MAX: Final = -8
+_MMAP_THRESHOLD: Final = -3
+"""Parameters of mallopt, by malloc.h of the GNU C library."""
+_LARGE: Final = 256 * 1024
+"""Bytes of a block that goes back to the system as soon as it is free."""
 
 
 class _State:
@@ -19,8 +26,15 @@ class _State:
 
 
 def live_on() -> None:
-    """This process goes on after its work, as the watcher does: whatever it makes is collected some time."""
+    """This process goes on after its work, as the watcher does: whatever it makes is collected some time.
+
+    Its threads share two heaps. The GNU C library gives each of the first sixteen one of its own, and what is free in
+    one is of no use to the others: over a day a watcher would grow by half (mallopt(3)).
+    """
     _State.lives_on = True
+    with contextlib.suppress(AttributeError):  # another C library
+        ctypes.CDLL(None).mallopt(_ARENA_MAX, 2)
+        ctypes.CDLL(None).mallopt(_MMAP_THRESHOLD, _LARGE)
 
 
 def give_back() -> None:
@@ -28,7 +42,7 @@ def give_back() -> None:
 
     A look at 5,000 objects needs 50 MB for a moment, which a watcher would hold for ever.
     """
-    with contextlib.suppress(AttributeError):  # not the GNU C library
+    with contextlib.suppress(AttributeError):
         ctypes.CDLL(None).malloc_trim(0)
 
 

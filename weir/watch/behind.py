@@ -37,6 +37,11 @@ class Wanted:
         """Differs when there is something new to try."""
         return f"{self.revision}\n{self.digest}\n{self.document_digest}\n{self.error}\n{self.pending}"
 
+    def is_news_after(self, before: Wanted | None) -> bool:
+        """Whether Git or the cluster's values say something else than before; errors may differ from look to look."""
+        own = (self.revision, self.digest, self.document_digest)
+        return before is None or own != (before.revision, before.digest, before.document_digest)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ask:
@@ -82,10 +87,20 @@ class Tries:
         """The unit is as wanted."""
         self._tries.pop(unit, None)
 
-    def judge(self, units: Mapping[UnitId, Wanted], records: Mapping[UnitId, UnitRecord], now: float) -> None:
-        """After a run: note all that it did not bring up or did not remove; what is known no more is forgotten."""
+    def judge(
+        self,
+        tried: Mapping[UnitId, Wanted],
+        units: Mapping[UnitId, Wanted],
+        records: Mapping[UnitId, UnitRecord],
+        now: float,
+    ) -> None:
+        """After a run: note all that it did not bring up or did not remove; what is known no more is forgotten.
+
+        `tried` is what was wanted when the run began: what came since need not wait.
+        """
         for wanted in units.values():
-            if is_behind(wanted, records.get(wanted.id)):
+            behind = is_behind(wanted, records.get(wanted.id))
+            if behind and not wanted.is_news_after(tried.get(wanted.id)):
                 self.failed(wanted, now)
             else:
                 self.succeeded(wanted.id)

@@ -92,8 +92,8 @@ class Watcher:
     _running: Looked | None = None
     """What was known when the run began."""
     _haste: Haste = field(default_factory=Haste)
-    _ran: bool = False
-    """Whether a run ended by itself since the last look."""
+    _ran: Looked | None = None
+    """What was known when a run began that ended by itself since the last look."""
     _marks: Marks = field(default_factory=lambda: Marks(is_gone))
     _unseen: dict[str, str] = field(default_factory=dict)
     """What is followed -> why it cannot be."""
@@ -316,15 +316,16 @@ class Watcher:
         said = "done" if code == 0 else f"ended with exit code {code}"
         (self.journal.info if code == 0 else self.journal.error)(f"run {said} after {took:.1f} s")
         self.meter.ran(took, failed=code != 0)
-        self._running, self._ran = None, not self._haste.interrupted
+        self._running, self._ran = None, None if self._haste.interrupted else self._running
         self.look_soon()
 
     def _judge(self, looked: Looked) -> bool:
         """Note what a run did not bring up, so that it is not tried again at once; whether there was a run."""
-        ran, self._ran = self._ran, False
-        if ran:
-            self._tries.judge(looked.wanted, self._records(), time.monotonic())
-        return ran
+        ran, self._ran = self._ran, None
+        if ran is None:
+            return False
+        self._tries.judge(ran.wanted, looked.wanted, self._records(), time.monotonic())
+        return True
 
     def _record(self, stored: Stored) -> None:
         unit = stored.record.id
