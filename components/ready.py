@@ -15,6 +15,7 @@ import sys
 import threading
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import cached_property
 from typing import Any, Final
 
 import grpc
@@ -34,7 +35,7 @@ _CALLS: Final = 4
 
 
 class ProgramHost(LanguageServer):
-    """The program in this process, for one run of the engine. It listens while it is entered, on loopback."""
+    """The program in this process, for one run of the engine. It listens on loopback."""
 
     def __init__(self) -> None:
         super().__init__(start)
@@ -42,12 +43,13 @@ class ProgramHost(LanguageServer):
         language_pb2_grpc.add_LanguageRuntimeServicer_to_server(self, self._server)
         self._begun = threading.Event()
         self._engine = 0
-        self.address = ""
 
-    def open(self) -> None:
-        """Listen, on a port of its own."""
-        self.address = f"127.0.0.1:{self._server.add_insecure_port('127.0.0.1:0')}"
+    @cached_property
+    def address(self) -> str:
+        """Where it listens from now on."""
+        port = self._server.add_insecure_port("127.0.0.1:0")
         self._server.start()
+        return f"127.0.0.1:{port}"
 
     def begin(self, pid: int, environ: Mapping[str, str]) -> None:
         """The engine that will call is this process; its environment is the program's, without the passphrase."""
@@ -77,9 +79,7 @@ def main(arguments: Sequence[str]) -> int:
     if not line:
         return 0
     args.target = json.loads(line)
-    host = ProgramHost()
-    host.open()
-    return reported(lambda: run_engine(request_of("up", args), orphan_finder(args), host))
+    return reported(lambda: run_engine(request_of("up", args), orphan_finder(args), ProgramHost()))
 
 
 if __name__ == "__main__":

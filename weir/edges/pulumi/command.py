@@ -69,7 +69,7 @@ class Host(Protocol):
 
     @property
     def address(self) -> str:
-        """`host:port` of a language runtime, as `pulumi up --client` takes it."""
+        """`host:port` of a language runtime, as `pulumi up --client` takes it; it listens once it was asked for."""
 
     def begin(self, pid: int, environ: Mapping[str, str]) -> None:
         """The engine that will call is this process, with this environment."""
