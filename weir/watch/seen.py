@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import replace
 from typing import Final
 
 from weir.flow.reporting import SUCCEEDED
-from weir.spec.event import Event
 from weir.spec.git_repository import GitRepositorySpec
 from weir.spec.identity import UnitId
 from weir.spec.kustomization import KustomizationSpec
@@ -21,7 +20,7 @@ _OTHERS: Final = 600.0
 """Seconds after which what is known of image policies and automations is old."""
 
 
-def present(watcher: Watcher, leader: str, events: Sequence[Event], before: StackView | None) -> StackView:
+def present(watcher: Watcher, leader: str, before: StackView | None) -> StackView:
     """The stack as the watcher knows it now. Thread-safe: what it reads is replaced as a whole."""
     now = time.time()
     records = [stored.record for stored in list(watcher.stored.values())]
@@ -30,7 +29,6 @@ def present(watcher: Watcher, leader: str, events: Sequence[Event], before: Stac
         leader=leader,
         at=now if watcher.reachable else watcher.reached_at,
         records=records,
-        events=events,
     )
     return view_of(known, dict(_watched(watcher, now)), now, before)
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import threading
 import time
-from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
@@ -53,8 +52,6 @@ if TYPE_CHECKING:
     from weir.watch.listener import Listener
     from weir.watch.receivers import Receivers
 
-_EVENTS: Final = 200
-"""Latest events that pages show."""
 _LAST_WORDS: Final = 5.0
 
 
@@ -99,7 +96,6 @@ class Service:
     _vitals: Vitals = field(default_factory=Vitals)
     _meter: Meter = Meter()  # noqa: RUF009 - frozen
     _view: StackView | None = None
-    _events: deque[Event] = field(default_factory=lambda: deque(maxlen=_EVENTS))
     _teller: Teller | None = None
 
     def end(self) -> None:
@@ -188,7 +184,7 @@ class Service:
         leader = shown(leadership.leader) if leadership and leadership.leader else ""
         if watcher is None:
             return view_of(Known(stack=self.stack, leader=leader, at=0.0, records=()), {}, time.time())
-        self._view = present(watcher, leader, tuple(reversed(self._events)), self._view)
+        self._view = present(watcher, leader, self._view)
         return self._view
 
     def _ticked(self) -> None:
@@ -224,7 +220,6 @@ class Service:
             return
         told = about_record(record)
         event = make(told, at=stamp(datetime.now(UTC)), revision=record.revision)
-        self._events.append(event)
         self._teller.tell(told, [event])
 
     def _read_events(self) -> Sequence[Event]:
@@ -259,8 +254,7 @@ class Service:
             happenings = Happenings(self._read_events)
 
             def view() -> StackView:
-                found = self.current()
-                return replace(found, events=happenings.latest() or found.events)
+                return replace(self.current(), events=happenings.latest())
 
             dashboard = Dashboard(view, Plans(self._held, self._record).of, access)
             yield self._listen("dashboard", self.pages, routes=dashboard.routes())

@@ -168,7 +168,7 @@ class StackView:
     """When the facts were read from the cluster; 0 before the first look."""
     units: tuple[UnitView, ...]
     """By kind, namespace and name."""
-    events: tuple[Event, ...]
+    events: tuple[Event, ...] = ()
     """The latest first."""
     unsynced_since: float | None
     """Since when not everything is synced; None while everything is."""
@@ -202,8 +202,6 @@ class Known:
     at: float
     """When the records were read; 0 before the first look."""
     records: Sequence[UnitRecord]
-    events: Sequence[Event] = ()
-    """The latest first."""
 
 
 def view_of(
@@ -227,7 +225,6 @@ def view_of(
         leader=known.leader,
         at=known.at,
         units=tuple(units),
-        events=tuple(known.events),
         unsynced_since=None if settled else since or now,
     )
 
