@@ -5,15 +5,13 @@ from __future__ import annotations
 import json
 import signal
 import subprocess
-import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any
 
 import psutil
 import pytest
 
 from tests.support.kube import wait_for
+from tests.support.waiting import waiting
 from tests.support.watched import commit, declare, until_live
 from tests.support.watching import WatcherRun
 from tests.support.world import World, config_map
@@ -21,25 +19,6 @@ from tests.support.world import World, config_map
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(600)]
 
 KEPT = ("type", "parent", "provider", "custom")
-
-
-@contextmanager
-def waiting(world: World) -> Iterator[subprocess.Popen[str]]:
-    """A run that waits to be told to begin."""
-    words = ("--stack", world.stack.name, "--config-file", str(world.stack.config_file))
-    process = subprocess.Popen(
-        (sys.executable, "-m", "components.ready", *words),
-        env=world.stack.environment(),
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-    )
-    try:
-        yield process
-    finally:
-        process.kill()
-        process.communicate()
 
 
 def told(process: subprocess.Popen[str], *units: str) -> tuple[int, str]:

@@ -8,13 +8,16 @@ import random
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager
+from typing import IO, cast
 
 import pytest
 
 from tests.support.fault_proxy import FaultProxy
 from tests.support.invariants import expect_no_process, expect_whole, steady, uids
 from tests.support.processes import kill, members
+from tests.support.waiting import waiting
 from tests.support.world import Obj, World, config_map, service
 
 pytestmark = [pytest.mark.e2e]
@@ -53,15 +56,28 @@ def running(world: World) -> Iterator[subprocess.Popen[str]]:
         process.communicate()
 
 
+@contextlib.contextmanager
+def waited(world: World) -> Iterator[subprocess.Popen[str]]:
+    """The same by a process that waited to be told, as the watcher runs it."""
+    with waiting(world) as process:
+        told = cast("IO[str]", process.stdin)
+        told.write("[]\n")
+        told.flush()
+        yield process
+
+
+Start = Callable[[World], AbstractContextManager[subprocess.Popen[str]]]
+
+
 def victim(world: World, session: int, dice: random.Random) -> int:
     """The command itself, or the engine below it: either may be what the out-of-memory killer takes."""
     engines = [one.pid for one in members(world.stack.folder, session) if one.name == "pulumi"]
     return dice.choice([session, *engines[:1]])
 
 
-def one_kill(world: World, proxy: FaultProxy, dice: random.Random, longest: float) -> None:
+def one_kill(world: World, proxy: FaultProxy, dice: random.Random, longest: float, start: Start) -> None:
     """Kill a run at a random time and see that nothing of it lives or writes two seconds later."""
-    with running(world) as process:
+    with start(world) as process:
         after = dice.uniform(0.05, longest)
         with contextlib.suppress(subprocess.TimeoutExpired):
             process.wait(after)
@@ -76,19 +92,19 @@ def one_kill(world: World, proxy: FaultProxy, dice: random.Random, longest: floa
         assert not late, f"{what}: still writing: {late}"
 
 
-def rounds(world: World, proxy: FaultProxy, count: int) -> None:
+def rounds(world: World, proxy: FaultProxy, count: int, start: Start = running) -> None:
     seed = int(os.environ.get("KILL_SEED") or random.SystemRandom().randrange(10**6))
     print(f"KILL_SEED={seed}")  # noqa: T201 - shown when a round fails
     dice = random.Random(seed)
     world.commit(content(world, 0))
     world.units(big="./big")
-    one_kill(world, proxy, dice, 2.5)
+    one_kill(world, proxy, dice, 2.5, start)
     longest = world.stack.up().must().seconds
     expect_whole(world, big="big")
     for turn in range(1, count):
         before = uids(world)
         world.commit(content(world, turn))
-        one_kill(world, proxy, dice, longest)
+        one_kill(world, proxy, dice, longest, start)
         world.stack.up().must()
         expect_whole(world, big="big")
         after = uids(world)
@@ -108,6 +124,12 @@ def test_ten_kills_at_random_times_are_each_healed_by_one_up(behind: World, prox
 @pytest.mark.timeout(5400)
 def test_fifty_kills_at_random_times_are_each_healed_by_one_up(behind: World, proxy: FaultProxy) -> None:
     rounds(behind, proxy, 50)
+
+
+@pytest.mark.faults
+@pytest.mark.timeout(900)
+def test_ten_kills_of_runs_that_waited_are_each_healed_by_one_up(behind: World, proxy: FaultProxy) -> None:
+    rounds(behind, proxy, 10, waited)
 
 
 OFTEN = ("patched:117",)
