@@ -79,3 +79,14 @@ def test_what_nobody_expected_ends_one_look_and_not_all(eye: Eye, world: World) 
     blocked.write_text("a file where a folder is expected")
     with pytest.raises(WeirError, match=r"a look failed: unexpected \w+Error: "):
         eye.look()
+
+
+def test_a_look_that_finds_rewritten_history_has_it_said_once(eye: Eye, world: World) -> None:
+    first = eye.look()
+    files = {name: text.replace("A: '1'", "A: '2'") for name, text in world.repo.files().items()}
+    world.repo.commit(files, "another beginning", parent="")
+    second = eye.look()
+    ((source, warning),) = second.warnings_since(first)
+    assert source.name == "apps"
+    assert "history was rewritten" in warning
+    assert list(eye.look().warnings_since(second)) == []

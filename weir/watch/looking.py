@@ -74,6 +74,13 @@ class Looked:
         wanted = {**self.wanted, outcome.id: replace(known, revision=revision, error=outcome.error)}
         return replace(self, wanted=wanted, sources={**self.sources, outcome.id: outcome})
 
+    def warnings_since(self, before: Looked | None) -> Iterator[tuple[UnitId, str]]:
+        """What is to be said of sources that moved since an earlier look, or of all when there was none."""
+        for unit, outcome in self.sources.items():
+            known = before.wanted.get(unit) if before else None
+            if known is None or known.revision != self.wanted[unit].revision:
+                yield from ((unit, warning) for warning in outcome.warnings)
+
     def poll(self, source: UnitId, unmoved: Unmoved) -> SourceOutcome:
         """Resolve one source now, and fetch it when it moved. Never raises a WeirError."""
         known = self.sources.get(source)

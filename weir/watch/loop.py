@@ -253,6 +253,8 @@ class Watcher:
         for problem in found.problems:
             if problem not in known:
                 self.journal.error(problem)
+        for unit, warning in found.warnings_since(self.looked):
+            self.journal.info(warning, unit)
         if found.problems:
             self.look_soon(_LOOK_RETRY)
         ran = self._judge(found)
