@@ -25,7 +25,7 @@ from tests.support.checker import Checker, Expected
 from tests.support.stack import StackRun, git_repository, kustomization
 from weir.edges.local_cluster import running_cluster
 
-_PATIENCE: Final = 60.0
+PATIENCE: Final = 60.0
 """Seconds that something is waited for which was done already, or asked for."""
 _MEGABYTE: Final = 1024 * 1024
 _IDLE: Final = 0.2
@@ -188,7 +188,7 @@ class Clock:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._end.wait(_PATIENCE)
+        self._end.wait(PATIENCE)
         self._end.set()
         self._thread.join()
         assert self.seconds, f"{self._what} was never seen"

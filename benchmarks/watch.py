@@ -9,11 +9,9 @@ import urllib.request
 from collections.abc import Mapping, Sequence
 from typing import Final
 
-import psutil
-
 from benchmarks import content, floors
 from benchmarks.bulk import UNIT, Empty, Live, empty_unit
-from benchmarks.session import Sample, Session
+from benchmarks.session import PATIENCE, Sample, Session
 from demo.server import Repository
 from tests.support.stack import StackRun, git_repository, kustomization
 from tests.support.watching import WatcherRun
@@ -29,7 +27,6 @@ _MORE: Final = 5
 _ROUNDS: Final = 30
 _CHAIN: Final = 10
 _SOURCES: Final = 100
-_PATIENCE: Final = 60.0
 _REST: Final = 0.02
 """Seconds of processor time per second below which the watcher rests."""
 _MEGABYTE: Final = 1024 * 1024
@@ -265,7 +262,7 @@ def _break(box: Session, obj: content.Obj, *, delete: bool) -> float:
         box.rest.delete(*place)
     else:
         box.rest.patch(obj, {"data": {"LEVEL": "drifted"}})
-    while time.perf_counter() - begin < _PATIENCE:
+    while time.perf_counter() - begin < PATIENCE:
         live = box.rest.get(*place)
         if live is not None and live["data"] == obj["data"]:
             return time.perf_counter() - begin
@@ -297,20 +294,13 @@ def _use(watcher: WatcherRun, seconds: float) -> tuple[float, float]:
     before, begin = _cpu(watcher), time.monotonic()
     time.sleep(seconds)
     percent = 100.0 * (_cpu(watcher) - before) / (time.monotonic() - begin)
-    return percent, sum(one.memory_info().rss for one in _family(watcher)) / _MEGABYTE
+    return percent, sum(one.memory_info().rss for one in watcher.family()) / _MEGABYTE
 
 
 def _cpu(watcher: WatcherRun) -> float:
     """Seconds of processor time of the watcher and of all that it started."""
-    times = [one.cpu_times() for one in _family(watcher)]
+    times = [one.cpu_times() for one in watcher.family()]
     return sum(one.user + one.system + one.children_user + one.children_system for one in times)
-
-
-def _family(watcher: WatcherRun) -> list[psutil.Process]:
-    """The watcher and what waits to be its next run."""
-    assert watcher.process is not None
-    process = psutil.Process(watcher.process.pid)
-    return [process, *process.children(recursive=True)]
 
 
 def _pass(watcher: WatcherRun) -> float:
@@ -319,7 +309,7 @@ def _pass(watcher: WatcherRun) -> float:
     begin = time.perf_counter()
     _call(watcher)
     while _polls(watcher) < before + _UNITS:
-        assert time.perf_counter() - begin < _PATIENCE, "the sources are not polled"
+        assert time.perf_counter() - begin < PATIENCE, "the sources are not polled"
     return time.perf_counter() - begin
 
 

@@ -142,13 +142,13 @@ class StackRun:
             **self.extra_environment,
         }
 
-    def start(self, *command: str) -> subprocess.Popen[str]:
-        """Start a command in a process group of its own, output piped."""
+    def start(self, *command: str, stdin: int = subprocess.DEVNULL) -> subprocess.Popen[str]:
+        """Start a command in a session of its own, output piped."""
         return subprocess.Popen(
             command,
             cwd=PROJECT,
             env=self.environment(),
-            stdin=subprocess.DEVNULL,
+            stdin=stdin,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
@@ -179,16 +179,22 @@ class StackRun:
 
     def weir(self, command: str, *arguments: str, timeout: float = 300.0) -> Outcome:
         """`weir COMMAND` on this stack."""
-        words = (sys.executable, "-m", "weir.cli", command, *self._selection(), *arguments)
-        return self.run(*words, timeout=timeout)
+        return self.run(*self._words(command, *arguments), timeout=timeout)
+
+    def start_weir(self, command: str, *arguments: str) -> subprocess.Popen[str]:
+        """`weir COMMAND` on this stack, as `start` does it."""
+        return self.start(*self._words(command, *arguments))
 
     def pulumi(self, command: str, *arguments: str, timeout: float = 300.0) -> Outcome:
         """Plain `pulumi COMMAND` on this stack, without any of Weir's healing."""
-        return self.run(
-            "pulumi", command, "--non-interactive", *self._selection(), *arguments, timeout=timeout
-        )
+        return self.run("pulumi", command, "--non-interactive", *self.selection, *arguments, timeout=timeout)
 
-    def _selection(self) -> tuple[str, ...]:
+    def _words(self, command: str, *arguments: str) -> tuple[str, ...]:
+        return (sys.executable, "-m", "weir.cli", command, *self.selection, *arguments)
+
+    @property
+    def selection(self) -> tuple[str, ...]:
+        """The flags that name the stack."""
         return ("--stack", self.name, "--config-file", str(self.config_file))
 
     def up(self, *arguments: str, timeout: float = 300.0) -> Outcome:

@@ -30,12 +30,7 @@ def both(world: World, other: World, *more: str, name: str = "watch") -> Watcher
     """One command for two stacks, which are declared and have something to apply."""
     for one in (world, other):
         one.units(interval="1s", web="./web")
-    return WatcherRun(world.stack, *naming(other), *more, name=name)
-
-
-def naming(one: World) -> tuple[str, ...]:
-    """The flags that name a stack."""
-    return ("--stack", one.stack.name, "--config-file", str(one.stack.config_file))
+    return WatcherRun(world.stack, *other.stack.selection, *more, name=name)
 
 
 def members(watcher: WatcherRun) -> list[psutil.Process]:
@@ -109,9 +104,9 @@ def test_replicas_split_the_stacks_and_take_over_from_one_another(world: World, 
 def test_what_makes_no_sense_is_refused(
     world: World, other: World, wrong: tuple[str, str], named: str
 ) -> None:
-    done = world.stack.weir("watch", *naming(other), *wrong)
+    done = world.stack.weir("watch", *other.stack.selection, *wrong)
     assert done.code == 1
     assert named in done.out
-    twice = world.stack.weir("watch", *naming(world))
+    twice = world.stack.weir("watch", *world.stack.selection)
     assert twice.code == 1
     assert "each stack once" in twice.out

@@ -6,7 +6,6 @@ import contextlib
 import os
 import random
 import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager
@@ -17,7 +16,7 @@ import pytest
 from tests.support.fault_proxy import FaultProxy
 from tests.support.invariants import expect_no_process, expect_whole, steady, uids
 from tests.support.processes import kill, members
-from tests.support.waiting import waiting
+from tests.support.waiting import killed_at_last, waiting
 from tests.support.world import Obj, World, config_map, service
 
 pytestmark = [pytest.mark.e2e]
@@ -42,18 +41,9 @@ def content(world: World, turn: int) -> dict[str, list[Obj]]:
     return {f"big/part-{n}.yaml": objects[n::FILES] for n in range(FILES)}
 
 
-@contextlib.contextmanager
-def running(world: World) -> Iterator[subprocess.Popen[str]]:
-    """`weir up` in the background; whatever is left of it is killed, by its number."""
-    words = ("--stack", world.stack.name, "--config-file", str(world.stack.config_file))
-    process = world.stack.start(sys.executable, "-m", "weir.cli", "up", *words)
-    try:
-        yield process
-    finally:
-        for one in members(world.stack.folder, process.pid):
-            kill(one.pid)
-        process.kill()
-        process.communicate()
+def running(world: World) -> AbstractContextManager[subprocess.Popen[str]]:
+    """`weir up` in the background."""
+    return killed_at_last(world, world.stack.start_weir("up"))
 
 
 @contextlib.contextmanager

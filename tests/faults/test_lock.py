@@ -98,8 +98,7 @@ def test_a_running_update_is_never_broken(behind: World, proxy: FaultProxy) -> N
     world.stack.up().must()
     small(world, "2")
     proxy.faults.append(Fault(method="PATCH", path="/configmaps/web", delay=6.0, times=1))
-    words = ("--stack", world.stack.name, "--config-file", str(world.stack.config_file))
-    first = world.stack.start(sys.executable, "-m", "weir.cli", "up", *words)
+    first = world.stack.start_weir("up")
     try:
         wait_for(lambda: lock_files(world.stack), seconds=30)
         held = lock_files(world.stack)
@@ -139,8 +138,7 @@ def test_only_the_dead_ones_lock_is_broken_when_a_live_one_is_beside_it(world: W
 def test_a_lock_of_another_host_is_waited_for(world: World) -> None:
     small(world)
     foreign = plant(world, lock(1, "build-7.example"), "foreign")
-    words = ("--stack", world.stack.name, "--config-file", str(world.stack.config_file))
-    waiting = world.stack.start(sys.executable, "-m", "weir.cli", "up", *words, "--lock-timeout", "1m")
+    waiting = world.stack.start_weir("up", "--lock-timeout", "1m")
     assert waiting.stdout
     said = waiting.stdout.readline()
     assert said.startswith("► waiting up to 1m: the stack is locked by pid 1 of ann on build-7.example since")

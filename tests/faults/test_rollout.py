@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
-import sys
 import threading
 import time
 from collections.abc import Callable
@@ -28,8 +27,7 @@ def stuck(ns: str) -> Obj:
 
 
 def background(world: World) -> subprocess.Popen[str]:
-    words = ("--stack", world.stack.name, "--config-file", str(world.stack.config_file))
-    return world.stack.start(sys.executable, "-m", "weir.cli", "up", *words)
+    return world.stack.start_weir("up")
 
 
 def end(world: World, process: subprocess.Popen[str]) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from datetime import UTC, datetime
@@ -47,8 +46,7 @@ def hold(world: World, holder: str) -> None:
 
 
 def start(world: World, *flags: str) -> subprocess.Popen[str]:
-    words = ("--stack", world.stack.name, "--config-file", str(world.stack.config_file))
-    return world.stack.start(sys.executable, "-m", "weir.cli", "up", *words, *flags)
+    return world.stack.start_weir("up", *flags)
 
 
 @pytest.fixture

@@ -5,7 +5,6 @@ from __future__ import annotations
 import random
 import re
 import subprocess
-import sys
 import threading
 from collections import Counter
 from collections.abc import Iterator
@@ -98,8 +97,7 @@ def write_while(running: list[subprocess.Popen[str]], person: Person, turn: int,
 
 
 def start(stack: StackRun) -> subprocess.Popen[str]:
-    words = ("--stack", stack.name, "--config-file", str(stack.config_file))
-    return stack.start(sys.executable, "-m", "weir.cli", "up", *words)
+    return stack.start_weir("up")
 
 
 def one_round(worlds: tuple[World, World], person: Person, turn: int, dice: random.Random) -> int:

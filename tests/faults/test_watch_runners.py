@@ -36,13 +36,6 @@ LEASE = 15
 """Seconds that `docs/watcher.md` promises."""
 
 
-def family(watcher: WatcherRun) -> list[psutil.Process]:
-    """A watcher and all that it started, the watcher first."""
-    assert watcher.process is not None
-    parent = psutil.Process(watcher.process.pid)
-    return [parent, *parent.children(recursive=True)]
-
-
 @contextlib.contextmanager
 def frozen(processes: list[psutil.Process]) -> Iterator[None]:
     """Processes that get no time, as on a machine that is suspended."""
@@ -116,7 +109,7 @@ def test_a_leader_that_was_frozen_for_longer_than_its_lease_leaves_all_to_the_ot
 ) -> None:
     world, (leader, other) = behind, pair
     with Eyes(world) as eyes:
-        with frozen(family(leader)):
+        with frozen(leader.family()):
             commit(world, "2")
             world.edit(world.live("v1", "ConfigMap", "m-02"), {"data": {"A": "by hand"}})
             assert other.wait_until_said("watching stack") < LEASE + 15
@@ -147,7 +140,7 @@ def test_a_run_that_was_frozen_with_its_leader_undoes_nothing(
         proxy.seen.clear()
         commit(world, "2")
         leader.wait_for(lambda: any("/configmaps/m-" in one.path for one in proxy.writes()), "it writes")
-        with frozen(family(leader)):
+        with frozen(leader.family()):
             proxy.faults.clear()
             other.wait_until_said("watching stack")
             commit(world, "3")

@@ -1,4 +1,4 @@
-"""A run that waits to be told to begin, as the watcher keeps one."""
+"""Runs in the background, and one that waits to be told to begin, as the watcher keeps it."""
 
 from __future__ import annotations
 
@@ -12,18 +12,8 @@ from tests.support.world import World
 
 
 @contextmanager
-def waiting(world: World) -> Iterator[subprocess.Popen[str]]:
-    """The process, in a session of its own; whatever is left of it is killed."""
-    words = ("--stack", world.stack.name, "--config-file", str(world.stack.config_file))
-    process = subprocess.Popen(
-        (sys.executable, "-m", "components.ready", *words),
-        env=world.stack.environment(),
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        start_new_session=True,
-    )
+def killed_at_last(world: World, process: subprocess.Popen[str]) -> Iterator[subprocess.Popen[str]]:
+    """Whatever is left of a run of the stack is killed in the end, by its number."""
     try:
         yield process
     finally:
@@ -31,3 +21,11 @@ def waiting(world: World) -> Iterator[subprocess.Popen[str]]:
             kill(one.pid)
         process.kill()
         process.communicate()
+
+
+@contextmanager
+def waiting(world: World) -> Iterator[subprocess.Popen[str]]:
+    """A run that waits for a line on its input."""
+    words = (sys.executable, "-m", "components.ready", *world.stack.selection)
+    with killed_at_last(world, world.stack.start(*words, stdin=subprocess.PIPE)) as process:
+        yield process

@@ -28,8 +28,7 @@ class WatcherRun:
         """`name` tells several watchers of one stack apart; `program` is a module that starts it, and its arguments."""
         self.stack = stack
         self.log: Path = stack.folder / f"{name}.log"
-        selection = ("--stack", stack.name, "--config-file", str(stack.config_file))
-        self._command = (sys.executable, "-m", *program, "watch", *selection, *arguments)
+        self._command = (sys.executable, "-m", *program, "watch", *stack.selection, *arguments)
         self.process: subprocess.Popen[bytes] | None = None
 
     def __enter__(self) -> Self:
@@ -68,13 +67,16 @@ class WatcherRun:
         found: list[str] = re.findall(rf"{what} on (\S+)", self.said)
         return found[-1]
 
+    def family(self) -> list[psutil.Process]:
+        """The watcher and all that it started, the watcher first."""
+        assert self.process is not None
+        parent = psutil.Process(self.process.pid)
+        return [parent, *parent.children(recursive=True)]
+
     def kill_all(self) -> None:
         """SIGKILL for the watcher and everything it started."""
         assert self.process is not None
-        family = [
-            psutil.Process(self.process.pid),
-            *psutil.Process(self.process.pid).children(recursive=True),
-        ]
+        family = self.family()
         for one in family:
             with contextlib.suppress(psutil.Error):
                 one.kill()

@@ -3,17 +3,9 @@
 from __future__ import annotations
 
 import contextlib
-import ctypes
 import gc
 import threading
 from collections.abc import Iterator
-from typing import Final
-
-_ARENA_MAX: Final = -8
-_MMAP_THRESHOLD: Final = -3
-"""Parameters of mallopt, by malloc.h of the GNU C library."""
-_LARGE: Final = 256 * 1024
-"""Bytes of a block that goes back to the system as soon as it is free."""
 
 
 class _State:
@@ -26,25 +18,8 @@ class _State:
 
 
 def live_on() -> None:
-    """This process goes on after its work, as the watcher does: whatever it makes is collected some time.
-
-    Its threads share one heap. The GNU C library gives each of the first sixteen one of its own, and what is free in
-    one is of no use to the others: over a day a watcher would grow by half (mallopt(3)).
-    """
+    """This process goes on after its work, as the watcher does: whatever it makes is collected some time."""
     _State.lives_on = True
-    with contextlib.suppress(AttributeError):  # another C library
-        ctypes.CDLL(None).mallopt(_ARENA_MAX, 1)
-        ctypes.CDLL(None).mallopt(_MMAP_THRESHOLD, _LARGE)
-
-
-def give_back() -> None:
-    """Collect garbage, and give the memory that is free back to the system where the C library can.
-
-    A look at 5,000 objects needs 50 MB for a moment, which a watcher would hold for ever.
-    """
-    gc.collect()
-    with contextlib.suppress(AttributeError):
-        ctypes.CDLL(None).malloc_trim(0)
 
 
 @contextlib.contextmanager

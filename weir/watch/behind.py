@@ -35,12 +35,16 @@ class Wanted:
     @property
     def mark(self) -> str:
         """Differs when there is something new to try."""
-        return f"{self.revision}\n{self.digest}\n{self.document_digest}\n{self.error}\n{self.pending}"
+        return "\n".join((*self.content, self.error, self.pending))
+
+    @property
+    def content(self) -> tuple[str, str, str]:
+        """What Git and the cluster's values say; an error, unlike it, may differ from look to look."""
+        return self.revision, self.digest, self.document_digest
 
     def is_news_after(self, before: Wanted | None) -> bool:
-        """Whether Git or the cluster's values say something else than before; errors may differ from look to look."""
-        own = (self.revision, self.digest, self.document_digest)
-        return before is None or own != (before.revision, before.digest, before.document_digest)
+        """Whether Git or the cluster's values say something else than before."""
+        return before is None or self.content != before.content
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

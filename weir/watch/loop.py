@@ -21,7 +21,6 @@ from typing import Final
 
 from weir.edges.holder import is_gone
 from weir.edges.kube.records import Stored
-from weir.flow import collector
 from weir.flow.clusters import Clusters
 from weir.flow.outcome import SourceOutcome
 from weir.flow.repair import Held, Repair
@@ -30,6 +29,7 @@ from weir.flow.unmoved import Unmoved
 from weir.spec.errors import WeirError
 from weir.spec.identity import ObjectId, UnitId
 from weir.spec.record import UnitRecord
+from weir.watch import heap
 from weir.watch.asks import Asks
 from weir.watch.behind import Tries, ask_for
 from weir.watch.drift import Drift
@@ -269,7 +269,7 @@ class Watcher:
         self._hold()
         self._asks.done(None if ran else found.wanted.keys() - found.timings.keys())
         self.engine.get_ready()
-        self._pool.submit(collector.give_back)
+        self._pool.submit(heap.give_back)
 
     def _is_left(self, unit: UnitId) -> bool:
         """Whether a unit is not ours to keep at present."""

@@ -34,6 +34,7 @@ from weir.spec.event import Event
 from weir.spec.identity import UnitId
 from weir.spec.loopback import LOOPBACK
 from weir.spec.record import UnitRecord
+from weir.watch import heap
 from weir.watch.delivery import Delivery
 from weir.watch.engine import Engine
 from weir.watch.findings import HealthNews
@@ -107,6 +108,7 @@ class Service:
     def run(self) -> None:
         """Serve and watch until `end`. Raises WeirError when an address cannot be listened on."""
         collector.live_on()
+        heap.share_one()
         run = Run.current()
         run.guard()
         self._teller = Teller(self.clusters, run, self.journal.error)

@@ -51,6 +51,7 @@ _ABOUT_THE_MANIFEST: Final = (
     "error decoding",
 )
 _AGENT: Final = "weir"
+_AWAY: Final = "check that the server runs and that the kubeconfig names the right one"
 _RANDOM: Final = random.SystemRandom()
 
 
@@ -159,8 +160,7 @@ class Kube:
 
     def _refuse_silent(self) -> None:
         if time.monotonic() < self._shared.silent_until:
-            hint = "check that the server runs and that the kubeconfig names the right one"
-            raise UnreachableError(f"{self.server}: gave no answer a moment ago", hint=hint)
+            raise UnreachableError(f"{self.server}: gave no answer a moment ago", hint=_AWAY)
 
     def _patiently(self, call: tuple[Any, ...]) -> Any:
         """The answer of one call, asked again while that may help and patience lasts."""
@@ -273,7 +273,7 @@ class Kube:
 
     def _unreachable(self, err: Exception) -> UnreachableError:
         reason = getattr(err, "strerror", None) or str(err) or type(err).__name__
-        hint = "check that the server runs and that the kubeconfig names the right one"
+        hint = _AWAY
         if isinstance(err, ssl.SSLCertVerificationError):
             hint = "check the certificate authority in the kubeconfig"
         failure = UnreachableError(f"{self.server}: cannot be reached: {reason}", hint=hint)
