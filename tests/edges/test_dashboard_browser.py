@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from tests.support.browser import Browser, chromium
-from tests.support.stack_view import NOW, PAY, plan, sample
+from tests.support.stack_view import NOW, PAY, events, plan, sample
 from weir.spec.event import Event, Severity
 from weir.watch.dashboard.access import Access
 from weir.watch.dashboard.pages import Dashboard, unit_href
@@ -28,7 +28,10 @@ class Site:
     def __init__(self) -> None:
         self.view: StackView = sample()
         self.now = NOW
-        dashboard = Dashboard(lambda: self.view, plan, Access("", loopback=True), lambda: self.now)
+        self.events: Sequence[Event] = events()
+        dashboard = Dashboard(
+            lambda: self.view, plan, lambda: self.events, Access("", loopback=True), lambda: self.now
+        )
         self.listener = Listener(0, routes=dashboard.routes(), report=print)
 
     @property
@@ -80,7 +83,7 @@ def test_the_tree_stays_as_a_person_left_it(site: Site, tmp_path: Path) -> None:
         event = Event(
             unit=PAY, severity=Severity.INFO, reason="News", message="fresh", at="", stack="production"
         )
-        site.view = replace(site.view, events=(event,))
+        site.events = (event,)
         browser.wait("document.querySelector('#events').textContent.includes('fresh')")
         assert browser.ask(folded) is False
 

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.support.stack_view import NOW, sample
+from tests.support.stack_view import NOW, events, sample
 from weir.spec.changes import Action, ChangeSet, FieldChange, ObjectChange
 from weir.spec.event import Event, Severity
 from weir.spec.identity import ObjectId, UnitId
@@ -122,7 +122,7 @@ PLANS = st.builds(ChangeSet, changes=st.tuples(CHANGES), warnings=st.tuples(TEXT
 
 
 @st.composite
-def views(draw: st.DrawFn) -> StackView:
+def views(draw: st.DrawFn) -> tuple[StackView, Event]:
     unit = draw(UNITS)
     event = Event(
         unit=unit.id,
@@ -134,17 +134,19 @@ def views(draw: st.DrawFn) -> StackView:
     )
     known = UnitId(draw(st.sampled_from(("ImagePolicy", "ImageUpdateAutomation"))), "ns", "name")
     units = (unit, replace(unit, id=known))
-    return replace(sample(), stack=draw(TEXTS), leader=draw(TEXTS), units=units, events=(event,))
+    return replace(sample(), stack=draw(TEXTS), leader=draw(TEXTS), units=units), event
 
 
 @settings(max_examples=40)
 @given(views(), PLANS, TEXTS)
-def test_texts_stay_texts(view: StackView, plan: ChangeSet, asked: str) -> None:
-    dashboard = Dashboard(lambda: view, lambda _: plan, Access("", loopback=True), lambda: NOW)
+def test_texts_stay_texts(shown: tuple[StackView, Event], plan: ChangeSet, asked: str) -> None:
+    view, event = shown
+    access = Access("", loopback=True)
+    dashboard = Dashboard(lambda: view, lambda _: plan, lambda: (event,), access, lambda: NOW)
     routes = dashboard.routes()
-    shown = urlencode({"id": str(view.units[0].id)}, errors="replace")
+    named = urlencode({"id": str(view.units[0].id)}, errors="replace")
     searched = urlencode({"q": asked, "kind": asked, "severity": asked, "page": asked}, errors="replace")
-    for path, query in (("/", ""), ("/", searched), ("/unit", shown), ("/images", ""), ("/events", searched)):
+    for path, query in (("/", ""), ("/", searched), ("/unit", named), ("/images", ""), ("/events", searched)):
         request = Request(method="GET", path=path, query=query, headers={"host": "localhost"})
         answer = routes[path](request)
         assert answer.status == 200
@@ -160,7 +162,8 @@ def test_texts_stay_texts(view: StackView, plan: ChangeSet, asked: str) -> None:
 @settings(max_examples=40)
 @given(TEXTS, TEXTS)
 def test_no_address_makes_a_page_fail(query: str, token: str) -> None:
-    routes = Dashboard(sample, lambda _: None, Access("t" * 16, loopback=False), lambda: NOW).routes()
+    access = Access("t" * 16, loopback=False)
+    routes = Dashboard(sample, lambda _: None, events, access, lambda: NOW).routes()
     for path in ("/", "/unit", "/images", "/events"):
         for text in (query, f"token={quote(token, errors='replace')}", f"q={query}&id={query}"):
             request = Request(

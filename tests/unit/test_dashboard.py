@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
-from dataclasses import replace
+from collections.abc import Callable, Mapping, Sequence
 from html.parser import HTMLParser
 from types import MappingProxyType
 from urllib.parse import quote
@@ -17,6 +16,7 @@ from tests.support.stack_view import (
     PAY,
     SEARCH,
     SHOP,
+    events,
     objects,
     plan,
     ready,
@@ -25,6 +25,7 @@ from tests.support.stack_view import (
     viewed,
 )
 from weir.spec.errors import SpecError
+from weir.spec.event import Event
 from weir.spec.identity import UnitId
 from weir.watch.dashboard.access import COOKIE, Access
 from weir.watch.dashboard.pages import Dashboard, unit_href
@@ -57,10 +58,11 @@ def get(
     now: float = NOW,
     token: str = "",
     headers: Mapping[str, str] = MappingProxyType({}),
+    happened: Callable[[], Sequence[Event]] = events,
 ) -> Response:
     path, _, query = address.partition("?")
     access = Access(token, loopback=not token)
-    dashboard = Dashboard(lambda: view or sample(), plan, access, lambda: now)
+    dashboard = Dashboard(lambda: view or sample(), plan, happened, access, lambda: now)
     request = Request(method="GET", path=path, query=query, headers={**LOCAL, **headers})
     return dashboard.routes()[path](request)
 
@@ -146,7 +148,7 @@ def test_facts_that_nobody_renews_are_never_green() -> None:
 
 
 def test_before_the_first_look_nothing_is_claimed() -> None:
-    view = StackView(stack="s", leader="", at=0.0, units=(), events=(), unsynced_since=None)
+    view = StackView(stack="s", leader="", at=0.0, units=(), unsynced_since=None)
     text, _ = read(get("/", view))
     assert "waiting for the first look" in text
     assert "everything is synced" not in text
@@ -307,6 +309,10 @@ def test_a_dashboard_for_others_needs_a_good_token(token: str, loopback: bool) -
 
 
 def test_events_of_other_units_are_not_on_a_units_page() -> None:
-    view = sample()
-    other = replace(view, events=tuple(event for event in view.events if event.unit == SEARCH))
-    assert "None that is still known." in read(get(unit_href(PAY), other))[0]
+    others = [event for event in events() if event.unit == SEARCH]
+    assert "None that is still known." in read(get(unit_href(PAY), happened=lambda: others))[0]
+
+
+@pytest.mark.parametrize("address", ["/", "/images", "/?q=payments"])
+def test_pages_without_events_ask_for_none(address: str) -> None:
+    assert get(address, happened=pytest.fail).status == 200

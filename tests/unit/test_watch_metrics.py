@@ -137,7 +137,7 @@ def test_ages_and_leader() -> None:
 
 def test_labels_cannot_break_the_format() -> None:
     hostile = UnitId("Kustomization", 'a"b\nc\\', "d")
-    view = StackView(stack='x"} 1\n', leader="", at=NOW, units=(), events=(), unsynced_since=NOW - 5)
+    view = StackView(stack='x"} 1\n', leader="", at=NOW, units=(), unsynced_since=NOW - 5)
     metrics = made(view)
     metrics.reconciled(hostile, 1.0)
     assert samples(metrics)["weir_leader_info"] == [({"stack": 'x"} 1\n', "holder": ""}, 0.0)]

@@ -253,12 +253,8 @@ class Service:
             from weir.watch.plans import Plans
 
             access = Access(self.token, loopback=self.pages.host in LOOPBACK)
-            happenings = Happenings(self._read_events)
-
-            def view() -> StackView:
-                return replace(self.current(), events=happenings.latest())
-
-            dashboard = Dashboard(view, Plans(self._held, self._record).of, access)
+            plans, happenings = Plans(self._held, self._record), Happenings(self._read_events)
+            dashboard = Dashboard(self.current, plans.of, happenings.latest, access)
             yield self._listen("dashboard", self.pages, routes=dashboard.routes())
 
     def _listen(

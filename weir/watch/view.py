@@ -11,7 +11,6 @@ from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Final
 
-from weir.spec.event import Event
 from weir.spec.identity import ObjectId, UnitId
 from weir.spec.kinds import IMAGE_AUTOMATION, IMAGE_POLICY
 from weir.spec.record import Condition, HistoryEntry, UnitRecord
@@ -168,8 +167,6 @@ class StackView:
     """When the facts were read from the cluster; 0 before the first look."""
     units: tuple[UnitView, ...]
     """By kind, namespace and name."""
-    events: tuple[Event, ...] = ()
-    """The latest first."""
     unsynced_since: float | None
     """Since when not everything is synced; None while everything is."""
 

@@ -16,7 +16,7 @@ import orjson
 from weir.edges.kube.client import JSON_PATCH, Kube
 from weir.edges.kube.discovery import Resource
 from weir.edges.kube.errors import KubeStatusError
-from weir.edges.kube.reading import list_objects
+from weir.edges.kube.reading import list_as
 from weir.edges.kube.records import STACK, UNIT_KIND, UNIT_NAME, UNIT_NAMESPACE, label_value, record_name
 from weir.spec.errors import SpecError
 from weir.spec.event import Event, Severity
@@ -84,7 +84,7 @@ def read_events(kube: Kube, namespace: str, stack: str) -> tuple[Event, ...]:
         ClusterError: they cannot be read.
     """
     selector = f"{STACK}={label_value(stack)},{UNIT_KIND}"
-    found = [_read(obj) for obj in list_objects(kube, _EVENTS, namespace, selector)]
+    found = list_as(kube, _EVENTS, namespace, selector, _read)
     return tuple(sorted((one for one in found if one and one.stack == stack), key=lambda one: one.at))
 
 

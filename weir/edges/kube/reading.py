@@ -7,9 +7,9 @@ connection raises: it must never look as if objects were gone.
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from http import HTTPStatus
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 from urllib.parse import urlencode
 
 from weir.edges.kube.client import Kube
@@ -24,6 +24,7 @@ Obj = dict[str, Any]
 Listed = tuple[Resource, str]
 """What one LIST names: a kind, and a namespace or nothing."""
 Lists = Mapping[Listed, list[Obj]]
+Made = TypeVar("Made")
 
 FEW: Final = 4
 """Objects of one kind and namespace that are read one by one rather than with a LIST."""
@@ -120,9 +121,16 @@ def _read_group(
 
 def list_objects(kube: Kube, resource: Resource, namespace: str = "", selector: str = "") -> Iterable[Obj]:
     """All objects of a kind in a namespace (or everywhere), each with apiVersion and kind. Raises as `read_live`."""
+    return list_as(kube, resource, namespace, selector, lambda obj: obj)
+
+
+def list_as(
+    kube: Kube, resource: Resource, namespace: str, selector: str, make: Callable[[Obj], Made]
+) -> list[Made]:
+    """What is made of each object that `list_objects` gives; never more than a page of them is held at once."""
     for _ in range(_RESTARTS):
         try:
-            return list(_pages(kube, resource, namespace, selector))
+            return [make(obj) for obj in _pages(kube, resource, namespace, selector)]
         except KubeStatusError as err:
             if err.status != HTTPStatus.GONE:
                 raise _gone_api(err, resource) from err

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import cache, partial
 from http import HTTPStatus
+from itertools import islice
 from pathlib import Path
 from typing import Any, Final
 from urllib.parse import parse_qsl, quote, urlencode
@@ -16,6 +17,7 @@ from weir.flow.reporting import SUCCEEDED
 from weir.spec.artifact import short_hashes, short_revision
 from weir.spec.changes import ChangeSet
 from weir.spec.errors import SpecError
+from weir.spec.event import Event
 from weir.spec.identity import UnitId
 from weir.watch.dashboard.access import Access, Verdict
 from weir.watch.dashboard.selection import Selection, counted, listing
@@ -64,12 +66,18 @@ class Dashboard:
         self,
         current: Callable[[], StackView],
         plan: Callable[[UnitId], ChangeSet | None],
+        events: Callable[[], Sequence[Event]],
         access: Access,
         clock: Callable[[], float] = time.time,
     ) -> None:
-        """`plan` tells what a run would change in a unit, None when that is not known; `clock` gives epoch seconds."""
+        """Pages about `current`.
+
+        `plan` tells what a run would change in a unit, None when that is not known. `events` gives the latest first,
+        and is asked only for pages that show them. `clock` gives epoch seconds.
+        """
         self._current = current
         self._plan = plan
+        self._happened = events
         self._access = access
         self._clock = clock
 
@@ -148,7 +156,7 @@ class Dashboard:
             dependencies=[(id_, units.get(id_)) for id_ in unit.dependencies],
             dependents=_dependents(unit, view),
             tree=tree_of(unit.objects),
-            events=[event for event in view.events if event.unit == unit.id][:_EVENTS_OF_UNIT],
+            events=list(islice((one for one in self._happened() if one.unit == unit.id), _EVENTS_OF_UNIT)),
         )
 
     def _images(self, request: Request, view: StackView, _: Mapping[str, str]) -> Response:
@@ -156,8 +164,10 @@ class Dashboard:
 
     def _events(self, request: Request, view: StackView, query: Mapping[str, str]) -> Response:
         severity = query.get("severity", "")
-        events = [event for event in view.events if severity in ("", event.severity.value)]
-        return self._page(request, "events.html", view, severity=severity, events=events[:_EVENTS])
+        found = (one for one in self._happened() if severity in ("", one.severity.value))
+        return self._page(
+            request, "events.html", view, severity=severity, events=list(islice(found, _EVENTS))
+        )
 
     def _page(self, request: Request, template: str, view: StackView, **values: Any) -> Response:
         now = self._clock()
