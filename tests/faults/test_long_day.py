@@ -72,6 +72,8 @@ def plan_of(life: LongLife, hours: int) -> Plan:
     for action, rate in once.items():
         for at in moments(life.chance, rate, hours):
             plan.append((at, next(numbers), action.__name__, action))
+    for quarter in range(4 * hours):
+        plan.append((900.0 * quarter, next(numbers), life.forget.__name__, life.forget))
     for begin, end, rate, (shortest, longest) in troubles:
         for at in moments(life.chance, rate, hours):
             over = at + 60 * life.chance.uniform(shortest, longest)
@@ -177,7 +179,7 @@ def test_a_day_of_troubles_leaves_nothing_behind(
         "cache": cache,
     }
     with running_sink() as sink:
-        life = LongLife(behind, proxy, other, sink, random.Random(SEED))
+        life = LongLife(behind, proxy, other, sink, random.Random(SEED), hour=3600 / FACTOR)
         life.declare()
         hours, done = lived(life, folders)
     report = [f"hour {number:2}: {hour}" for number, hour in enumerate(hours)]

@@ -7,10 +7,12 @@ import hashlib
 import random
 import socket
 import threading
+import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from pathlib import Path
 from typing import Final
 
@@ -73,6 +75,8 @@ class LongLife:
     """Serves the sources `tools` and `fleet`; the world's own server the rest."""
     sink: Sink
     chance: random.Random
+    hour: float
+    """How long an hour takes, in seconds."""
     hooks: str = ""
     """`host:port` for webhooks."""
     pages: tuple[str, ...] = ()
@@ -269,6 +273,14 @@ class LongLife:
         if self.sink.hang:
             self.sink.hang.set()
             self.sink.hang = None
+
+    def forget(self) -> None:
+        """What the API server does by its own clock: it forgets Events after an hour (kube-apiserver --event-ttl)."""
+        space = self.world.checker.record_namespace
+        for event in self.world.rest.list(self.world.rest.kind("v1", "Event"), namespace=space):
+            last = datetime.fromisoformat(event["lastTimestamp"]).timestamp()
+            if last < time.time() - self.hour:
+                self.world.rest.delete("v1", "Event", space, event["metadata"]["name"])
 
     def close(self) -> None:
         """Everything is well again, and nobody asks any more."""

@@ -32,10 +32,10 @@ class Sign:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Hour:
-    """One hour: what is there when nothing happens, and the most there ever was."""
+    """One hour: what there was at its median, for some of it the most there ever was, and files when fewest."""
 
     rss: float
-    """MiB, the median."""
+    """MiB."""
     fds: int
     most_fds: int
     threads: int
@@ -80,9 +80,9 @@ class VitalSigns:
         counts = [found for hour, found in self._files if int(hour) == number]
         return Hour(
             rss=statistics.median(sign.rss for sign in signs) / 2**20,
-            fds=min(sign.fds for sign in signs),
+            fds=statistics.median_low(sign.fds for sign in signs),
             most_fds=max(sign.fds for sign in signs),
-            threads=min(sign.threads for sign in signs),
+            threads=statistics.median_low(sign.threads for sign in signs),
             most_threads=max(sign.threads for sign in signs),
             files={name: min((found[name] for found in counts), default=0) for name in self.folders},
         )
