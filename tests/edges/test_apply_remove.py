@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +14,10 @@ from tests.support.units import Unit, config_map, deployment
 from weir.edges.kube.discovery import Discovery
 from weir.flow.plan import Plan, Request, plan_unit
 from weir.flow.remove import plan_removal
+from weir.flow.repair import Outcome, Repair, hold, repair
 from weir.spec.changes import Action
 from weir.spec.errors import GuardError, HealthError
+from weir.spec.identity import ObjectId
 
 
 @pytest.fixture
@@ -165,3 +168,22 @@ def test_finalizer_that_holds_a_pruned_object_is_reported_and_remembered(
     kube.patch("v1", "ConfigMap", "b", namespace, {"metadata": {"finalizers": None}})
     unit.must_apply([config_map(namespace, "a")])
     assert unit.owned() == {f"ConfigMap/{namespace}/a"}
+
+
+def test_what_is_being_removed_is_not_brought_back(unit: Unit, kube: Kube, namespace: str) -> None:
+    objects = [config_map(namespace, "a"), config_map(namespace, "b")]
+    unit.must_apply(objects, "1")
+    held = hold(unit.request(unit.spec()), [unit.label(obj) for obj in objects], "sha256:1")
+    met: list[Repair] = []
+
+    def look(said: str = "deleted") -> None:
+        if said.startswith("deleted"):
+            item = ObjectId("", "ConfigMap", namespace, "a")
+            met.append(repair(held, item, unit.records, threading.Event()))
+
+    look()
+    unit.remove(progress=look)
+    look()
+    assert [done.outcome for done in met] == [Outcome.SAME, Outcome.LEFT, Outcome.LEFT]
+    assert "is at work on its unit" in met[1].text
+    assert kube.get("v1", "ConfigMap", "a", namespace) is None

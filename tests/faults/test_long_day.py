@@ -113,11 +113,20 @@ def read_metrics(address: str) -> dict[str, float]:
     return found
 
 
-def is_settled(life: LongLife) -> bool:
-    """Whether the cluster is as Git says, and nobody waits for a notification."""
+def unsettled(life: LongLife) -> str:
+    """What is not as Git says, and how many notifications wait; empty when all is well."""
     stack = life.world.stack
     waiting = len(Outbox(stack.cache / "outbox" / stack.name))
-    return not waiting and not life.world.checker.judge(life.wanted()).problems
+    problems = life.world.checker.judge(life.wanted()).problems
+    return "\n".join([*problems, *([f"{waiting} notifications wait"] if waiting else [])])
+
+
+def settle(life: LongLife, watcher: WatcherRun, within: float) -> None:
+    """Wait until everything is as it should be."""
+    try:
+        watcher.wait_for(lambda: not unsettled(life), "everything is live", within)
+    except AssertionError as err:
+        raise AssertionError(f"{unsettled(life)}\n{err}") from None
 
 
 def judge_hours(hours: list[Hour], commits: int) -> None:
@@ -141,14 +150,14 @@ def lived(life: LongLife, folders: Mapping[str, Path]) -> tuple[list[Hour], dict
         metrics = watcher.address("probes and metrics")
         life.hooks, pages = watcher.address("webhooks"), watcher.address("dashboard")
         life.pages = (f"{pages}/", f"{pages}/events", f"{metrics}/metrics", f"{metrics}/readyz")
-        watcher.wait_for(lambda: is_settled(life), "everything is live", within=180)
+        settle(life, watcher, within=180)
         before, began = read_metrics(metrics), time.monotonic()
         assert watcher.process is not None
         with VitalSigns(watcher.process.pid, folders, lambda: hour_of(began)) as signs:
             live(life, watcher, plan_of(life, HOURS), began)
             after = read_metrics(metrics)
         life.close()
-        watcher.wait_for(lambda: is_settled(life), "everything is live again", within=300)
+        settle(life, watcher, within=300)
         assert watcher.end(signal.SIGTERM, within=30) == 0
     done = {name: value - before.get(name, 0) for name, value in after.items() if name.endswith("_total")}
     return signs.hours()[:HOURS], done

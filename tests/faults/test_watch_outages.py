@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -21,6 +20,7 @@ from tests.support.watched import (
     expect_converged,
     live,
     notices,
+    settle,
     until_followed,
     until_live,
     until_repaired,
@@ -187,20 +187,8 @@ def test_a_registry_in_trouble_moves_no_image_and_delays_no_commit(
         watcher.wait_for(lambda: objects.images_of(world, "app") == [f"{image}:6.5.1"], "the image moves")
         assert world.repo.git("log", "--format=%an", f"{head}..main") == objects.AUTHOR["name"]
         write_tree(world.tree, world.repo.files())
-        settle(world, watcher)
+        settle(watcher)
         expect_converged(world, watcher, web="web", images="images")
-
-
-def settle(world: World, watcher: WatcherRun) -> None:
-    """Wait until no run is going on and none begins."""
-
-    def calm() -> bool:
-        before = watcher.said
-        time.sleep(3)
-        begun, ended = before.count("running: "), len(re.findall(r"run (?:done|ended)", before))
-        return watcher.said.count("running: ") == begun == ended
-
-    watcher.wait_for(calm, "it is at rest")
 
 
 def test_a_service_that_fails_is_told_once_it_is_back_and_delays_no_run(world: World, sink: Sink) -> None:
@@ -214,6 +202,7 @@ def test_a_service_that_fails_is_told_once_it_is_back_and_delays_no_run(world: W
         sink.down = True
         commit(world, "3")
         assert until_live(world, watcher, "3") < 2 * usual + 5
+        settle(watcher)
         drift(world)
         until_repaired(world, watcher, "3")
         told = [one for one in sink.got if one.status == 503]
@@ -264,7 +253,7 @@ def test_a_unit_of_another_source_is_not_held_up_by_one_that_is_silent(world: Wo
             watcher.wait_for(
                 lambda: objects.remembered(world, "GitRepository", "far")["status"] == "True", "all is well"
             )
-            settle(world, watcher)
+            settle(watcher)
             expect_converged(world, watcher, web="web")
 
 
@@ -282,5 +271,5 @@ def test_a_missing_folder_stops_its_unit_alone(world: World) -> None:
         assert live(world, "kept") == "1"
         world.commit({"gone/a.yaml": [config_map(ns, "kept", A="3")]})
         until_live(world, watcher, "3", "kept")
-        settle(world, watcher)
+        settle(watcher)
         expect_converged(world, watcher, web="web", gone="gone")

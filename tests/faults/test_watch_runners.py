@@ -23,6 +23,7 @@ from tests.support.watched import (
     engines,
     expect_converged,
     live,
+    settle,
     until_followed,
     until_live,
     until_repaired,
@@ -295,5 +296,5 @@ def test_a_unit_whose_cluster_is_silent_keeps_twenty_others_fast(world: World, p
         silence.set()
         world.commit({"remote/a.yaml": [config_map(ns, "remote", A="2")]})
         until_live(world, watcher, "2", "remote")
-        watcher.wait_until_said("run done")
+        settle(watcher)
         expect_converged(world, watcher, remote="remote", **paths)

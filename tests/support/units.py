@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -113,7 +113,7 @@ class Unit:
         config = ClusterConfig(kubeconfig=str(self.kubeconfig), record_namespace=self.namespace)
         return Clusters(config, self.options, self.stack)
 
-    def remove(self, **options: Any) -> None:
+    def remove(self, progress: Callable[[str], None] | None = None, **options: Any) -> None:
         """Remove the unit as its record says."""
         record = self.records.read(self.spec().id)
         assert record is not None
@@ -121,7 +121,7 @@ class Unit:
             self.clusters(),
             record,
             OptionsConfig(**options),
-            progress=self.said.append,
+            progress=progress or self.said.append,
             stop=threading.Event(),
         )
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 import signal
 import threading
+import time
 from collections.abc import Sequence
 from typing import Self
 
@@ -65,6 +67,18 @@ def until_repaired(world: World, watcher: WatcherRun, value: str, within: float 
         f"drift is corrected to {value!r}",
         within,
     )
+
+
+def settle(watcher: WatcherRun) -> None:
+    """Wait until the watcher is at rest: no run is going on and none begins."""
+
+    def calm() -> bool:
+        before = watcher.said
+        time.sleep(3)
+        begun, ended = before.count("running: "), len(re.findall(r"run (?:done|ended)", before))
+        return watcher.said.count("running: ") == begun == ended
+
+    watcher.wait_for(calm, "it is at rest")
 
 
 def expect_converged(world: World, watcher: WatcherRun, **paths: str) -> None:

@@ -6,20 +6,23 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from http import HTTPStatus
 from typing import Any, Final
 
 import orjson
 
+from weir.edges.holder import own_identity
 from weir.edges.kube.client import Kube
 from weir.edges.kube.discovery import Discovery
 from weir.edges.kube.errors import KubeStatusError
 from weir.edges.kube.reading import read_live
+from weir.edges.kube.records import Records, Running
 from weir.edges.kube.watching import wait_absent
 from weir.flow.clusters import Clusters
 from weir.flow.plan import owner_selector
 from weir.flow.pruning import Doomed, delete_all, judge, locate
-from weir.flow.reporting import PruneError
+from weir.flow.reporting import PruneError, stamp
 from weir.objects.prune import guard_precious
 from weir.objects.rank import delete_order
 from weir.spec.changes import Action, ChangeSet, ObjectChange
@@ -83,7 +86,8 @@ def remove_unit(
     """Delete the unit's objects as its deletionPolicy says, then its record; what was deleted.
 
     `MirrorPrune` deletes when spec.prune is true, `Delete` and `WaitForTermination` always, `Orphan` never; a suspended
-    unit is orphaned. Only objects whose live owner labels still name the unit are deleted. Safe to repeat.
+    unit is orphaned. Only objects whose live owner labels still name the unit are deleted. Safe to repeat. A removal
+    that is not complete leaves its mark in the record, so that nobody brings back what is gone.
 
     Raises:
         GuardError: a Namespace, CRD or PersistentVolumeClaim would go unnamed; nothing was deleted.
@@ -99,12 +103,7 @@ def remove_unit(
     _guard(removal, record, options)
     if removal.kube is None or removal.spec is None:
         raise ClusterError(f"{record.id}: found no cluster to delete from")
-    left = delete_all(removal.kube, removal.doomed, record.id, stop, progress)
-    problems = [item.problem for item in left if item.problem]
-    if problems:
-        clusters.records.write(record.with_inventory({one.id: one.version for one in left if one.tracked}))
-        count = f"{len(problems)} objects could not be deleted, so the unit stays"
-        raise PruneError(f"{record.id}: {count}:\n" + "\n".join(problems))
+    left = _delete(removal.kube, removal.doomed, clusters.records, record, stop, progress)
     held = [item for item in left if item.tracked]
     if removal.spec.deletion_policy == "WaitForTermination":
         _await_end(removal.kube, held, removal.spec.timeout, stop, progress)
@@ -112,6 +111,29 @@ def remove_unit(
         progress(f"{len(held)} objects are still being deleted, the first {held[0].id}: {held[0].kept}")
     clusters.records.delete(record.id)
     return removal.changes
+
+
+def _delete(
+    kube: Kube,
+    doomed: Sequence[Doomed],
+    records: Records,
+    record: UnitRecord,
+    stop: threading.Event,
+    progress: Callable[[str], None],
+) -> list[Doomed]:
+    """Delete, and say what is left. Raises PruneError."""
+    mark = Running(holder=own_identity(), started=stamp(datetime.now(UTC)), revision=record.revision)
+    if any(item.delete for item in doomed):
+        # whoever corrects drift must see, before the first object is gone, that it is not to come back
+        records.write(record, running=mark)
+    left = delete_all(kube, doomed, record.id, stop, progress)
+    problems = [item.problem for item in left if item.problem]
+    if problems:
+        tracked = {one.id: one.version for one in left if one.tracked}
+        records.write(record.with_inventory(tracked), running=mark)
+        count = f"{len(problems)} objects could not be deleted, so the unit stays"
+        raise PruneError(f"{record.id}: {count}:\n" + "\n".join(problems))
+    return left
 
 
 def _look(clusters: Clusters, record: UnitRecord, stop: threading.Event | None) -> _Removal:
