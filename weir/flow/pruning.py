@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from http import HTTPStatus
 from itertools import groupby
@@ -198,6 +198,6 @@ def _delete(kube: Kube, item: Doomed, unit: UnitId) -> Doomed:
     return item
 
 
-def survivors(doomed: Iterable[Doomed]) -> Mapping[ObjectId, str]:
+def survivors(doomed: Iterable[Doomed]) -> dict[ObjectId, str]:
     """What of the doomed stays in the inventory."""
     return {item.id: item.version for item in doomed if item.tracked}

@@ -21,7 +21,7 @@ from weir.edges.kube.records import Records, Running
 from weir.edges.kube.watching import wait_absent
 from weir.flow.clusters import Clusters
 from weir.flow.plan import owner_selector
-from weir.flow.pruning import Doomed, delete_all, judge, locate
+from weir.flow.pruning import Doomed, delete_all, judge, locate, survivors
 from weir.flow.reporting import PruneError, stamp
 from weir.objects.prune import guard_precious
 from weir.objects.rank import delete_order
@@ -129,8 +129,7 @@ def _delete(
     left = delete_all(kube, doomed, record.id, stop, progress)
     problems = [item.problem for item in left if item.problem]
     if problems:
-        tracked = {one.id: one.version for one in left if one.tracked}
-        records.write(record.with_inventory(tracked), running=mark)
+        records.write(record.with_inventory(survivors(left)), running=mark)
         count = f"{len(problems)} objects could not be deleted, so the unit stays"
         raise PruneError(f"{record.id}: {count}:\n" + "\n".join(problems))
     return left

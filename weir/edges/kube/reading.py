@@ -127,7 +127,7 @@ def list_objects(kube: Kube, resource: Resource, namespace: str = "", selector: 
 def list_as(
     kube: Kube, resource: Resource, namespace: str, selector: str, make: Callable[[Obj], Made]
 ) -> list[Made]:
-    """What is made of each object that `list_objects` gives; never more than a page of them is held at once."""
+    """What `make` makes of each object that `list_objects` gives; what it does not keep is freed with its page."""
     for _ in range(_RESTARTS):
         try:
             return [make(obj) for obj in _pages(kube, resource, namespace, selector)]
