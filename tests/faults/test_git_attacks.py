@@ -1,4 +1,4 @@
-"""Hostile repositories, servers and documents: nothing leaves the tree, and no credential leaves the host."""
+"""S47, S51: hostile repositories, servers and documents: nothing leaves the tree, and no credential leaves the host."""
 
 from __future__ import annotations
 
@@ -85,6 +85,36 @@ def test_tree_entries_that_pose_as_gits_own_folder(
     with pytest.raises(WeirError):
         place.sync(git_spec(repo.url, ignore="*"))
     assert list(place.store.trees.all()) == []
+
+
+@pytest.mark.parametrize("first", ["120000", "100644", "40000"])
+@pytest.mark.parametrize("second", ["120000", "100644", "40000"])
+def test_entries_of_one_name_are_refused(place: Place, server: GitServer, first: str, second: str) -> None:
+    """A link and a folder of one name would have files written through the link."""
+    repo = server.repo("evil")
+    blob = repo.write("blob", b"/tmp")
+    inner = _tree(repo, ("100644", "planted.yaml", blob))
+    _push_raw(
+        repo, _tree(repo, *((mode, "x", inner if mode == "40000" else blob) for mode in (first, second)))
+    )
+    with pytest.raises(WeirError):
+        place.sync(git_spec(repo.url))
+    assert list(place.store.trees.all()) == []
+
+
+@pytest.mark.parametrize("name", ["../x", "/tmp/x", "sub/../../x", ""])
+def test_names_that_are_paths_are_refused(place: Place, server: GitServer, name: str) -> None:
+    repo = server.repo("evil")
+    _push_raw(repo, _tree(repo, ("100644", name, repo.write("blob", b"x: 1\n"))))
+    with pytest.raises(WeirError):
+        place.sync(git_spec(repo.url))
+    assert list(place.store.trees.all()) == []
+
+
+def test_names_that_differ_by_case_are_two_files(place: Place, server: GitServer) -> None:
+    repo = server.repo("cases")
+    repo.commit({"a.yaml": "a: 1\n", "A.yaml": "a: 2\n"})
+    assert place.files(place.sync(git_spec(repo.url))) == {"a.yaml": "a: 1\n", "A.yaml": "a: 2\n"}
 
 
 @pytest.mark.parametrize("path", ["a\nb.yaml", "tab\t.yaml", "esc\x1b[31m.yaml"])

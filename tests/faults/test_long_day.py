@@ -1,4 +1,4 @@
-"""A whole day of one watcher, lived in twenty minutes: whatever happens, it holds on to no more than at its start."""
+"""R38: a whole day of one watcher, lived in twenty minutes: whatever happens, it holds on to no more than at first."""
 
 from __future__ import annotations
 

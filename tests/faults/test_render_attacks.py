@@ -1,4 +1,4 @@
-"""Hostile repositories: nothing outside the artifact is read, no program runs, and every attack ends soon."""
+"""S03, S04: hostile repositories: nothing outside the artifact is read, no program runs, and every attack ends soon."""
 
 from __future__ import annotations
 

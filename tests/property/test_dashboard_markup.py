@@ -1,4 +1,4 @@
-"""No text of a unit, an object, an event or an address can put markup on a page."""
+"""S35: no text of a unit, an object, an event or an address can put markup on a page."""
 
 from __future__ import annotations
 

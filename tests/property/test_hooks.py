@@ -1,4 +1,4 @@
-"""Laws of the webhook receiver: whatever comes in, nothing is raised, and nothing counts without the right secret."""
+"""S33, S54: whatever webhook comes in, nothing is raised, and nothing counts without the right secret."""
 
 from __future__ import annotations
 

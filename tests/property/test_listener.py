@@ -1,4 +1,4 @@
-"""A law of the watcher's HTTP server: whatever bytes arrive, the client is to blame, and others are still served."""
+"""S33: whatever bytes the watcher's HTTP server gets, the client is to blame, and others are still served."""
 
 from __future__ import annotations
 

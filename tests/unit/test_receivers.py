@@ -195,7 +195,7 @@ def test_units_are_those_by_name_and_by_label_each_once_in_order() -> None:
 
 
 def test_a_name_is_no_pattern() -> None:
-    """What a webhook or a document says is compared, never searched for."""
+    """What a webhook or a document says is compared, never searched for (S43)."""
     spec = receiver(resources=[{"kind": "GitRepository", "name": "f.eet"}])
     assert targets(spec, units("fleet"), {}) == ()
 
