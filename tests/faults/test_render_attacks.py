@@ -114,6 +114,36 @@ def test_nothing_outside_the_artifact_is_read(field: str, path: str, render: Ren
     assert "kustomize build failed" not in str(caught.value), "refused before kustomize runs"
 
 
+READER = "{apiVersion: builtin, kind: ConfigMapGenerator, metadata: {name: c}, files: [PATH]}"
+MAKER = "{apiVersion: builtin, kind: SecretGenerator, metadata: {name: s}, literals: [a=b]}"
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        {
+            "apps/kustomization.yaml": f"secretGenerator: [{{name: s, literals: [a=b]}}]\ngenerators: ['{READER}']\n"
+        },
+        {"apps/kustomization.yaml": f"generators: ['{MAKER}', '{READER}']\n"},
+        {
+            "apps/kustomization.yaml": "generators: [both.yaml]\n",
+            "apps/both.yaml": f"{MAKER}\n---\n{READER}\n",
+        },
+        {
+            "apps/kustomization.yaml": f"resources: [../base]\ngenerators: ['{READER}']\n",
+            "base/kustomization.yaml": "secretGenerator: [{name: s, literals: [a=b]}]\n",
+        },
+    ],
+    ids=["field", "inline", "documents", "base"],
+)
+def test_a_plugin_reads_no_file_beside_one_that_makes_secrets(
+    content: dict[str, str], render: Render, tmp_path: Path
+) -> None:
+    planted = {path: text.replace("PATH", str(tmp_path / "secret.yaml")) for path, text in content.items()}
+    with pytest.raises(RenderError, match="names a file, and built-in plugins may not"):
+        render(planted)
+
+
 def test_a_link_in_a_folder_without_kustomization_is_not_followed_out(render: Render) -> None:
     with pytest.raises(RenderError, match="symbolic link leaves the artifact"):
         render({"apps/a.yaml": config_map("a"), "apps/b.yaml": Link("../../../secret.yaml")})

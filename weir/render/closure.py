@@ -303,7 +303,7 @@ def _follow_plugins(walk: _Walk, site: _Site, name: str, value: Any) -> list[str
                 )
             where, documents = place.path, read_file(walk.layout, place.path)
         for document in documents:
-            walk.makes_secrets = walk.makes_secrets or _check_plugin(document, where)
+            walk.makes_secrets |= _check_plugin(document, where)
         paths.append(_write_beside(walk, site, documents))
     return paths
 
