@@ -110,7 +110,7 @@ def add_engine_arguments(parser: argparse.ArgumentParser, *, diff: bool = False)
     parser.formatter_class = argparse.RawDescriptionHelpFormatter
     parser.epilog = EXIT_CODES
     parser.add_argument(
-        "--stack", default=os.environ.get("PULUMI_STACK"), help="the stack (default: $PULUMI_STACK)"
+        "-s", "--stack", default=os.environ.get("PULUMI_STACK"), help="the stack (default: $PULUMI_STACK)"
     )
     parser.add_argument(
         "--config-file", type=Path, metavar="FILE", help="settings instead of Pulumi.<stack>.yaml"
