@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import threading
 import time
-from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -13,32 +11,17 @@ import pytest
 
 from tests.support.fault_proxy import FaultProxy
 from tests.support.kube import Kube, wait_for
+from tests.support.repairs import Watched, meanwhile
 from tests.support.units import Unit, config_map, deployment, secret
 from weir.edges.kube import writing
 from weir.edges.kube.records import Running
-from weir.flow.plan import decide_placed
-from weir.flow.repair import POLICY, Held, Outcome, Repair, hold, repair
+from weir.flow.repair import POLICY, Outcome
 from weir.spec.identity import ObjectId
 
 Obj = dict[str, Any]
 
-REVISION = "main@sha1:1"
 SSA = "kustomize.toolkit.fluxcd.io/ssa"
 RECONCILE = "kustomize.toolkit.fluxcd.io/reconcile"
-
-
-class Watched:
-    """One applied unit, held as it was applied."""
-
-    def __init__(self, unit: Unit, objects: Sequence[Obj], **spec: Any) -> None:
-        self.unit = unit
-        unit.must_apply(objects, REVISION, **spec)
-        request = unit.request(unit.spec(**spec))
-        self.held: Held = hold(request, [unit.label(obj) for obj in objects], f"sha256:{REVISION}")
-
-    def repair(self, name: str, kind: str = "ConfigMap", group: str = "") -> Repair:
-        item = ObjectId(group, kind, self.unit.namespace, name)
-        return repair(self.held, item, self.unit.records, threading.Event())
 
 
 @pytest.fixture
@@ -287,21 +270,6 @@ def test_suspended_units_are_left(unit: Unit, kube: Kube, namespace: str) -> Non
     drift_and_refuse(watched, kube, "suspended")
     unit.records.release(unit.spec().id)
     assert watched.repair("a").outcome is Outcome.REPAIRED
-
-
-def meanwhile(monkeypatch: pytest.MonkeyPatch, act: Callable[[], object], *, before: bool) -> None:
-    """Have something happen once, just before or after the decision about the next repair."""
-    pending = [act]
-
-    def deciding(*arguments: Any) -> Any:
-        if before and pending:
-            pending.pop()()
-        works = decide_placed(*arguments)
-        if pending:
-            pending.pop()()
-        return works
-
-    monkeypatch.setattr("weir.flow.repair.decide_placed", deciding)
 
 
 @pytest.mark.parametrize("manager", ["weir", "somebody", "kubectl-edit"])

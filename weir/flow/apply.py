@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any, Final
@@ -19,7 +19,7 @@ from weir.flow.decisions import WRITES, Work
 from weir.flow.definitions import rework, settle
 from weir.flow.faults import fault
 from weir.flow.plan import Plan, Request, make_plan
-from weir.flow.pruning import Doomed, await_moves, delete_all, survivors
+from weir.flow.pruning import Doomed, absent, await_moves, delete_all, look_again, survivors
 from weir.flow.reporting import SUCCEEDED, PruneError, condition, reason_of, says_the_same, stamp, with_result
 from weir.flow.writes import Writer, refused
 from weir.spec.changes import ChangeSet
@@ -110,6 +110,7 @@ class _Run:
             stack=record.stack or records.stack,
             revision=known.revision,
             digest=known.digest,
+            applying=known.applying,
             inventory=known.inventory,
             history=known.history,
             confidential=record.confidential | known.confidential,
@@ -146,13 +147,12 @@ class _Run:
             raise plan.guard
         self._refuse_early(plan)
         desired = plan.inventory
-        if not plan.changeset.empty:
-            with self._timed("record"):
-                self._write_ahead({**dict(self.record.inventory), **desired})
+        with self._timed("record"):
+            doomed = self._announce(plan)
         with self._timed("apply"):
             works = self._stages(plan.stages)
         with self._timed("prune"):
-            left = self._prune(plan.doomed)
+            left = self._prune(doomed)
         self._own({**desired, **survivors(left)})
         problems = [item.problem for item in left if item.problem]
         if problems:
@@ -224,14 +224,27 @@ class _Run:
     def _own(self, inventory: Mapping[ObjectId, str]) -> None:
         self.record = self.record.with_inventory(dict(inventory))
 
-    def _write_ahead(self, inventory: Mapping[ObjectId, str]) -> None:
+    def _announce(self, plan: Plan) -> list[Doomed]:
         """Everything that may exist after a crash is in the record before the first object is touched."""
-        self._own(inventory)
+        gone = absent(plan.doomed)
+        if plan.changeset.empty and not gone:
+            return list(plan.doomed)
+        self._own({**dict(self.record.inventory), **plan.inventory})
+        self.record = replace(self.record, applying=self.digest)
+        self._write_ahead(without=gone)
+        return look_again(
+            self.request.kube, plan.doomed, self.record.id, lambda: self._write_ahead(without=())
+        )
+
+    def _write_ahead(self, without: Collection[ObjectId]) -> None:
+        inventory = {item: version for item, version in self.record.inventory if item not in without}
         self.running = Running(holder=own_identity(), started=stamp(self.began), revision=self.revision)
         message = f"applying revision {self.revision}"
         ready = condition(self.old, "Unknown", "Progressing", message, self.began)
         self.version = self.records.write(
-            replace(self.record, ready=ready), running=self.running, expected=self.version
+            replace(self.record, ready=ready).with_inventory(inventory),
+            running=self.running,
+            expected=self.version,
         )
         fault("inventory-written")
 
@@ -256,6 +269,7 @@ class _Run:
                 self.record,
                 revision=self.revision,
                 digest=self.digest,
+                applying="",
                 ready=ready,
                 confidential=self.secret,
             )

@@ -13,7 +13,8 @@ from weir.edges.kube.errors import UnknownKindError
 from weir.edges.kube.reading import read_live
 from weir.edges.kube.watching import wait_ready
 from weir.flow.decisions import WRITES, Work
-from weir.flow.plan import Request, decide_placed, owner_selector
+from weir.flow.plan import Request, decide_placed
+from weir.flow.pruning import owner_selector
 from weir.flow.staging import place
 from weir.objects.health import health
 from weir.spec.changes import Action

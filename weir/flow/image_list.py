@@ -23,7 +23,7 @@ from weir.flow.clusters import Clusters
 from weir.flow.image_choice import BuildDates, Line
 from weir.flow.images import Registries
 from weir.flow.look import Present
-from weir.flow.plan import owner_selector
+from weir.flow.pruning import owner_selector
 from weir.flow.remove import read_spec
 from weir.flow.workload_images import container_of
 from weir.select.semver_range import parse_precedence

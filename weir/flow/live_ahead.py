@@ -15,7 +15,7 @@ from weir.edges.kube.client import Kube
 from weir.edges.kube.reading import FEW, Listed, Lists, list_objects
 from weir.flow.clusters import Clusters
 from weir.flow.collector import paused
-from weir.flow.plan import owner_selector
+from weir.flow.pruning import owner_selector
 from weir.spec.documents import Document
 from weir.spec.errors import WeirError
 from weir.spec.identity import UnitId

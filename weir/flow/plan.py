@@ -17,13 +17,13 @@ from weir.flow.admission import unopposed
 from weir.flow.checks import present_health
 from weir.flow.collector import paused
 from weir.flow.decisions import WRITES, Situation, Work, decide
-from weir.flow.pruning import Doomed, judge, locate, spare_moving
+from weir.flow.pruning import Doomed, judge, locate, owner_selector, spare_moving
 from weir.flow.staging import Placed, Refusal, new_namespaces, place
 from weir.objects.prune import guard, guard_precious, to_prune
 from weir.objects.rank import stages
 from weir.spec.changes import Action, ChangeSet, ObjectChange
 from weir.spec.errors import ClusterError, GuardError
-from weir.spec.identity import ObjectId, UnitId
+from weir.spec.identity import ObjectId
 from weir.spec.kustomization import KustomizationSpec
 from weir.spec.record import UnitRecord
 from weir.spec.stack import OptionsConfig
@@ -168,13 +168,6 @@ def coming_namespaces(
             if read_one(request.kube, resource, ObjectId("", "Namespace", "", name)) is None:
                 own.add(name)
     return frozenset(own)
-
-
-def owner_selector(unit: UnitId) -> str:
-    """The label selector of a unit's objects."""
-    return (
-        f"kustomize.toolkit.fluxcd.io/name={unit.name},kustomize.toolkit.fluxcd.io/namespace={unit.namespace}"
-    )
 
 
 def _locate_stale(

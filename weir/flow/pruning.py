@@ -15,7 +15,7 @@ from weir.edges.kube.client import Kube
 from weir.edges.kube.discovery import Discovery, Resource
 from weir.edges.kube.errors import KubeStatusError, UnknownKindError
 from weir.edges.kube.parallel import each
-from weir.edges.kube.reading import list_objects, read_one
+from weir.edges.kube.reading import list_objects, read_live, read_one
 from weir.edges.kube.watching import wait_absent
 from weir.flow.faults import fault
 from weir.flow.refusals import refusal_text
@@ -94,6 +94,13 @@ def _definition(kube: Kube, discovery: Discovery, item: ObjectId) -> str:
     return ""
 
 
+def owner_selector(unit: UnitId) -> str:
+    """The label selector of a unit's objects."""
+    return (
+        f"kustomize.toolkit.fluxcd.io/name={unit.name},kustomize.toolkit.fluxcd.io/namespace={unit.namespace}"
+    )
+
+
 def judge(item: ObjectId, version: str, resource: Resource | None, live: Obj | None, unit: UnitId) -> Doomed:
     """What happens to one object that Git does not hold any more."""
     doomed = Doomed(id=item, version=version, resource=resource, live=live)
@@ -135,6 +142,41 @@ def await_moves(kube: Kube, doomed: Sequence[Doomed], unit: UnitId, stop: thread
 def _held(live: Obj) -> str:
     finalizers = live["metadata"].get("finalizers") or ()
     return f"is being deleted, held by {', '.join(finalizers)}" if finalizers else "is being deleted"
+
+
+def absent(doomed: Iterable[Doomed]) -> dict[ObjectId, Resource]:
+    """The doomed that were not there already, with their APIs."""
+    return {
+        item.id: item.resource
+        for item in doomed
+        if item.live is None and item.resource is not None and not item.tracked
+    }
+
+
+def look_again(
+    kube: Kube,
+    doomed: Sequence[Doomed],
+    unit: UnitId,
+    remember: Callable[[], object],
+) -> list[Doomed]:
+    """The same after the record, marked by now, was written without what is absent.
+
+    Whoever corrects drift and read the record before may have made such an object again until now; later it finds
+    out from the record that the object is not wanted (`weir.flow.repair`). `remember` writes the record with all of
+    them, before what is back is deleted.
+
+    Raises:
+        ClusterError: the server cannot be read.
+    """
+    gone = absent(doomed)
+    back = read_live(kube, gone, selector=owner_selector(unit)) if gone else {}
+    if not back:
+        return list(doomed)
+    remember()
+    return [
+        judge(item.id, item.version, item.resource, back[item.id], unit) if item.id in back else item
+        for item in doomed
+    ]
 
 
 def delete_all(

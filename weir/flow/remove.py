@@ -20,8 +20,7 @@ from weir.edges.kube.reading import read_live
 from weir.edges.kube.records import Records, Running
 from weir.edges.kube.watching import wait_absent
 from weir.flow.clusters import Clusters
-from weir.flow.plan import owner_selector
-from weir.flow.pruning import Doomed, delete_all, judge, locate, survivors
+from weir.flow.pruning import Doomed, absent, delete_all, judge, locate, look_again, owner_selector, survivors
 from weir.flow.reporting import PruneError, stamp
 from weir.objects.prune import guard_precious
 from weir.objects.rank import delete_order
@@ -123,9 +122,12 @@ def _delete(
 ) -> list[Doomed]:
     """Delete, and say what is left. Raises PruneError."""
     mark = Running(holder=own_identity(), started=stamp(datetime.now(UTC)), revision=record.revision)
-    if any(item.delete for item in doomed):
+    if doomed:
         # whoever corrects drift must see, before the first object is gone, that it is not to come back
-        records.write(record, running=mark)
+        gone = absent(doomed)
+        rest = {item: version for item, version in record.inventory if item not in gone}
+        records.write(record.with_inventory(rest), running=mark)
+        doomed = look_again(kube, doomed, record.id, lambda: records.write(record, running=mark))
     left = delete_all(kube, doomed, record.id, stop, progress)
     problems = [item.problem for item in left if item.problem]
     if problems:

@@ -2,20 +2,26 @@
 
 The order keeps a repair from ever undoing a newer revision: the live object is read first, then the unit's record, and
 the write holds only while the live object is the one that was read. A run marks the record before its first write, so
-either the mark is seen here, or its write comes later and wins.
+either the mark is seen here, or its write comes later and wins. A run that found an object absent has nothing to write
+about it: it takes the object out of the record and looks for it once more, and what was made here is looked up in the
+record once more. Whoever comes second sees the other.
 """
 
 from __future__ import annotations
 
+import contextlib
 import threading
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from enum import StrEnum
+from http import HTTPStatus
 from typing import Any, Final
 
 import orjson
 
+from weir.edges.kube import writing
+from weir.edges.kube.errors import KubeStatusError
 from weir.edges.kube.reading import read_one
 from weir.edges.kube.records import Records, Stored
 from weir.flow.checks import is_checked, passes, tells_health
@@ -27,7 +33,8 @@ from weir.objects import annotations as marks
 from weir.objects.health import Health, health
 from weir.objects.ignore import strip_ignored
 from weir.objects.owned import Verdict, compare
-from weir.spec.errors import ApplyError, WeirError
+from weir.objects.prune import may_prune
+from weir.spec.errors import ApplyError, ClusterError, WeirError
 from weir.spec.identity import ObjectId
 
 Obj = dict[str, Any]
@@ -40,6 +47,7 @@ _TRIES: Final = 6
 """Looks at an object that was created and that controllers write, before it is left for a while."""
 _DELETED: Final = "was deleted"
 _CHANGED: Final = "it changed meanwhile"
+_GIVEN_UP: Final = "its unit gave it up meanwhile"
 
 
 class Outcome(StrEnum):
@@ -127,6 +135,17 @@ def hold(request: Request, objects: Iterable[Obj], digest: str) -> Held:
 
 def repair(held: Held, item: ObjectId, records: Records, stop: threading.Event) -> Repair:
     """Look at one object and bring it back. Raises ClusterError when the server cannot be reached, StopRequested."""
+    done = _look_until_still(held, item, records, stop)
+    if done.missing and done.outcome in (Outcome.REPAIRED, Outcome.LEFT):
+        # a server that fails now does not undo what was done
+        with contextlib.suppress(ClusterError):
+            if _taken_back(held, item, records, stop):
+                return Repair(id=item, outcome=Outcome.LEFT, missing=True, text=_GIVEN_UP)
+    return done
+
+
+def _look_until_still(held: Held, item: ObjectId, records: Records, stop: threading.Event) -> Repair:
+    """Look again when somebody else, as its controller, writes an object while it is made anew."""
     made = False
     for _ in range(_TRIES):
         try:
@@ -137,9 +156,29 @@ def repair(held: Held, item: ObjectId, records: Records, stop: threading.Event) 
                 break
             continue
         if made and done.outcome in (Outcome.REPAIRED, Outcome.SAME):
-            return replace(done, outcome=Outcome.REPAIRED, text=_DELETED)
-        return done
-    return Repair(id=item, outcome=Outcome.LEFT, text=_CHANGED)
+            return replace(done, outcome=Outcome.REPAIRED, missing=True, text=_DELETED)
+        return replace(done, missing=done.missing or made)
+    return Repair(id=item, outcome=Outcome.LEFT, missing=made, text=_CHANGED)
+
+
+def _taken_back(held: Held, item: ObjectId, records: Records, stop: threading.Event) -> bool:
+    """Delete what was made anew when its unit gave it up meanwhile; whether it did."""
+    kube, unit, wanted = held.request.kube.until(stop), held.request.spec.id, held.find(item)
+    if wanted is None:
+        return False
+    for attempt in range(_TRIES):
+        live, stored = read_one(kube, wanted.resource, item), records.load(unit)
+        if live is None or (stored and item in dict(stored.record.inventory)) or not may_prune(live, unit)[0]:
+            return False
+        try:
+            # its controller may go on writing it
+            writing.delete(kube, wanted.resource, live, exact=attempt < _TRIES - 1)
+        except KubeStatusError as err:
+            if err.status != HTTPStatus.CONFLICT:
+                raise
+        else:
+            return True
+    return False
 
 
 def _look(held: Held, item: ObjectId, records: Records, stop: threading.Event) -> Repair:
@@ -191,7 +230,7 @@ def _write(request: Request, work: Work, stop: threading.Event) -> Repair:
         if _version(read_one(request.kube, work.resource, work.id)) != _version(work.live):
             raise _WrittenMeanwhileError(created=work.live is None) from err
         return Repair(id=work.id, outcome=Outcome.REFUSED, missing=work.live is None, text=str(err))
-    return Repair(id=work.id, outcome=Outcome.REPAIRED, text=_sentence(work))
+    return Repair(id=work.id, outcome=Outcome.REPAIRED, missing=work.live is None, text=_sentence(work))
 
 
 class _WrittenMeanwhileError(Exception):
@@ -209,8 +248,9 @@ def _not_now(held: Held, stored: Stored | None) -> str:
         return "its unit has no record"
     if stored.running is not None:
         return f"{stored.running.holder} is at work on its unit"
-    if stored.record.digest != held.digest:
-        return f"revision {stored.record.revision} was applied meanwhile"
+    if not stored.record.is_applied(held.digest):
+        began = f"revision {stored.record.attempted} began to be"
+        return f"{began if stored.record.applying else f'revision {stored.record.revision} was'} applied meanwhile"
     if stored.record.suspended:
         return "its unit is suspended"
     return ""

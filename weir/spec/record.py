@@ -52,6 +52,8 @@ class UnitRecord:
     origin: str = ""
     digest: str = ""
     """Digest of the rendered objects last applied."""
+    applying: str = ""
+    """Digest of the rendered objects that a run began to apply and did not finish; empty when the last one did."""
     spec_digest: str = ""
     inventory: tuple[tuple[ObjectId, str], ...] = ()
     """(object, API version without group) of all objects owned or about to be, in apply order."""
@@ -68,6 +70,10 @@ class UnitRecord:
     """Objects other than Secrets that may still hold secret values, although Git does not say so any more."""
     variables: dict[str, str] = field(default_factory=dict)
     """Values of stack outputs used in substitution (never secret ones)."""
+
+    def is_applied(self, digest: str) -> bool:
+        """Whether these are the rendered objects last applied, and no run began with others since."""
+        return self.digest == digest and self.applying in ("", digest)
 
     def with_inventory(self, entries: dict[ObjectId, str]) -> UnitRecord:
         """The same record owning exactly these objects."""

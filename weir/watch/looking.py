@@ -100,7 +100,7 @@ def still_applied(
         unit: held
         for known in (before, looked.held)
         for unit, held in known.items()
-        if unit in records and records[unit].digest == held.digest
+        if unit in records and records[unit].is_applied(held.digest)
         if unit in looked.wanted and not looked.wanted[unit].suspended
     }
 

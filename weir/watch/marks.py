@@ -33,3 +33,12 @@ class Marks:
             for unit, (mark, since) in self._since.items()
             if now - since < PATIENCE and not self.is_gone(mark.holder)
         }
+
+
+def differ(before: Stored, after: Stored) -> bool:
+    """Whether a record says something else about what is applied, or that a run begins or ends."""
+    old, new = before.record, after.record
+    if (before.running is None) != (after.running is None):
+        return True
+    said = [(one.digest, one.applying, one.suspended, one.spec_digest) for one in (old, new)]
+    return said[0] != said[1]
