@@ -39,7 +39,7 @@ from weir.watch.haste import Haste
 from weir.watch.inputs import RECORDS, Inputs
 from weir.watch.journal import Journal
 from weir.watch.looking import REPOSITORIES, Looked, look, still_applied
-from weir.watch.marks import Marks
+from weir.watch.marks import Marks, differ
 from weir.watch.meter import Meter
 from weir.watch.reports import Reports
 from weir.watch.schedule import Schedule
@@ -86,6 +86,8 @@ class Watcher:
     _look_at: float | None = 0.0
     """When the next look is due, None when none is."""
     _looking: bool = False
+    _moved: set[UnitId] = field(default_factory=set)
+    """Sources that a poll found moved while a look went on, which may have resolved them before."""
     _polled: dict[UnitId, str] = field(default_factory=dict)
     """Source -> the error of its last poll."""
     _resolved: dict[UnitId, float] = field(default_factory=dict)
@@ -223,6 +225,8 @@ class Watcher:
         moved = self.looked is not before_look
         if not moved:
             self._asks.done([unit])
+        elif self._looking:
+            self._moved.add(unit)
         for warning in outcome.warnings if moved else ():
             self.journal.info(warning, unit)
         self.meter.polled(took, moved=moved, failed=bool(outcome.error))
@@ -263,6 +267,8 @@ class Watcher:
         self.on_look(found)
         self._resolved = {unit: now for unit, source in found.sources.items() if not source.error}
         self._schedule.keep(found.timings, now)
+        while self._moved:
+            self._schedule.ask(self._moved.pop(), now)
         self._schedule.done(REPOSITORIES, now, ok=True)
         if self._inputs:
             self._inputs.follow_values(found.values)
@@ -336,9 +342,9 @@ class Watcher:
         self.meter.recorded(before.record if before else None, stored.record)
         if self._asks.is_new(stored):
             self._ask((unit,))
-        if before is None or _differ(before, stored):
+        if before is None or differ(before, stored):
             self._hold()
-        if stored.running is None and (before is None or before.running or _differ(before, stored)):
+        if stored.running is None and (before is None or before.running or differ(before, stored)):
             wanted = self.looked.wanted.get(unit) if self.looked else None
             said = (stored.record.digest, stored.record.suspended)
             if wanted is None or (wanted.digest, wanted.suspended) != said:
@@ -388,11 +394,3 @@ class Watcher:
         if self._drift:
             self._drift.close()
         self._pool.shutdown(wait=False, cancel_futures=True)
-
-
-def _differ(before: Stored, after: Stored) -> bool:
-    """Whether a record says something else about what is applied, or that a run begins or ends."""
-    old, new = before.record, after.record
-    if (before.running is None) != (after.running is None):
-        return True
-    return (old.digest, old.suspended, old.spec_digest) != (new.digest, new.suspended, new.spec_digest)
