@@ -12,7 +12,8 @@ from provider.engine import Engine
 from provider.props import Props, plain
 from weir.flow.apply import UnitResult
 from weir.spec.changes import Action, ChangeSet, ObjectChange
-from weir.spec.kustomization import KustomizationSpec
+from weir.spec.confidential import is_open
+from weir.spec.documents import Document
 from weir.spec.record import UnitRecord
 
 NAMED: Final = 20
@@ -50,16 +51,20 @@ def changes_props(changeset: ChangeSet) -> Props:
     return {"changes": plain(ChangeSet(kept).as_props())} if kept else {}
 
 
-def spec_props(spec: KustomizationSpec) -> Props:
-    """The fields of a unit's spec as texts: short ones as written, long ones and lists by their digest."""
-    fields = spec.raw.get("spec") or {}
-    return {key: _spec_text(value) for key, value in fields.items() if key not in ("sourceRef", "suspend")}
+def spec_props(document: Document) -> Props:
+    """The fields of a unit's spec as texts: short ones as written, long ones, lists and secret ones by their digest."""
+    fields = document.data.get("spec") or {}
+    return {
+        key: _spec_text(value, shown=is_open(document, key))
+        for key, value in fields.items()
+        if key not in ("sourceRef", "suspend")
+    }
 
 
-def _spec_text(value: object) -> str:
+def _spec_text(value: object, *, shown: bool) -> str:
     if isinstance(value, bool):
         return "true" if value else "false"
-    if isinstance(value, str | int | float) and len(str(value)) <= _LONG:
+    if shown and isinstance(value, str | int | float) and len(str(value)) <= _LONG:
         return str(value)
     payload = orjson.dumps(value, option=orjson.OPT_SORT_KEYS)
     return f"sha256:{hashlib.sha256(payload).hexdigest()[:16]}"

@@ -28,6 +28,7 @@ from weir.flow.moves import wanted_elsewhere
 from weir.flow.outcome import UnitOutcome, decode, held
 from weir.flow.plan import Request, plan_unit
 from weir.flow.settings import read_settings
+from weir.spec.confidential import open_data
 from weir.spec.errors import ClusterError, RenderError, StopRequested, WeirError
 from weir.spec.identity import ObjectId, UnitId
 from weir.spec.kustomization import KustomizationSpec
@@ -105,7 +106,7 @@ class UnitProvider:
         inputs |= {
             "revision": outcome.revision,
             "digest": outcome.digest,
-            "spec": plain(spec_props(outcome.spec)),
+            "spec": plain(spec_props(outcome.document)),
         }
         if outcome.error:
             raise RenderError(outcome.error)
@@ -289,7 +290,7 @@ def _new_record(outcome: UnitOutcome, stack: str) -> UnitRecord:
         suspended=outcome.spec.suspend and not held(outcome),
         confidential=frozenset(item for item in outcome.secret_ids if item.kind != "Secret"),
         spec_digest=document_digest(outcome.document),
-        document=orjson.dumps(outcome.document.data).decode(),
+        document=orjson.dumps(open_data(outcome.document)).decode(),
         variables=outcome.variables,
     )
 

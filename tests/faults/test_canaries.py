@@ -132,9 +132,17 @@ def good(vault: Vault, turn: str) -> dict[str, list[Obj]]:
     word = config_map(ns, "word", WORD="${word}", TURN=turn)
     word["metadata"]["annotations"] = {"note": f"{turn} ${{word}}"}
     former = config_map(ns, "former", WORD="${word}" if turn == "1" else "open")
+    patch = {"patch": yaml.safe_dump([{"op": "add", "path": "/data/patched", "value": f"{turn} ${{word}}"}])}
+    handed = {"substitute": {"TOKEN": "${word}", "turn": turn}}
+    child = vault.unit("child", postBuild=handed, patches=[{**patch, "target": {"kind": "ConfigMap"}}])
+    taken = {"substituteFrom": [{"kind": "ConfigMap", "name": "handed"}]}
+    taker = vault.unit("taker", postBuild=taken, dependsOn=[{"name": "good"}])
     return {
         "good/secrets.yaml": [text, changing, fixed, live, *pruned],
-        "good/maps.yaml": [word, former],
+        "good/maps.yaml": [word, former, config_map(vault.world.flux, "handed", TOKEN="${word}", turn=turn)],
+        "good/units.yaml": [child, taker],
+        "child/maps.yaml": [config_map(ns, "of-child", TOKEN="${TOKEN} ${turn}")],
+        "taker/maps.yaml": [config_map(ns, "of-taker", TOKEN="${TOKEN} ${turn}")],
     }
 
 
@@ -154,12 +162,18 @@ def test_nothing_shows_when_all_is_well(vault: Vault) -> None:
     assert vault.run("first preview", "preview", "--diff") == 0
     assert vault.run("install", "up", "--", "--logtostderr", "-v=9") == 0
     assert world.live("v1", "ConfigMap", "word")["data"]["WORD"] == hidden["substituted"]
+    assert world.live("v1", "ConfigMap", "of-taker")["data"] == {"TOKEN": f"{hidden['substituted']} 1"}
+    assert world.live("v1", "ConfigMap", "of-child")["data"] == {
+        "TOKEN": f"{hidden['substituted']} 1",
+        "patched": f"1 {hidden['substituted']}",
+    }
     world.commit(good(vault, "2"))
     drifted = {**vault.secret("text"), "metadata": {"name": "text", "namespace": world.namespace}}
     world.edit(drifted, {"data": {"b": encoded(hidden["live-only"])}})
     world.edit(config_map(world.namespace, "word"), {"data": {"WORD": hidden["live-only"]}})
     assert vault.run("preview", "preview", "--diff") == 0
     assert "Secret/" in vault.said["preview"]
+    assert all(name in vault.said["preview"] for name in ("of-child", "of-taker"))
     for form in ("table", "json", "markdown"):
         vault.run(f"diff as {form}", "diff", "--output", form)
     assert vault.run("change", "up", "--", "--logtostderr", "-v=9", "--diff") == 0

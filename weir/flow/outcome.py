@@ -130,8 +130,9 @@ def encode(outcome: Outcome) -> dict[str, Any]:
     """A JSON value that `decode` reads back."""
     if isinstance(outcome, Problem):
         return {"problem": [outcome.subject, outcome.message]}
+    document = outcome.document
     common = {
-        "document": [outcome.document.file, outcome.document.index, outcome.document.data],
+        "document": [document.file, document.index, document.data, document.confidential],
         "suspend": outcome.spec.suspend,
         "error": outcome.error,
         "warnings": outcome.warnings,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import threading
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,7 +19,7 @@ from weir.render.finish import finish
 from weir.render.layout import Layout
 from weir.render.overlay import overlay
 from weir.render.plain import read_plain
-from weir.render.substitute import LookUp, collect_variables, substitute
+from weir.render.substitute import LookUp, Substituted, collect_variables, substitute
 from weir.render.top import find_top
 from weir.spec.documents import Document, load_yaml
 from weir.spec.errors import RenderError, SpecError
@@ -82,7 +82,7 @@ def render_unit(
             always = spec.post_build and spec.substitute_strategy == "Always"
             filled = substitute(documents, collect_variables(spec, lookup), always=always)
         with _timed(timings, "finish"):
-            finished = finish(filled.documents, spec, filled.secret)
+            finished = finish(filled.documents, spec, _secret(spec, filled))
     except RenderError as err:
         raise RenderError(f"{spec.where}: {err.message}", hint=err.hint) from err
     return Rendered(
@@ -93,6 +93,11 @@ def render_unit(
         warnings=(*top.warnings, *(f"{spec.id}: {text}" for text in filled.warnings), *finished.warnings),
         timings=timings,
     )
+
+
+def _secret(spec: KustomizationSpec, filled: Substituted) -> Iterable[int]:
+    """Positions of what holds a secret. Patches may put one of their own anywhere."""
+    return range(len(filled.documents)) if spec.confidential and spec.patches else filled.secret
 
 
 @contextmanager

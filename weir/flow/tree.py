@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 from weir.flow.outcome import Problem
 from weir.spec import kinds
+from weir.spec.confidential import open_text
 from weir.spec.documents import Document
 from weir.spec.errors import SpecError, WeirError
 from weir.spec.git_repository import GitRepositorySpec, parse_git_repository
@@ -65,7 +66,7 @@ class UnitTree:
             try:
                 declared = self._add(document, parent)
             except WeirError as err:
-                self.problems.append(Problem(document.where, str(err)))
+                self.problems.append(Problem(document.where, open_text(document, str(err))))
                 continue
             if declared:
                 fresh.append(declared)

@@ -27,6 +27,7 @@ from weir.flow.render import Rendered, render_unit
 from weir.flow.resolve import SyncResult, sync
 from weir.flow.tree import Declared
 from weir.render.layout import Layout
+from weir.render.substitute import SecretText
 from weir.select.git_ref import commit_of
 from weir.spec.artifact import Artifact
 from weir.spec.documents import Document
@@ -263,7 +264,9 @@ class Worker:
         claims = {"cluster": target_of(spec), "ids": [item.entry for item in ids]}
         self._run.write_json(claims_file(spec.id), claims)
         values = {
-            ObjectId.of(item): _texts(item) for item in rendered.objects if item["kind"] in _VALUE_KINDS
+            ObjectId.of(item): _texts(item, secret=ObjectId.of(item) in rendered.secret_ids)
+            for item in rendered.objects
+            if item["kind"] in _VALUE_KINDS
         }
         return RenderedUnit(outcome=outcome, ids=ids, values=values, children=rendered.children)
 
@@ -313,9 +316,10 @@ def _message(where: str, err: Exception) -> str:
     return str(err) if isinstance(err, WeirError) else f"{where}: unexpected {type(err).__name__}"
 
 
-def _texts(item: Mapping[str, Any]) -> dict[str, str]:
+def _texts(item: Mapping[str, Any], *, secret: bool) -> dict[str, str]:
+    """The values of a ConfigMap or Secret; `secret` ones are so to whoever takes them."""
     data = {str(key): str(value) for key, value in (item.get("data") or {}).items()}
     if item["kind"] == "Secret":
         data = {key: base64.b64decode(value).decode("utf-8", "replace") for key, value in data.items()}
         data |= {str(key): str(value) for key, value in (item.get("stringData") or {}).items()}
-    return data
+    return {key: SecretText(value) for key, value in data.items()} if secret else data

@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import binascii
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -75,7 +75,7 @@ def finish(
     ordered = [seen[identity] for identity in sorted(seen)]
     return Finished(
         objects=tuple(document.data for document in ordered if not is_flux_object(document.data)),
-        children=_children(ordered, spec),
+        children=_children(ordered, spec, hidden),
         secret_ids=frozenset(hidden),
         warnings=tuple(warnings),
     )
@@ -89,9 +89,16 @@ def _labels(spec: KustomizationSpec) -> dict[str, str]:
     return {**spec.common_labels, OWNER_NAME: spec.id.name, OWNER_NAMESPACE: spec.id.namespace}
 
 
-def _children(ordered: Sequence[Document], spec: KustomizationSpec) -> tuple[Document, ...]:
-    flux = [document.data for document in ordered if is_flux_object(document.data)]
-    return tuple(Document(f"{spec.id}: {ObjectId.of(data)}", index, data) for index, data in enumerate(flux))
+def _children(
+    ordered: Sequence[Document], spec: KustomizationSpec, hidden: Collection[ObjectId]
+) -> tuple[Document, ...]:
+    flux = [
+        (ObjectId.of(document.data), document.data) for document in ordered if is_flux_object(document.data)
+    ]
+    return tuple(
+        Document(f"{spec.id}: {identity}", index, data, identity in hidden)
+        for index, (identity, data) in enumerate(flux)
+    )
 
 
 def _identify(document: Document) -> ObjectId:

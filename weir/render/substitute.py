@@ -95,7 +95,7 @@ def collect_variables(spec: KustomizationSpec, lookup: LookUp) -> dict[str, Vari
         if OTHERS in new and OTHERS in found:
             new[OTHERS] = replace(new[OTHERS], origin=f"{found[OTHERS].origin} or {origin}")
         found |= new
-    return found | _variables(spec.substitute, "spec.postBuild.substitute", secret=False)
+    return found | _variables(spec.substitute, "spec.postBuild.substitute", secret=spec.confidential)
 
 
 def _variables(values: Mapping[str, str], origin: str, *, secret: bool) -> dict[str, Variable]:

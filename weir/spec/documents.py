@@ -36,6 +36,8 @@ class Document:
     index: int
     """Position in the file, from 0."""
     data: dict[str, Any]
+    confidential: bool = False
+    """Whether it holds the value of a secret variable."""
 
     @property
     def where(self) -> str:

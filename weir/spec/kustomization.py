@@ -145,6 +145,8 @@ class KustomizationSpec:
     decryption: bool = False
     raw: dict[str, Any] = field(default_factory=dict)
     """The document as written, for `self` in CEL and for digests."""
+    confidential: bool = False
+    """Whether the document holds the value of a secret variable of its parent."""
 
 
 def parse_kustomization(document: Document) -> KustomizationSpec:
@@ -169,6 +171,7 @@ def parse_kustomization(document: Document) -> KustomizationSpec:
         **_parse_post_build(spec.child("postBuild")),
         **_parse_behaviour(spec, namespace),
         raw=document.data,
+        confidential=document.confidential,
     )
     if parsed.prune is None:
         raise spec.error("prune", "true or false")
