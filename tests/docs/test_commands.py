@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 
 import pytest
@@ -37,3 +38,25 @@ def test_the_help_has_one_line_for_each_verb(capsys: pytest.CaptureFixture[str])
     assert max(map(len, lines)) <= 110
     for name, (_, summary) in VERBS.items():
         assert lines.count(f"  {name:<12}{summary}") == 1
+
+
+@pytest.mark.parametrize(
+    ("kind", "flags"),
+    [
+        (("source", "git", "a", "--url=https://git.example/a"), 8),
+        (("kustomization", "a", "--source=b"), 2),
+    ],
+    ids=["source git", "kustomization"],
+)
+def test_flags_of_flux_that_are_said_to_be_missing_are(
+    kind: tuple[str, ...], flags: int, capsys: pytest.CaptureFixture[str]
+) -> None:
+    page = (PROJECT / "docs" / "suspend-and-reconcile.md").read_text()
+    text = page[page.index("Of Flux's flags these are not") :].partition("\n\n")[0]
+    title = " ".join(kind[: kind.index("a")])
+    said = re.findall(r"`(--[a-z-]+)`", re.split(r"[:;] ", text.partition(f"`{title}`")[2])[0])
+    assert len(said) == flags
+    for flag in said:
+        with pytest.raises(SystemExit):
+            parse(["create", *kind, f"{flag}=x"])
+        assert "unrecognized arguments" in capsys.readouterr().err, flag

@@ -42,3 +42,44 @@ def test_the_engine_takes_the_stack_by_either_flag(verb: str) -> None:
     for flag in ("-s", "--stack"):
         _, args = parse([verb, flag, "production", "--", "--refresh"])
         assert (args.stack, args.extra) == ("production", ["--refresh"])
+
+
+GIT = ("create", "source", "git", "web", "--url=https://git.example/web")
+KUSTOMIZATION = ("create", "kustomization", "web", "--source=GitRepository/web")
+
+
+@pytest.mark.parametrize(
+    ("words", "flag", "expected"),
+    [
+        ((*KUSTOMIZATION, "--prune=true"), "prune", True),
+        ((*KUSTOMIZATION, "--prune=false"), "prune", False),
+        ((*KUSTOMIZATION, "--prune=1", "--wait=T"), "wait", True),
+        ((*KUSTOMIZATION, "--prune", "--prune=false"), "prune", False),
+        ((*KUSTOMIZATION, "--prune=false", "--prune"), "prune", True),
+        ((*GIT, "--recurse-submodules=true"), "recurse_submodules", True),
+        (("reconcile", "ks", "web", "--with-source=true", "-s", "x"), "with_source", True),
+        (("suspend", "ks", "--all=true", "-s", "x"), "all", True),
+        (("get", "all", "-A", "--all-namespaces=false", "-s", "x"), "all_namespaces", False),
+    ],
+    ids=str,
+)
+def test_flags_without_a_value_take_gos_form(words: tuple[str, ...], flag: str, expected: bool) -> None:
+    _, args = parse(list(words))
+    assert getattr(args, flag) is expected
+
+
+def test_a_word_after_a_bare_flag_is_not_its_value() -> None:
+    _, args = parse(["create", "kustomization", "--prune", "true", "--source=GitRepository/web"])
+    assert (args.prune, args.name) == (True, "true")
+    _, args = parse(["destroy", "-s", "x", "--", "--yes=true"])
+    assert (args.yes, args.extra) == (False, ["--yes=true"])
+    _, args = parse([*GIT, "--branch=true"])
+    assert args.branch == "true"
+
+
+@pytest.mark.parametrize("value", ["yes", "", "truee"])
+def test_other_values_are_wrong_usage(value: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        parse([*KUSTOMIZATION, f"--prune={value}"])
+    assert ended.value.code == 2
+    assert f"argument --prune: found {value!r}, expected true or false" in capsys.readouterr().err

@@ -8,6 +8,7 @@ import sys
 from collections.abc import Callable, Sequence
 from typing import Final, Protocol, cast
 
+from weir.cli._parser import Parser
 from weir.spec.errors import WeirError
 
 
@@ -82,7 +83,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def parse(arguments: Sequence[str]) -> tuple[Verb, argparse.Namespace]:
     """The verb and its arguments. Raises SystemExit for wrong usage, and after `--help`."""
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         prog="weir",
         description="GitOps for Kubernetes as a Pulumi program.",
         epilog=_overview(),

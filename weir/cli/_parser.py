@@ -1,0 +1,48 @@
+"""The parser of all verbs: argparse, and what people know from Flux."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+from typing import Any, Final
+
+_BOOLEANS: Final = {
+    **dict.fromkeys(("true", "True", "TRUE", "t", "T", "1"), True),
+    **dict.fromkeys(("false", "False", "FALSE", "f", "F", "0"), False),
+}
+"""Rule: https://pkg.go.dev/strconv#ParseBool"""
+
+
+class Parser(argparse.ArgumentParser):
+    """Takes `--flag=true` and `--flag=false` too, as Go's programs do, for each flag that has no value.
+
+    Only with `=`: a word after the bare flag is never taken for its value. The last one holds.
+    """
+
+    def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
+        """As argparse; called for the verbs below this one as well."""
+        return super().parse_known_args(self._bare(sys.argv[1:] if args is None else args), namespace)
+
+    def _bare(self, words: Sequence[str]) -> list[str]:
+        """`--flag=true` as `--flag`, and `--flag=false` as nothing; both replace what was said of it before."""
+        made: list[str] = []
+        for index, word in enumerate(words):
+            if word == "--":
+                return [*made, *words[index:]]
+            flag, equals, value = word.partition("=")
+            names = self._names_of_switch(flag) if equals else ()
+            if not names:
+                made.append(word)
+                continue
+            if value not in _BOOLEANS:
+                self.error(f"argument {'/'.join(names)}: found {value[:100]!r}, expected true or false")
+            made = [earlier for earlier in made if earlier not in names]
+            made += [flag] * _BOOLEANS[value]
+        return made
+
+    def _names_of_switch(self, flag: str) -> Sequence[str]:
+        """All spellings of a flag that has no value; none for other flags and words."""
+        action = self._option_string_actions.get(flag)
+        switch = action is not None and action.nargs == 0 and action.const is True
+        return action.option_strings if action and switch else ()
