@@ -20,6 +20,7 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any, Final
 
 from weir.edges.git.refusals import RejectedError
+from weir.edges.git.url import parse_url
 from weir.edges.git.writing import Base, Update
 from weir.edges.store import Store
 from weir.edit.summary import format_diff
@@ -108,7 +109,7 @@ def prepare(
     with _naming(target.where):
         with open_work(target, access) as work:
             proposal = work.propose(edit, now)
-            url = work.url
+            url = _address(target, work.url, access)
         if proposal.commit == proposal.base:
             return None
         artifact = _artifact(target, proposal.commit, url, store, includes, access)
@@ -163,6 +164,16 @@ def _artifact(
     return Artifact(revision=push_rules.revision(target, commit), digest=found.artifact.digest)
 
 
+def _shown(target: Target, access: Access) -> str:
+    """The GitRepository's URL without what may be a token."""
+    return parse_url(target.spec.url, allow_file=access.allow_file_urls).text
+
+
+def _address(target: Target, found: str, access: Access) -> str:
+    """The URL to read from: the GitRepository's own with all that it holds, or the one that it redirects to."""
+    return target.spec.url if found == _shown(target, access) else found
+
+
 def _push_again(prepared: Prepared, target: Target, edit: Edit, access: Access, now: int) -> Pushed:
     """Do the edit on what is there now until a push gets through."""
     seen: tuple[object, ...] = ()
@@ -182,7 +193,7 @@ def _push_again(prepared: Prepared, target: Target, edit: Edit, access: Access, 
                 if in_vain == _MOST_IN_VAIN or attempt + 1 == MOST_ATTEMPTS:
                     raise
                 seen = found
-    raise RejectedError(f"{target.spec.url}: others were faster every time", hint="run it again")
+    raise RejectedError(f"{_shown(target, access)}: others were faster every time", hint="run it again")
 
 
 def _pushed(target: Target, prepared: Prepared, commit: str, *, nothing: bool = False) -> Pushed:

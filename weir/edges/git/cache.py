@@ -246,7 +246,7 @@ def _exactly(read: Callable[[int], bytes], size: int) -> Iterator[bytes]:
 
 def cache_key(url: GitUrl, fingerprint: str) -> str:
     """The folder name of a repository as seen with certain credentials."""
-    return hashlib.sha256(f"{url.text}\n{fingerprint}".encode()).hexdigest()[:32]
+    return hashlib.sha256(f"{url.address}\n{fingerprint}".encode()).hexdigest()[:32]
 
 
 @contextlib.contextmanager

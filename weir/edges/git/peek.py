@@ -50,17 +50,17 @@ class Peek:
         """Object ids by full reference name as `list_refs` gives them; None when git has to be asked."""
         if not url.http or credentials.ca or credentials.certificate or credentials.proxy:
             return None
-        if self._silent.get(url.text, 0.0) > time.monotonic():
+        if self._silent.get(url.address, 0.0) > time.monotonic():
             return None
         found = self._ask(url, credentials, prefix, timeout)
         if found is None:
-            self._silent[url.text] = time.monotonic() + _REST
+            self._silent[url.address] = time.monotonic() + _REST
         return found
 
     def _ask(
         self, url: GitUrl, credentials: Credentials, prefix: str, timeout: float
     ) -> Mapping[str, str] | None:
-        path, question, query = url.text.partition("?")
+        path, question, query = url.address.partition("?")
         request = Request(
             method="POST",
             url=f"{path}/git-upload-pack{question}{query}",

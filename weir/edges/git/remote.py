@@ -39,7 +39,7 @@ def list_refs(session: Session, prefix: str = "") -> Remote:
     """
     url = session.url
     for _ in range(_MOST_REDIRECTS):
-        done = session.git("ls-remote", "--quiet", *_FLAGS.get(prefix, ()), "--", url.text)
+        done = session.git("ls-remote", "--quiet", *_FLAGS.get(prefix, ()), "--", url.address)
         if not done.returncode:
             return Remote(url=url, refs=_parse_refs(done.stdout))
         if not (url.http and _REDIRECTED.search(done.stderr)):
@@ -58,12 +58,12 @@ def _parse_refs(output: bytes) -> dict[str, str]:
 def _redirected(session: Session, url: GitUrl) -> GitUrl:
     """Where a redirect leads; git is asked again with a trace, which leaves out what is secret."""
     trace = session.folder / "trace"
-    session.git("ls-remote", "--quiet", "--", url.text, trace=trace)
+    session.git("ls-remote", "--quiet", "--", url.address, trace=trace)
     found = _LOCATION.findall(_read_tail(trace))
     trace.unlink(missing_ok=True)
     if not found:
         raise SourceError(f"{url.text}: redirects without saying where", hint="correct spec.url")
-    target = parse_url(_ENDING.sub("", urljoin(f"{url.text}/info/refs", found[-1])))
+    target = parse_url(_ENDING.sub("", urljoin(f"{url.address}/info/refs", found[-1])))
     if not url.same_host(target):
         raise SourceError(
             f"{url.text}: redirects to another host ({target.scheme}://{target.authority}), which is not followed",
@@ -96,7 +96,7 @@ def fetch(session: Session, repository: Path, url: GitUrl, source: str, slot: st
         "--force",
         *options,
         "--",
-        url.text,
+        url.address,
         f"+{source}:{slot}",
     )
 

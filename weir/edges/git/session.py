@@ -91,7 +91,11 @@ class Session:
 
     def failure(self, done: process.Completed) -> SourceError:
         """What a failed run of git means, in words, without secrets."""
-        return failures.explain(self.url, self.credentials.masked(done.stderr), done.returncode)
+        return failures.explain(self.url, self.masked(done.stderr), done.returncode)
+
+    def masked(self, text: str) -> str:
+        """What git or the server said, without the secrets of the credentials and of the URL."""
+        return self.credentials.masked(self.url.masked(text))
 
     def argv(self, arguments: Sequence[str]) -> list[str]:
         """The full command line."""

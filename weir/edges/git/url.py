@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Final
 from urllib.parse import urljoin, urlsplit
 
@@ -14,11 +14,13 @@ _USER: Final = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._+-]*", re.ASCII)
 _HOST: Final = re.compile(r"[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?\.?|\[[0-9A-Fa-f:.]+\]", re.ASCII)
 _DEFAULT_PORTS: Final = {"http": 80, "https": 443, "ssh": 22}
 _HIGHEST_PORT: Final = 65535
+LIKE_TOKEN: Final = 16
+"""A text of this length or more may be a token where a token has no place of its own."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GitUrl:
-    """A checked URL. It never holds a password, so it may be shown and passed on a command line."""
+    """A checked URL. It never holds a password, so git may get it on its command line. Its query may be a token."""
 
     scheme: str
     """http, https, ssh or file."""
@@ -26,14 +28,27 @@ class GitUrl:
     """Only for ssh."""
     host: str
     port: int
-    path: str
+    path: str = field(repr=False)
     """Starts with a slash; with the query, if there is one."""
 
     @property
-    def text(self) -> str:
-        """The URL as git takes it."""
+    def address(self) -> str:
+        """The URL as git takes it. Messages show `text`."""
         user = f"{self.user}@" if self.user else ""
         return f"{self.scheme}://{user}{self.authority}{self.path}"
+
+    @property
+    def text(self) -> str:
+        """The URL as it may be shown: without the query."""
+        return self.address.partition("?")[0]
+
+    def masked(self, text: str) -> str:
+        """The text of git or a server without the query, and without the parts of it that may be tokens."""
+        query = self.path.partition("?")[2]
+        shown = text.replace(f"?{query}", "?***") if query else text
+        for part in re.split("[&=]", query):
+            shown = shown.replace(part, "***") if len(part) >= LIKE_TOKEN else shown
+        return shown
 
     @property
     def authority(self) -> str:
@@ -59,8 +74,8 @@ class GitUrl:
         """The URL that a relative reference (`../lib.git`) means here; an absolute one stays as it is."""
         if not reference.startswith(("./", "../")):
             return reference
-        base = self.path.rstrip("/") + "/"
-        return replace(self, path=urljoin(base, reference)).text
+        base = self.path.partition("?")[0].rstrip("/") + "/"
+        return replace(self, path=urljoin(base, reference)).address
 
 
 def parse_url(text: str, *, allow_file: bool = False) -> GitUrl:
@@ -83,11 +98,11 @@ def parse_url(text: str, *, allow_file: bool = False) -> GitUrl:
         raise SourceError("URL: found no valid host and port", hint="correct spec.url") from err
     if parts.password is not None:
         raise SourceError("URL: found a password inside", hint="move it to the Secret of spec.secretRef")
-    path = parts.path + (f"?{parts.query}" if parts.query else "")
     if "\\" in text or not _USER.fullmatch(parts.username or "git"):
         raise SourceError("URL: found an unusual user or a backslash", hint="correct spec.url")
     user = (parts.username or "") if scheme == "ssh" else ""
     host = f"[{parts.hostname}]" if parts.hostname and ":" in parts.hostname else parts.hostname or ""
+    path = parts.path + (f"?{parts.query}" if parts.query else "")
     url = GitUrl(scheme=scheme, user=user, host=host, port=port, path=path)
     _check(url, parts.fragment)
     return url

@@ -154,7 +154,7 @@ def push(cache: CacheRepository, updates: Sequence[Update], options: Sequence[st
         *(f"--force-with-lease={update.ref}:{update.old}" for update in updates if update.old is not None),
         *(f"--push-option={option}" for option in options),
         "--",
-        session.url.text,
+        session.url.address,
         *(f"{update.commit}:{update.ref}" for update in updates),
     )
     command = (f"--git-dir={cache.git_dir}", "push", "--porcelain", "--no-verify", "--no-signed")
@@ -162,8 +162,8 @@ def push(cache: CacheRepository, updates: Sequence[Update], options: Sequence[st
     if done.returncode and atomic and _NO_ATOMIC in done.stderr:
         done = session.git(*command, *arguments)
     if done.returncode:
-        said = session.credentials.masked(done.stdout.decode("utf-8", "replace"))
-        raise explain_push(session.url, said, session.credentials.masked(done.stderr), done.returncode)
+        said = session.masked(done.stdout.decode("utf-8", "replace"))
+        raise explain_push(session.url, said, session.masked(done.stderr), done.returncode)
 
 
 def _format_commit(new: NewCommit, tree: str) -> bytes:
