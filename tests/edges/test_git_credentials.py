@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import threading
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import psutil
@@ -15,6 +16,11 @@ from tests.support.git_ssh_server import GitSshServer
 from tests.support.proxy import running_proxy
 from tests.support.sources import Place, git_spec
 from tests.support.tls import Authority
+from tests.support.writing import Writer, setting, target
+from weir.edges.git.credentials import read_credentials
+from weir.edges.git.session import open_session
+from weir.edges.git.submodules import credentials_for
+from weir.edges.git.url import parse_url
 from weir.spec.errors import SourceError, WeirError
 
 PASSWORD = "pa55-w0rd'\"\\ $x"
@@ -184,6 +190,77 @@ def test_a_proxy_with_a_password(place: Place, server: GitServer) -> None:
         with pytest.raises(SourceError, match="proxy") as caught:
             place.sync(git_spec(repo.url, proxySecretRef={"name": "proxy"}))
         assert "wrong-pass" not in str(caught.value)
+
+
+TOKEN = "x-0123456789abcdef"
+ECHOED = [
+    (LOGIN, None, f"got {basic('git-user', PASSWORD)} from git-user", "got Basic *** from git-user"),
+    (
+        {"username": TOKEN.encode(), "password": b"x-oauth-basic"},
+        None,
+        f"{TOKEN} has no access, {basic(TOKEN, 'x-oauth-basic')}",
+        "*** has no access, Basic ***",
+    ),
+    (
+        {},
+        {"address": b"http://p.example", "username": b"me", "password": b"pr@xy:pass"},
+        f"no proxy http://me:pr%40xy%3Apass@p.example, {basic('me', 'pr@xy:pass')}, pr@xy:pass",
+        "no proxy http://me:***@p.example, Basic ***, ***",
+    ),
+    (
+        {},
+        {"address": b"http://me:pr%40xy@p.example"},
+        f"no proxy http://me:pr%40xy@p.example, {basic('me', 'pr@xy')}, pr@xy",
+        "no proxy http://me:***@p.example, Basic ***, ***",
+    ),
+]
+
+
+@pytest.mark.parametrize(
+    ("data", "proxy", "said", "shown"), ECHOED, ids=["password", "user", "proxy", "address"]
+)
+def test_what_is_sent_is_masked_in_every_form(
+    data: dict[str, bytes], proxy: dict[str, bytes] | None, said: str, shown: str
+) -> None:
+    credentials = read_credentials(parse_url("https://git.example/x.git"), data, proxy)
+    assert credentials.masked(said).replace("=", "") == shown
+
+
+def test_the_token_of_an_app_is_masked() -> None:
+    url = parse_url("https://git.example/x.git")
+    credentials = read_credentials(url, {}, None, basic("x-access-token", "ghs_abc"))
+    said = f"x-access-token:ghs_abc as {basic('x-access-token', 'ghs_abc')}"
+    assert credentials.masked(said).replace("=", "") == "x-access-token:*** as Basic ***"
+
+
+def test_a_submodule_elsewhere_gets_no_login_and_its_messages_are_masked(place: Place) -> None:
+    own, elsewhere = parse_url("https://git.example/x.git"), parse_url("https://other.example/x.git")
+    with open_session(place.root, own, read_credentials(own, LOGIN, None), 20.0) as session:
+        given = credentials_for(session, elsewhere)
+    assert not given.any
+    assert given.masked(f"no {PASSWORD}") == "no ***"
+
+
+def test_a_token_in_the_query_goes_to_git_and_into_no_message(place: Place, server: GitServer) -> None:
+    server.authorization = ""
+    spec = git_spec(f"{made(server).url}?private_token={TOKEN}")
+    with pytest.raises(SourceError, match=r"/apps\.git: .*/apps\.git\?\*\*\*/") as caught:
+        place.sync(spec)
+    assert TOKEN in server.requests[0].path
+    assert TOKEN not in f"{caught.value} {caught.value.__cause__}"
+
+
+def test_a_repository_that_a_query_names_is_read_and_written(tmp_path: Path) -> None:
+    repo = Repo(tmp_path / f"x?private_token={TOKEN}", f"file://{tmp_path}/x?private_token={TOKEN}")
+    repo.commit({"a.yaml": "a: 1\n"})
+    writer = Writer(tmp_path / "writer")
+    writer.access = replace(writer.access, allow_file_urls=True)
+    wanted, edit = target(repo.url), setting("a.yaml", "a: 2\n")
+    prepared = writer.prepared(wanted, edit)
+    assert writer.place.store.tree(prepared.artifact.digest).read("a.yaml") == b"a: 2\n"
+    assert writer.push(prepared, wanted, edit).commit == repo.head() == prepared.commit
+    result = writer.place.sync(wanted.spec, allow_file_urls=True)
+    assert writer.place.files(result) == {"a.yaml": "a: 2\n"}
 
 
 def _watch(secrets: tuple[str, ...], stop: threading.Event) -> tuple[list[str], set[str]]:

@@ -12,9 +12,9 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Final
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote, unquote, urlsplit
 
-from weir.edges.git.url import GitUrl
+from weir.edges.git.url import LIKE_TOKEN, GitUrl
 from weir.spec.errors import SourceError
 
 APP_ID: Final = "githubAppID"
@@ -66,10 +66,12 @@ def read_credentials(
         SourceError: keys are missing or do not fit together; names keys, never values.
     """
     data = data or {}
+    proxy_url = _read_proxy(url, proxy) if proxy is not None else ""
+    header = authorization or (_read_authorization(data) if url.http else "")
     base = Credentials(
-        proxy=_read_proxy(url, proxy) if proxy is not None else "",
+        proxy=proxy_url,
         fingerprint=_fingerprint(data, proxy),
-        private=_private(data, proxy, authorization),
+        private=_private(data, proxy, header, proxy_url),
     )
     if url.scheme == "ssh":
         identity, known_hosts = _read_ssh(data)
@@ -85,7 +87,6 @@ def read_credentials(
             "Secret: found one of tls.crt and tls.key, expected both", hint="complete the Secret"
         )
     ca = data.get("ca.crt", data.get("caFile", b""))
-    header = authorization or _read_authorization(data)
     return replace(base, authorization=header, ca=ca, certificate=certificate, key=key)
 
 
@@ -179,8 +180,17 @@ def _fingerprint(*secrets: Mapping[str, bytes] | None) -> str:
 
 
 def _private(
-    data: Mapping[str, bytes], proxy: Mapping[str, bytes] | None, authorization: str
+    data: Mapping[str, bytes], proxy: Mapping[str, bytes] | None, header: str, proxy_url: str
 ) -> tuple[str, ...]:
+    """Passwords and tokens in every form in which they are sent, and user names that may be tokens."""
     named = [secret.get(key, b"") for secret in (data, proxy or {}) for key in ("password", "bearerToken")]
-    texts = [value.decode("utf-8", "replace").strip() for value in named] + [authorization.rpartition(" ")[2]]
+    kind, _, sent = header.partition(" ")
+    login = base64.b64decode(sent).decode() if kind == "Basic" else ""
+    parts = urlsplit(proxy_url)
+    quoted = f"{parts.username or ''}:{parts.password or ''}"
+    texts = [value.decode("utf-8", "replace").strip() for value in named]
+    texts += [sent.rstrip("="), base64.b64encode(unquote(quoted).encode()).decode().rstrip("=")]
+    for pair in (login, quoted, unquote(quoted)):
+        name, _, password = pair.partition(":")
+        texts += [password, name if len(name) >= LIKE_TOKEN else ""]
     return tuple(sorted({text for text in texts if len(text) >= _SHORTEST}, key=len, reverse=True))

@@ -77,4 +77,5 @@ def credentials_for(session: Session, url: GitUrl) -> Credentials:
     if url.scheme == "ssh":
         text = f"{session.url.text}: submodule at {url.text} is on another host, which does not get this host's key"
         raise SourceError(text, hint="use an https URL, or a second GitRepository with spec.include")
-    return Credentials(proxy=session.credentials.proxy if url.http else "")
+    proxy = session.credentials.proxy if url.http else ""
+    return Credentials(proxy=proxy, private=session.credentials.private)
