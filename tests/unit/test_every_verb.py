@@ -9,7 +9,7 @@ from typing import Final, cast
 
 import pytest
 
-from weir.cli import VERBS, Verb, parse
+from weir.cli import TOPICS, VERBS, Verb, parse
 
 
 def parsers_of(verb: str) -> Iterator[argparse.ArgumentParser]:
@@ -35,6 +35,23 @@ each = pytest.mark.parametrize("parser", EVERY, ids=lambda parser: parser.prog.r
 def test_a_stack_has_its_short_flag(parser: argparse.ArgumentParser) -> None:
     flags = parser._option_string_actions
     assert flags.get("--stack") is flags.get("-s")
+
+
+@each
+def test_the_help_has_exit_codes(parser: argparse.ArgumentParser, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        parse([*parser.prog.split()[1:], "--help"])
+    assert ended.value.code == 0
+    assert "exit codes:" in capsys.readouterr().out.lower()
+
+
+READING: Final = (*TOPICS["look"], *TOPICS["understand"], "check", "version")
+
+
+@pytest.mark.parametrize("verb", READING)
+def test_verbs_that_read_answer_in_json_and_yaml(verb: str) -> None:
+    [parser] = parsers_of(verb)
+    assert {"json", "yaml"} <= set(parser._option_string_actions["--output"].choices or ())
 
 
 @pytest.mark.parametrize("verb", ["up", "preview", "refresh", "destroy"])

@@ -6,6 +6,7 @@ import json
 import re
 
 import pytest
+import yaml
 
 from weir.cli.format import OUTPUTS, format_diff
 from weir.cli.format_markdown import code_span
@@ -153,6 +154,10 @@ def test_markdown_is_cut_on_whole_rows_at_the_limit(limit: int) -> None:
     assert re.search(r"_\d+ more (units|objects)", text)
     assert "`weir diff`" in text
     assert all(line.endswith("|") for line in text.splitlines() if line.startswith("|"))
+
+
+def test_yaml_says_what_json_says() -> None:
+    assert yaml.safe_load(format_diff([APPS], "yaml")) == json.loads(format_diff([APPS], "json"))
 
 
 @pytest.mark.parametrize("output", OUTPUTS)

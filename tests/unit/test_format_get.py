@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+from dataclasses import replace
 
 import pytest
 import yaml
@@ -12,7 +13,8 @@ from weir.cli._kinds import kind_of, read_selection
 from weir.cli._show import as_data, painted, wants_colour
 from weir.cli._status_selector import StatusSelector
 from weir.cli.format_age import since
-from weir.cli.format_get import Columns, format_found, record_as_data
+from weir.cli.format_get import Columns, format_found, record_as_data, repository_as_data
+from weir.flow.image_status import RepositoryStatus
 from weir.spec.errors import SpecError
 from weir.spec.identity import ObjectId, UnitId
 from weir.spec.record import Condition, HistoryEntry, UnitRecord
@@ -149,3 +151,14 @@ def test_colour_goes_to_states_and_marks_and_changes_no_letter() -> None:
         plain = plain.replace(code, "")
     assert plain == table
     assert painted("✔ fine\nno ✔ here\n") == "\x1b[32m✔\x1b[0m fine\nno ✔ here\n"
+
+
+def test_an_image_repository_is_data_with_a_state_and_a_time() -> None:
+    unit = UnitId("ImageRepository", "flux-system", "web")
+    fine = RepositoryStatus(
+        id=unit, image="ghcr.io/org/web", suspended=False, scanned=NOW + 0.5, tags=3, error=""
+    )
+    found = repository_as_data(fine)
+    assert (found["scanned"], found["ready"], found["tags"]) == ("2026-01-01T02:00:00Z", "True", 3)
+    failed = repository_as_data(replace(fine, scanned=None, error="the registry is down"))
+    assert (failed["scanned"], failed["ready"]) == (None, "False")

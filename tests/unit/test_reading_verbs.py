@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 
 import pytest
+import yaml
 
 from weir.cli import VERBS, main
 from weir.cli.completion import _words
@@ -182,6 +183,8 @@ def test_logs_are_those_of_the_watcher(
     journal.error("two", unit)
     assert main(["logs", *words.split(), "--stack", "prod", "-o", "json"]) == 0
     assert [json.loads(line)["msg"] for line in capsys.readouterr().out.splitlines()] == expected
+    assert main(["logs", *words.split(), "--stack", "prod", "-o", "yaml"]) == 0
+    assert [entry["msg"] for entry in yaml.safe_load(capsys.readouterr().out) or ()] == expected
 
 
 def test_a_stack_without_a_watcher_has_no_log(

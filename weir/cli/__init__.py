@@ -57,7 +57,7 @@ VERBS: Final[dict[str, tuple[str, str]]] = {
     "cluster": ("weir.cli.cluster", "start, stop or look at a local Kubernetes control plane"),
 }
 """Verb -> (module, one line of help)."""
-_TOPICS: Final = {
+TOPICS: Final = {
     "run": ("up", "preview", "refresh", "destroy", "watch", "reconcile", "suspend", "resume", "uninstall"),
     "look": ("get", "tree", "events", "logs", "stats", "image"),
     "understand": ("explain", "trace", "diff", "build", "export"),
@@ -104,9 +104,9 @@ def parse(arguments: Sequence[str]) -> tuple[Verb, argparse.Namespace]:
 
 def _overview() -> str:
     """Every verb with its line, by topic."""
-    rest = tuple(name for name in VERBS if not any(name in names for names in _TOPICS.values()))
+    rest = tuple(name for name in VERBS if not any(name in names for names in TOPICS.values()))
     lines = []
-    for topic, names in (*_TOPICS.items(), ("set up", rest)):
+    for topic, names in (*TOPICS.items(), ("set up", rest)):
         lines += [f"{topic}:", *(f"  {name:<12}{VERBS[name][1]}" for name in names if name in VERBS), ""]
     return "\n".join([*lines, "`weir VERB --help` has the verb's flags and exit codes."])
 

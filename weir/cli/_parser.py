@@ -12,13 +12,20 @@ _BOOLEANS: Final = {
     **dict.fromkeys(("false", "False", "FALSE", "f", "F", "0"), False),
 }
 """Rule: https://pkg.go.dev/strconv#ParseBool"""
+_EXIT_CODES: Final = "Exit codes: 0 done, 1 failed as the message says, 2 wrong usage, 130 stopped by Ctrl-C."
 
 
 class Parser(argparse.ArgumentParser):
     """Takes `--flag=true` and `--flag=false` too, as Go's programs do, for each flag that has no value.
 
-    Only with `=`: a word after the bare flag is never taken for its value. The last one holds.
+    Only with `=`: a word after the bare flag is never taken for its value. The last one holds. A help that says nothing
+    about exit codes has those that all verbs share.
     """
+
+    def format_help(self) -> str:
+        """As argparse."""
+        self.epilog = self.epilog or _EXIT_CODES
+        return super().format_help()
 
     def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
         """As argparse; called for the verbs below this one as well."""

@@ -16,7 +16,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.formatter_class = argparse.RawDescriptionHelpFormatter
     parser.epilog = """  bash:  source <(weir completion bash)
   zsh:   source <(weir completion zsh)
-  fish:  weir completion fish | source"""
+  fish:  weir completion fish | source
+
+Exit codes: 0 printed, 2 wrong usage."""
     parser.add_argument("shell", choices=sorted(SHELLS))
 
 

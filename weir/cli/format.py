@@ -12,13 +12,14 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import Any, Final, Literal
 
+from weir.cli._show import as_data
 from weir.cli.format_markdown import MARKDOWN_LIMIT, format_markdown
 from weir.spec.artifact import short_revision
 from weir.spec.changes import Action, FieldChange, ObjectChange
 from weir.spec.plan import UnitPlan
 
-Output = Literal["table", "json", "markdown"]
-OUTPUTS: Final[tuple[Output, ...]] = ("table", "json", "markdown")
+Output = Literal["table", "json", "yaml", "markdown"]
+OUTPUTS: Final[tuple[Output, ...]] = ("table", "json", "yaml", "markdown")
 JSON_VERSION: Final = 1
 """Raised when a field changes its meaning or goes away; new fields do not raise it."""
 VALUE_WIDTH: Final = 120
@@ -38,16 +39,18 @@ SYMBOLS: Final[dict[Action, str]] = {
 def format_diff(
     units: Sequence[UnitPlan], output: Output, *, stack: str = "", limit: int = MARKDOWN_LIMIT
 ) -> str:
-    """The plans of several units in one of three forms, each ending in a newline.
+    """The plans of several units in one of four forms, each ending in a newline.
 
     Args:
         units: in the order they are applied.
-        output: `table` for people, `json` for programs, `markdown` for a pull request's comment.
+        output: `table` for people, `json` and `yaml` for programs, `markdown` for a pull request's comment.
         stack: shown in the heading and in the JSON.
         limit: characters that the Markdown may have.
     """
     if output == "json":
         return json.dumps(_document(units, stack), indent=2, ensure_ascii=False) + "\n"
+    if output == "yaml":
+        return as_data(_document(units, stack), output)
     if output == "markdown":
         return format_markdown(units, stack, summarize(units), limit)
     lines = [line for unit in units for line in _unit_lines(unit)]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Final
 
 _YEAR: Final = 365 * 86_400
@@ -23,6 +23,11 @@ def since(moment: str, now: float) -> str:
     """How long ago an RFC 3339 time was; empty when there is none. `now` in epoch seconds."""
     found = epoch(moment)
     return "" if found is None else age(now - found)
+
+
+def moment(seconds: float) -> str:
+    """Epoch seconds as an RFC 3339 time, for programs."""
+    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def epoch(moment: str) -> float | None:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
+from weir.cli.format_age import moment
 from weir.cli.format_status import format_units
 from weir.spec.kinds import IMAGE_AUTOMATION, IMAGE_POLICY
 from weir.spec.record import UnitRecord
@@ -84,14 +85,15 @@ def record_as_data(record: UnitRecord) -> dict[str, Any]:
 
 
 def repository_as_data(status: RepositoryStatus) -> dict[str, Any]:
-    """An image repository as plain values; `scanned` in epoch seconds, null before the first scan."""
+    """An image repository as plain values; `scanned` in RFC 3339, null before the first scan."""
     return {
         "kind": status.id.kind,
         "namespace": status.id.namespace,
         "name": status.id.name,
         "image": status.image,
         "suspended": status.suspended,
-        "scanned": status.scanned,
+        "scanned": None if status.scanned is None else moment(status.scanned),
         "tags": status.tags,
+        "ready": "False" if status.error else "True",
         "message": status.error,
     }

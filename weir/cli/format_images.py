@@ -6,10 +6,9 @@ Columns are those of `fluxctl list-images`, `fluxctl release` and `flux get imag
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from datetime import UTC, datetime
 from typing import Any
 
-from weir.cli.format_age import age, since
+from weir.cli.format_age import age, moment, since
 from weir.cli.format_status import NOT_YET, format_table
 from weir.edit.image import Image
 from weir.flow.image_list import ImageTree, TagLine
@@ -56,7 +55,11 @@ def tree_as_json(tree: ImageTree, titles: tuple[str, str]) -> dict[str, Any]:
         "image": tree.image,
         "running": tree.running,
         "tags": [
-            {"tag": row.tag, "created": _moment(row.created) or None, "running": row.running}
+            {
+                "tag": row.tag,
+                "created": None if row.created is None else moment(row.created),
+                "running": row.running,
+            }
             for row in tree.tags
         ],
         "omitted": tree.omitted + sum(row.skipped for row in tree.tags),
@@ -180,10 +183,6 @@ def _tag_rows(tree: ImageTree, now: float) -> Iterator[list[str]]:
 
 def _created(row: TagLine, now: float) -> str:
     return "?" if row.created is None else age(now - row.created)
-
-
-def _moment(seconds: float | None) -> str:
-    return "" if seconds is None else datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def _policy_message(status: PolicyStatus) -> str:

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
 from typing import Any, Final
 
 from weir.cli.format import plain
-from weir.cli.format_age import age, since
+from weir.cli.format_age import age, moment, since
 from weir.cli.format_get import record_as_data
 from weir.cli.format_status import NOT_YET
 from weir.flow.trace import Link, Traced
@@ -45,7 +44,7 @@ def trace_as_data(traced: Traced) -> dict[str, Any]:
         and {
             "subject": commit.subject,
             "author": commit.author,
-            "at": datetime.fromtimestamp(commit.at, UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
+            "at": moment(commit.at),
         },
     }
 

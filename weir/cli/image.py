@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import argparse
-import json
 import sys
 import time
 from collections.abc import Sequence
-from typing import Any
 
 from weir.cli._commits import print_problems
+from weir.cli._show import DATA, show_data
 from weir.cli._stack import add_stack_arguments, open_stack
 from weir.cli._workloads import FORM, named
 from weir.cli.format_images import format_policies, format_trees, policy_as_json, tree_as_json
@@ -34,6 +33,7 @@ _REPOSITORIES = ("REPOSITORY", "POLICY")
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The verb's arguments."""
+    parser.epilog = "Exit codes: 0 done, 1 a part of the answer is an error, 2 wrong usage."
     parser.add_argument("what", choices=["list", "policies", "update"])
     add_stack_arguments(parser)
     parser.add_argument(
@@ -58,7 +58,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "-o",
         "--output",
-        choices=["table", "json"],
+        choices=["table", *DATA],
         default="table",
         help="list, policies: form of the answer",
     )
@@ -105,8 +105,8 @@ def _list(args: argparse.Namespace, session: Session, workloads: Sequence[Worklo
         trees = repository_trees(look(session), registries, unit, args.limit)
     else:
         trees = workload_trees(session.clusters, registries, workloads, args.limit)
-    if args.output == "json":
-        _print_json([tree_as_json(tree, titles) for tree in trees])
+    if args.output in DATA:
+        show_data([tree_as_json(tree, titles) for tree in trees], args.output)
     else:
         sys.stdout.write(format_trees(trees, titles, time.time()))
         for warning in dict.fromkeys(text for tree in trees for text in tree.warnings):
@@ -118,8 +118,8 @@ def _policies(args: argparse.Namespace, session: Session) -> int:
     present = look(session)
     found = policy_status(present)
     print_problems(present)
-    if args.output == "json":
-        _print_json([policy_as_json(status) for status in found])
+    if args.output in DATA:
+        show_data([policy_as_json(status) for status in found], args.output)
     elif found:
         sys.stdout.write(format_policies(found))
     else:
@@ -167,7 +167,3 @@ def _push(session: Session, found: Found) -> list[str]:
         if done.pull_request:
             print(f"✔ {unit}: {done.pull_request}")
     return errors
-
-
-def _print_json(value: Sequence[dict[str, Any]]) -> None:
-    sys.stdout.write(json.dumps(value, indent=2, ensure_ascii=False) + "\n")

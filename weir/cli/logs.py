@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from weir.cli._kinds import kind_of
-from weir.cli._show import write
+from weir.cli._show import DATA, as_data, write
 from weir.cli._stack import add_stack_arguments
 from weir.cli.format_age import epoch
 from weir.cli.format_logs import LEVELS, LogFilter, format_entry, read_entry
@@ -43,7 +43,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--since-time", type=_moment, metavar="TIME", help="only what is younger, in RFC 3339"
     )
-    parser.add_argument("-o", "--output", choices=["text", "json"], default="text", help="form of each line")
+    parser.add_argument("-o", "--output", choices=["text", *DATA], default="text", help="form of each line")
 
 
 def _count(text: str) -> int:
@@ -99,4 +99,10 @@ def _print_all(lines: Iterable[str | None], wanted: LogFilter, args: argparse.Na
 
 
 def _print(entry: Entry, output: str) -> None:
-    write(json.dumps(entry) + "\n" if output == "json" else format_entry(entry))
+    match output:
+        case "json":
+            write(json.dumps(entry) + "\n")
+        case "yaml":
+            write(as_data([dict(entry)], output))
+        case _:
+            write(format_entry(entry))

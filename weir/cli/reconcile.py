@@ -15,6 +15,10 @@ from weir.spec.record import UnitRecord
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The verb's arguments."""
+    parser.epilog = (
+        "Exit codes: 0 the units are ready, 1 one is not, is suspended, or was not handled in time, 2 wrong usage; "
+        "without a watcher, that of the `weir up` that runs here when it fails."
+    )
     add_unit_arguments(parser, all_units=False)
     parser.add_argument("--with-source", action="store_true", help="reconcile its source first")
     add_waiting_arguments(parser)

@@ -12,6 +12,10 @@ from weir.spec.record import UnitRecord
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The verb's arguments."""
+    parser.epilog = (
+        "Exit codes: 0 resumed, and ready with --wait, 1 a unit stays suspended by its spec or is not ready, "
+        "2 wrong usage; with --wait and without a watcher, that of the `weir up` that runs here when it fails."
+    )
     add_unit_arguments(parser, all_units=True)
     parser.add_argument("--wait", action="store_true", help="reconcile the units and wait for the result")
     add_waiting_arguments(parser)

@@ -30,6 +30,7 @@ _LISTENING: Final = ("listen", "metrics", "dashboard")
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The verb's arguments."""
+    parser.epilog = "Exit codes: 0 ended by SIGTERM or Ctrl-C, 1 failed as the message says, 2 wrong usage."
     parser.add_argument(
         "-s",
         "--stack",
