@@ -85,10 +85,10 @@ def _produce(session: Session, registry: Registry) -> asyncio.Queue[Outcome | No
                     _plan_proposal(session, outcome)
                 loop.call_soon_threadsafe(queue.put_nowait, outcome)
         except Exception as err:  # noqa: BLE001 - a tree that looks complete and is not would delete units
-            pulumi.log.debug(traceback.format_exc())
-            message = str(err) if isinstance(err, WeirError) else f"unexpected {type(err).__name__}: {err}"
+            # without the errors' texts, which may hold values of secrets
+            pulumi.log.debug("".join(traceback.format_tb(err.__traceback__)))
             loop.call_soon_threadsafe(
-                queue.put_nowait, Problem("stack", f"the look ahead ended early: {message}")
+                queue.put_nowait, Problem("stack", f"the look ahead ended early: {_said(err)}")
             )
         finally:
             loop.call_soon_threadsafe(queue.put_nowait, None)
@@ -96,6 +96,13 @@ def _produce(session: Session, registry: Registry) -> asyncio.Queue[Outcome | No
 
     threading.Thread(target=work, name="ahead", daemon=True).start()
     return queue
+
+
+def _said(err: Exception) -> str:
+    """The error's own sentence; of an unexpected one only its type."""
+    if isinstance(err, WeirError):
+        return str(err)
+    return f"unexpected {type(err).__name__}; run again with --debug for details"
 
 
 def _plan_proposal(session: Session, outcome: AutomationOutcome) -> None:
