@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterator
+from contextlib import closing
 from types import SimpleNamespace
 from typing import Any
 
@@ -45,7 +46,8 @@ def produced(error: Exception) -> list[Any]:
         queue = program._produce(session, registry)
         return [await queue.get(), await queue.get()]
 
-    return asyncio.run(asyncio.wait_for(read(), 20))
+    with closing(asyncio.new_event_loop()) as loop:
+        return loop.run_until_complete(asyncio.wait_for(read(), 20))
 
 
 def test_an_unexpected_error_is_shown_by_its_type_alone(logged: list[str]) -> None:
