@@ -54,6 +54,12 @@ def test_verbs_that_read_answer_in_json_and_yaml(verb: str) -> None:
     assert {"json", "yaml"} <= set(parser._option_string_actions["--output"].choices or ())
 
 
+@pytest.mark.parametrize("verb", ["get", "events", "stats", "logs"])
+def test_all_namespaces_may_be_asked_for(verb: str) -> None:
+    _, args = parse([verb, *["all"] * (verb == "get"), "-A", "-s", "production"])
+    assert (args.all_namespaces, args.namespace) == (True, None)
+
+
 @pytest.mark.parametrize("verb", ["up", "preview", "refresh", "destroy"])
 def test_the_engine_takes_the_stack_by_either_flag(verb: str) -> None:
     for flag in ("-s", "--stack"):

@@ -163,6 +163,7 @@ def _next(lines: object) -> str:
         ("--tail 0", []),
         ("--kind ks --name apps", ["one", "two"]),
         ("--level error", ["two"]),
+        ("-A --level error", ["two"]),
         ("--since 1h -n flux-system --tail 1", ["two"]),
         ("--since-time 2999-01-01T00:00:00Z", []),
     ],

@@ -29,6 +29,15 @@ def add_stack_arguments(parser: argparse.ArgumentParser, *, required: bool = Tru
     )
 
 
+def add_namespace_arguments(parser: argparse.ArgumentParser) -> None:
+    """`--namespace`, and `--all-namespaces` for those who are used to it: it is what is meant without either."""
+    which = parser.add_mutually_exclusive_group()
+    which.add_argument("-n", "--namespace", help="only units of this namespace (default: all of the stack)")
+    which.add_argument(
+        "-A", "--all-namespaces", action="store_true", help="units of all namespaces, as usual"
+    )
+
+
 def settings_path(args: argparse.Namespace) -> Path:
     """The stack's settings file."""
     chosen: Path | None = args.config_file

@@ -13,7 +13,7 @@ from typing import Any
 
 from weir.cli._kinds import kind_of
 from weir.cli._show import DATA, as_data, write
-from weir.cli._stack import add_stack_arguments
+from weir.cli._stack import add_namespace_arguments, add_stack_arguments
 from weir.cli.format_age import epoch
 from weir.cli.format_logs import LEVELS, LogFilter, format_entry, read_entry
 from weir.edges.log_lines import follow_lines, read_lines
@@ -34,7 +34,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--level", choices=LEVELS, default="", help="only this level")
     parser.add_argument("--kind", type=kind_of, default="", help="only units of this kind")
     parser.add_argument("--name", default="", help="only units of this name")
-    parser.add_argument("-n", "--namespace", help="only units of this namespace (default: all of the stack)")
+    add_namespace_arguments(parser)
     parser.add_argument("-f", "--follow", action="store_true", help="go on, and show each line as it comes")
     parser.add_argument("--tail", type=_count, metavar="LINES", help="only the last so many (default: all)")
     parser.add_argument(

@@ -6,7 +6,7 @@ import argparse
 
 from weir.cli._kinds import RECORDED
 from weir.cli._show import DATA, add_output_argument, show, show_data
-from weir.cli._stack import add_stack_arguments, settings_path
+from weir.cli._stack import add_namespace_arguments, add_stack_arguments, settings_path
 from weir.cli.format_stats import format_stats, stats_as_data
 from weir.edges.store import Store
 from weir.flow.clusters import Clusters
@@ -20,7 +20,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "Storage is what this machine keeps of the artifacts. Exit codes: 0 shown, 1 failed, 2 wrong usage."
     )
     add_stack_arguments(parser)
-    parser.add_argument("-n", "--namespace", help="only units of this namespace (default: all of the stack)")
+    add_namespace_arguments(parser)
     add_output_argument(parser, "table")
 
 

@@ -1,4 +1,4 @@
-"""`weir trace KIND NAME`: from a live object back to the commit that it comes from."""
+"""`weir trace KIND NAME...`: from live objects back to the commits that they come from."""
 
 from __future__ import annotations
 
@@ -17,9 +17,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The verb's arguments."""
     parser.epilog = "Exit codes: 0 shown, 1 failed as the message says, 2 wrong usage."
     parser.add_argument(
-        "kind", metavar="KIND", help="a kind, plural or short name, such as deployment; or KIND/NAME"
+        "words",
+        nargs="+",
+        metavar="KIND NAME",
+        help="a kind, plural or short name, such as deployment, and names; or KIND/NAME once or more",
     )
-    parser.add_argument("name", nargs="?", default="", metavar="NAME", help="the object's name")
+    parser.add_argument(
+        "--kind", default="", help="the kind, when only names are given: NAME --kind=deployment"
+    )
     add_stack_arguments(parser)
     parser.add_argument(
         "-n", "--namespace", help="the object's namespace (default: that of the one which the stack owns)"
@@ -31,20 +36,35 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Show the way back."""
-    word, _, inside = args.kind.partition("/")
-    name = args.name or inside
-    if not name or (args.name and inside):
-        raise SpecError.at("weir trace", "NAME", found=name or None, expected="one name")
-    wanted = Wanted(word=word, name=name, namespace=args.namespace, api_version=args.api_version)
+    """Show the ways back; of several objects as a list."""
+    every = _wanted(args)
     with lazy_documents(args) as documents:
         session = documents.session
         access = Access(
             secrets=session.clusters.secret, allow_file_urls=session.config.options.allow_file_urls
         )
-        traced = trace(documents, wanted, access)
+        traced = [trace(documents, wanted, access) for wanted in every]
     if args.output in DATA:
-        show_data(trace_as_data(traced), args.output)
+        found = [trace_as_data(one) for one in traced]
+        show_data(found if len(found) > 1 else found[0], args.output)
     else:
-        show(format_trace(traced, args.stack, time.time()))
+        show("\n".join(format_trace(one, args.stack, time.time()) for one in traced))
     return 0
+
+
+def _wanted(args: argparse.Namespace) -> list[Wanted]:
+    """The objects that the arguments name. Raises SpecError."""
+    words: list[str] = args.words
+    if args.kind:
+        pairs = [(args.kind, word) for word in words]
+    elif "/" in words[0]:
+        pairs = [(kind, name) for kind, _, name in (word.partition("/") for word in words)]
+    else:
+        pairs = [(words[0], name) for name in words[1:]]
+    if not pairs or any(not kind or not name or "/" in name for kind, name in pairs):
+        expected = "KIND NAME, KIND/NAME or NAME --kind=KIND"
+        raise SpecError.at("weir trace", "", found=" ".join(words), expected=expected)
+    return [
+        Wanted(word=kind, name=name, namespace=args.namespace, api_version=args.api_version)
+        for kind, name in pairs
+    ]
