@@ -16,6 +16,10 @@ from weir.edges.kube.records import label_value
 
 CACHE: Final = "/var/cache/weir"
 STATE: Final = "/var/lib/weir"
+SECRETS: Final = "/var/run/secrets/weir"
+"""Where the passphrase is, as a file: an environment can be read by whoever may look into the pod's processes."""
+_READABLE: Final = 0o440
+"""By the container's user, whose group owns the files of volumes."""
 USER: Final = 65532
 """User and group in the container; docs/examples/watcher/Dockerfile makes it."""
 HEALTH: Final = 8081
@@ -78,7 +82,11 @@ def pod_template(spec: WatcherSpec) -> dict[str, Any]:
 
 
 def _container(spec: WatcherSpec) -> dict[str, Any]:
-    mounts = [{"name": "cache", "mountPath": CACHE}, {"name": "tmp", "mountPath": "/tmp"}]  # noqa: S108 - the pod's own
+    mounts: list[dict[str, Any]] = [
+        {"name": "cache", "mountPath": CACHE},
+        {"name": "tmp", "mountPath": "/tmp"},  # noqa: S108 - the pod's own
+        {"name": "passphrase", "mountPath": SECRETS, "readOnly": True},
+    ]
     if spec.state_claim:
         mounts.append({"name": "state", "mountPath": STATE})
     ports = [{"name": "health", "containerPort": HEALTH}]
@@ -109,10 +117,9 @@ def _arguments(spec: WatcherSpec) -> list[str]:
 
 
 def _environment(spec: WatcherSpec) -> list[dict[str, Any]]:
-    passphrase = {"name": spec.passphrase_secret, "key": spec.passphrase_key}
     return [
         {"name": "PULUMI_BACKEND_URL", "value": spec.backend_url},
-        {"name": "PULUMI_CONFIG_PASSPHRASE", "valueFrom": {"secretKeyRef": passphrase}},
+        {"name": "PULUMI_CONFIG_PASSPHRASE_FILE", "value": f"{SECRETS}/passphrase"},
         {"name": "PULUMI_HOME", "value": f"{CACHE}/pulumi"},
         {"name": "WEIR_CACHE_DIR", "value": f"{CACHE}/weir"},
         {"name": "HOME", "value": CACHE},
@@ -121,9 +128,15 @@ def _environment(spec: WatcherSpec) -> list[dict[str, Any]]:
 
 
 def _volumes(spec: WatcherSpec) -> list[dict[str, Any]]:
+    passphrase = {
+        "secretName": spec.passphrase_secret,
+        "items": [{"key": spec.passphrase_key, "path": "passphrase"}],
+        "defaultMode": _READABLE,
+    }
     volumes: list[dict[str, Any]] = [
         {"name": "cache", "emptyDir": {"sizeLimit": "4Gi"}},
         {"name": "tmp", "emptyDir": {"sizeLimit": "1Gi"}},
+        {"name": "passphrase", "secret": passphrase},
     ]
     if spec.state_claim:
         volumes.append({"name": "state", "persistentVolumeClaim": {"claimName": spec.state_claim}})

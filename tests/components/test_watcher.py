@@ -16,6 +16,7 @@ from components.watcher import Watcher, WatcherArgs
 from demo.stack import PROJECT
 from tests.support import echo
 from weir.cli import VERBS
+from weir.edges.pulumi.passphrase import FILE, TEXT
 from weir.spec.errors import SpecError
 
 ROLES: Final = PROJECT / "docs" / "examples" / "roles"
@@ -97,7 +98,9 @@ def test_the_pod_is_restricted_and_writes_only_to_its_volumes() -> None:
         "capabilities": {"drop": ["ALL"]},
     }
     assert {item["name"] for item in spec["volumes"]} == {item["name"] for item in container["volumeMounts"]}
-    assert all("sizeLimit" in item["emptyDir"] for item in spec["volumes"])
+    read_only = {item["name"] for item in container["volumeMounts"] if item.get("readOnly")}
+    assert read_only == {"passphrase"}
+    assert all("sizeLimit" in item["emptyDir"] for item in spec["volumes"] if item["name"] not in read_only)
     env = {item["name"]: item.get("value", "") for item in container["env"]}
     for variable in ("HOME", "PULUMI_HOME", "WEIR_CACHE_DIR"):
         assert env[variable].startswith(POD)
@@ -112,9 +115,23 @@ def test_the_pod_is_restricted_and_writes_only_to_its_volumes() -> None:
 
 def test_secrets_are_referred_to_and_never_written_out() -> None:
     (container,) = pod(watcher(environment_secret="backend"))["containers"]
-    passphrase = next(item for item in container["env"] if item["name"] == "PULUMI_CONFIG_PASSPHRASE")
-    assert passphrase["valueFrom"] == {"secretKeyRef": {"name": "weir", "key": "passphrase"}}
+    assert [item["name"] for item in container["env"] if "valueFrom" in item] == []
     assert container["envFrom"] == [{"secretRef": {"name": "backend"}}]
+
+
+def test_the_passphrase_is_a_file_that_the_containers_group_reads() -> None:
+    spec = pod(watcher(passphrase={"secret": "weir", "key": "words"}))
+    (container,) = spec["containers"]
+    (volume,) = (item["secret"] for item in spec["volumes"] if "secret" in item)
+    assert volume["secretName"] == "weir"
+    (item,) = volume["items"]
+    assert item["key"] == "words"
+    (mount,) = (item for item in container["volumeMounts"] if item["name"] == "passphrase")
+    env = {item["name"]: item.get("value", "") for item in container["env"]}
+    assert TEXT not in env
+    assert env[FILE] == f"{mount['mountPath']}/{item['path']}"
+    assert volume["defaultMode"] == 0o440
+    assert spec["securityContext"]["fsGroup"] == spec["securityContext"]["runAsGroup"]
 
 
 def test_what_is_asked_for_is_on_the_command_line_and_mounted() -> None:
