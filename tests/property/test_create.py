@@ -27,9 +27,11 @@ KINDS: dict[str, tuple[New, tuple[str, ...]]] = {
     "policy": (_new_images.POLICY, ("image-ref", "select-semver", "filter-regex")),
     "update": (_new_images.UPDATE, ("git-repo-ref", "author-email", "author-name", "commit-template")),
     "alert": (_new_notices.ALERT, ("provider-ref", "event-source")),
-    "provider": (_new_notices.PROVIDER, ("type", "channel", "username")),
-    "receiver": (_new_notices.RECEIVER, ("type", "secret-ref", "event", "resource")),
+    "provider": (_new_notices.PROVIDER, ("channel", "username", "address")),
+    "receiver": (_new_notices.RECEIVER, ("secret-ref", "event", "resource")),
 }
+TYPES: dict[str, tuple[str, ...]] = {"provider": ("--type=slack",), "receiver": ("--type=github",)}
+"""Flags whose values the parser itself checks."""
 TEXTS = st.text(min_size=1, max_size=30) | st.sampled_from(
     [
         "on",
@@ -74,7 +76,7 @@ def test_what_is_printed_reads_back(kind: str, values: list[str]) -> None:
     add_common_arguments(parser)
     new.add_arguments(parser)
     words = [f"--{flag}={value}" for flag, value in zip(flags, values, strict=False)]
-    args = parser.parse_args(["web", *words])
+    args = parser.parse_args(["web", *TYPES.get(kind, ()), *words])
     with contextlib.suppress(SpecError):
         text = made(new, args)
         (document,) = read_documents(text, "t.yaml")

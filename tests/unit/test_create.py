@@ -114,6 +114,36 @@ def test_every_kind_reads_back(capsys: pytest.CaptureFixture[str], words: tuple[
     assert (found["kind"], found["metadata"]["namespace"]) == (kind, "flux-system")
 
 
+def test_receiver_of_id_tokens_has_issuers_and_no_secret(capsys: pytest.CaptureFixture[str]) -> None:
+    receiver = ("receiver", "ci", "--resource", "GitRepository/fleet", "--type")
+    issuer = ("--oidc-issuer", "https://token.actions.githubusercontent.com")
+    rule = "claims.repository in ['my-org/fleet', 'my-org/apps']"
+    found = yaml.safe_load(
+        export(
+            capsys, *receiver, "generic-oidc", *issuer, "--oidc-audience", "weir", "--oidc-validation", rule
+        )
+    )
+    assert found["spec"]["oidcProviders"] == [
+        {
+            "issuerURL": issuer[1],
+            "audience": "weir",
+            "validations": [{"expression": rule, "message": f"not true: {rule}"}],
+        }
+    ]
+    assert "secretRef" not in found["spec"]
+    assert "spec.oidcProviders" in refused(capsys, *receiver, "generic-oidc", "--export")
+    assert "spec.secretRef" in refused(capsys, *receiver, "generic-oidc", "--secret-ref", "a", "--export")
+    assert "--secret-ref: found nothing" in refused(capsys, *receiver, "github", "--export")
+
+
+@pytest.mark.parametrize("kind", ["alert-provider", "receiver"])
+def test_types_that_are_not_there_are_wrong_usage(kind: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main(["create", kind, "a", "--type", "carrier-pigeon", "--resource", "GitRepository/a", "--export"])
+    assert ended.value.code == 2
+    assert "invalid choice: 'carrier-pigeon' (choose from 'generic', " in capsys.readouterr().err
+
+
 @pytest.mark.parametrize(
     ("words", "said"),
     [

@@ -6,14 +6,16 @@ Rule: https://fluxcd.io/flux/cmd/flux_create_alert/, /flux_create_alert-provider
 from __future__ import annotations
 
 import argparse
+from collections.abc import Sequence
 from typing import Final
 
-from weir.cli._new import New, Obj, described, filled, many, named, reference
+from weir.cli._new import WHERE, New, Obj, described, filled, many, named, reference
 from weir.spec.alert import parse_alert
-from weir.spec.provider import parse_provider
-from weir.spec.receiver import parse_receiver
+from weir.spec.errors import SpecError
+from weir.spec.provider import COMMENT_TYPES, MESSAGE_TYPES, STATUS_TYPES, parse_provider
+from weir.spec.receiver import GROUP, OIDC, TYPES, parse_receiver
 
-_GROUP: Final = "notification.toolkit.fluxcd.io"
+_PROVIDERS: Final = (*MESSAGE_TYPES, *STATUS_TYPES, *COMMENT_TYPES)
 
 
 def _add_alert(parser: argparse.ArgumentParser) -> None:
@@ -36,11 +38,11 @@ def _build_alert(args: argparse.Namespace) -> Obj:
         eventSeverity=args.event_severity,
         eventSources=[reference(text) for text in many(args.event_source)],
     )
-    return described(args, f"{_GROUP}/v1beta3", "Alert", spec=spec)
+    return described(args, f"{GROUP}/v1beta3", "Alert", spec=spec)
 
 
 def _add_provider(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--type", required=True, help="slack, msteams, github, generic, ...")
+    _add_type(parser, _PROVIDERS)
     parser.add_argument("--channel", default="")
     parser.add_argument("--username", default="")
     parser.add_argument("--address", default="", help="URL, when it is no secret")
@@ -55,12 +57,21 @@ def _build_provider(args: argparse.Namespace) -> Obj:
         address=args.address,
         secretRef=named(args.secret_ref),
     )
-    return described(args, f"{_GROUP}/v1beta3", "Provider", spec=spec)
+    return described(args, f"{GROUP}/v1beta3", "Provider", spec=spec)
 
 
 def _add_receiver(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--type", required=True, help="github, gitlab, generic-hmac, harbor, ...")
-    parser.add_argument("--secret-ref", required=True, help="Secret with the token")
+    _add_type(parser, TYPES)
+    parser.add_argument("--secret-ref", default="", help=f"Secret with the token; for all types but {OIDC}")
+    parser.add_argument("--oidc-issuer", default="", metavar="URL", help=f"for {OIDC}: whose ID tokens count")
+    parser.add_argument("--oidc-audience", default="", help="for whom they have to be (default: as Flux)")
+    parser.add_argument(
+        "--oidc-validation",
+        action="append",
+        default=[],
+        metavar="CEL",
+        help="what has to be true of their claims, such as \"claims.repository == 'my-org/fleet'\"",
+    )
     parser.add_argument("--event", action="append", default=[], help="events that count (default: all)")
     parser.add_argument(
         "--resource",
@@ -72,13 +83,30 @@ def _add_receiver(parser: argparse.ArgumentParser) -> None:
 
 
 def _build_receiver(args: argparse.Namespace) -> Obj:
+    if args.type != OIDC and not args.secret_ref:
+        raise SpecError.at(WHERE, "--secret-ref", found=None, expected="the Secret with the token")
+    provider = filled(
+        issuerURL=args.oidc_issuer,
+        audience=args.oidc_audience,
+        validations=[
+            {"expression": expression, "message": f"not true: {expression}"}
+            for expression in args.oidc_validation
+        ],
+    )
     spec = filled(
         type=args.type,
+        oidcProviders=[provider] if provider else [],
         events=many(args.event),
         resources=[reference(text) for text in many(args.resource)],
         secretRef=named(args.secret_ref),
     )
-    return described(args, f"{_GROUP}/v1", "Receiver", spec=spec)
+    return described(args, f"{GROUP}/v1", "Receiver", spec=spec)
+
+
+def _add_type(parser: argparse.ArgumentParser, types: Sequence[str]) -> None:
+    parser.add_argument(
+        "--type", required=True, choices=types, metavar="TYPE", help=f"one of {', '.join(types)}"
+    )
 
 
 ALERT: Final = New(title="Alert", add_arguments=_add_alert, build=_build_alert, check=parse_alert)
