@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from weir.flow.load import load_folder
+import pytest
+
+from tests.property.strategies import MemoryTree
+from weir.flow.load import load_folder, load_tree
 
 GOOD = """
 apiVersion: source.toolkit.fluxcd.io/v1
@@ -43,3 +46,41 @@ def test_a_plain_object_beside_units_is_refused_with_the_way_out(tmp_path: Path)
 def test_a_missing_folder_is_a_problem_and_not_an_empty_stack(tmp_path: Path) -> None:
     loaded = load_folder(tmp_path / "nowhere")
     assert "expected a folder of Flux objects" in loaded.problems[0].message
+
+
+FLEET = {f"{folder}{name}.yaml": GOOD.replace("fleet,", f"{name},") for folder, name in (
+    (".flux/", "dot"), ("flux/", "plain"), ("flux/prod/", "deep"), ("fluxes/", "longer"), ("", "root"),
+)}  # fmt: skip
+ALL = ["dot", "plain", "deep", "longer", "root"]
+
+
+@pytest.mark.parametrize(
+    ("path", "names"),
+    [
+        (".flux", ["dot"]),
+        ("./.flux/", ["dot"]),
+        ("flux", ["plain", "deep"]),
+        ("/flux//./prod/", ["deep"]),
+        ("", ALL),
+        ("./", ALL),
+        ("/", ALL),
+    ],
+)
+def test_a_source_is_read_below_its_path(path: str, names: list[str]) -> None:
+    loaded = load_tree(MemoryTree(FLEET), path)
+    assert sorted(document.data["metadata"]["name"] for document in loaded.documents) == sorted(names)
+    assert loaded.problems == ()
+
+
+@pytest.mark.parametrize("path", ["..", "../flux", "flux/../flux", ".flux/..", "flux\\prod", "flux\0"])
+def test_a_path_out_of_the_source_is_a_problem_and_not_another_folder(path: str) -> None:
+    loaded = load_tree(MemoryTree(FLEET), path)
+    assert loaded.documents == ()
+    assert [problem.message.partition(" expected ")[2].partition("\n")[0] for problem in loaded.problems] == [
+        "a folder inside the source, with '/' between names"
+    ]
+
+
+def test_a_path_without_yaml_is_a_problem() -> None:
+    loaded = load_tree(MemoryTree(FLEET), ".fluxes")
+    assert "expected a folder with YAML files in the repository" in loaded.problems[0].message

@@ -40,7 +40,11 @@ def load_folder(folder: Path) -> Loaded:
 
 def load_tree(tree: Tree, path: str) -> Loaded:
     """All Flux documents below a path of an artifact; other objects there belong to the units that apply them."""
-    prefix = f"{path.strip('./')}/" if path.strip("./") else ""
+    try:
+        folder = _folder(path)
+    except SpecError as err:
+        return Loaded((), (Problem("weir:source", str(err)),))
+    prefix = f"{folder}/" if folder else ""
     texts: dict[str, bytes | WeirError] = {}
     for name, file in tree.files.items():
         if name.startswith(prefix) and name.lower().endswith(_SUFFIXES) and not file.link:
@@ -51,6 +55,15 @@ def load_tree(tree: Tree, path: str) -> Loaded:
         )
         return Loaded((), (Problem("weir:source", str(error)),))
     return _load(texts, plain_objects=True)
+
+
+def _folder(path: str) -> str:
+    """A path as the tree spells it, read like `spec.path` of a Kustomization. Raises SpecError when it leads out."""
+    parts = [part for part in path.split("/") if part not in ("", ".")]
+    if ".." in parts or "\\" in path or "\x00" in path:
+        expected = "a folder inside the source, with '/' between names"
+        raise SpecError.at("weir:source", "path", found=path, expected=expected)
+    return "/".join(parts)
 
 
 def bootstrap_document(source: SourceConfig, where: str) -> Document:
