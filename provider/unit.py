@@ -87,7 +87,8 @@ class UnitProvider:
         except WeirError as err:
             message = str(err)
         except Exception as err:  # noqa: BLE001 - an escaped error would end the run for every unit
-            self._engine.log("debug", urn, traceback.format_exc())
+            # without the error's text, which may hold values of secrets
+            self._engine.log("debug", urn, "".join(traceback.format_tb(err.__traceback__)))
             message = f"{news.get('unit', urn)}: unexpected {type(err).__name__}; run again with --debug for details"
         self._engine.log("error", urn, message)
         kept = {key: olds.get(key, news.get(key)) for key in (*_TRACKED, *_NEWS, "spec")}

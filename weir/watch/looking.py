@@ -117,7 +117,9 @@ def look(open_session: Callable[[], Session], clusters: Clusters, stop: threadin
     except WeirError:
         raise
     except Exception as err:
-        raise WeirError(f"a look failed: unexpected {type(err).__name__}: {err}") from err
+        # the system's own words, as of a full disk, are no secret; others may hold values of one
+        why = f": {err}" if isinstance(err, OSError) else ""
+        raise WeirError(f"a look failed: unexpected {type(err).__name__}{why}") from err
 
 
 def _look_once(session: Session, clusters: Clusters, stop: threading.Event) -> Looked:
