@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import argparse
+import importlib
 import json
 import signal
 import subprocess
@@ -260,16 +262,43 @@ def test_a_reader_that_leaves_early_gets_no_complaint() -> None:
     assert running.returncode == 128 + signal.SIGPIPE
 
 
-def test_the_bash_script_completes(tmp_path: Path) -> None:
-    script = format_completion("bash", [_words(name) for name in ("get", "tree", "trace")])
+@pytest.mark.parametrize(
+    ("words", "some", "others"),
+    [
+        ("tr", {"tree", "trace"}, {"get"}),
+        ("get --show", {"--show-source"}, set()),
+        ("get kust", {"kustomizations", "kustomization"}, set()),
+        ("get images ", {"policy", "repository", "update", "all", "--watch"}, {"kustomizations"}),
+        ("reconcile ", {"kustomization", "source", "image", "--with-source"}, {"alert", "helmrelease"}),
+        ("reconcile image ", {"repository", "policy", "--with-source"}, {"kustomization", "git"}),
+        ("suspend -s prod source ", {"git"}, {"kustomization"}),
+        ("delete ", {"receiver", "alert-provider", "kustomization"}, set()),
+        ("build ku", {"kustomization"}, set()),
+        ("create ", {"source", "kustomization", "receiver"}, {"--url", "git"}),
+        ("create source ", {"git"}, {"--url", "kustomization"}),
+        ("create source git ", {"--url", "--recurse-submodules"}, {"git", "--image"}),
+        ("create source git podinfo --ur", {"--url"}, set()),
+        ("create image policy web ", {"--select-semver"}, {"--url"}),
+        ("watch --", {"--listen", "--metrics"}, {"--slots"}),
+        ("nobody ", set(), {"--stack", "get"}),
+    ],
+)
+def test_the_bash_script_completes(words: str, some: set[str], others: set[str], tmp_path: Path) -> None:
+    script = format_completion("bash", [_words(name) for name in VERBS])
     ask = 'COMP_WORDS=("$@"); COMP_CWORD=$(($# - 1)); _weir; echo "${COMPREPLY[*]}"'
     file = tmp_path / "weir.bash"
     file.write_text(f"{script}\n{ask}\n")
+    typed = ["weir", *words.split(" ")]
+    done = subprocess.run(["bash", str(file), *typed], capture_output=True, text=True, check=True)
+    offered = set(done.stdout.split())
+    assert some <= offered
+    assert not others & offered
 
-    def complete(*words: str) -> set[str]:
-        done = subprocess.run(["bash", str(file), *words], capture_output=True, text=True, check=True)
-        return set(done.stdout.split())
 
-    assert complete("weir", "tr") == {"tree", "trace"}
-    assert complete("weir", "get", "--show") == {"--show-source"}
-    assert "kustomizations" in complete("weir", "get", "kust")
+def test_kinds_are_completed_wherever_a_verb_takes_them() -> None:
+    for name in set(VERBS) - {"trace"}:  # which takes all kinds of a cluster
+        parser = argparse.ArgumentParser()
+        importlib.import_module(VERBS[name][0]).add_arguments(parser)
+        words = [action for action in parser._actions if not action.option_strings]
+        if any(str(action.metavar).startswith("KIND") for action in words):
+            assert "kustomization" in _words(name).words, name

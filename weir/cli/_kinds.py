@@ -88,6 +88,11 @@ def read_selection(verb: str, words: Sequence[str], namespace: str | None = None
     return Selection(word=first, kinds=kinds, names=tuple(rest), namespace=namespace)
 
 
+def parts_of(word: str) -> Kinds:
+    """The second words that a word for kinds takes; none for most."""
+    return tuple(_PARTS.get(_SHORT.get(word, word), ()))
+
+
 def kind_of(text: str) -> str:
     """The kind that `kustomization`, `ks` or `Kustomization` mean; other words stay as they are."""
     known = {kind.lower(): kind for kinds in _WORDS.values() for kind in kinds}

@@ -23,9 +23,9 @@ _NAMED: Final = 10
 """Units named in one message."""
 
 
-def add_unit_arguments(parser: argparse.ArgumentParser, *, all_units: bool) -> None:
+def add_unit_arguments(parser: argparse.ArgumentParser, *, all_units: bool, kinds: str = KINDS) -> None:
     """KIND NAME..., `--all` where that is allowed, the namespace and the stack."""
-    parser.add_argument("kind", metavar="KIND", help=KINDS)
+    parser.add_argument("kind", metavar="KIND", help=kinds)
     parser.add_argument("names", nargs="*", metavar="NAME", help="names of units")
     if all_units:
         parser.add_argument("--all", action="store_true", help="every unit of the kind")

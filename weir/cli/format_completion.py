@@ -12,9 +12,11 @@ class VerbWords:
     """One verb and what may stand behind it."""
 
     name: str
-    summary: str
+    summary: str = ""
     words: tuple[str, ...]
     flags: tuple[str, ...]
+    inner: tuple[VerbWords, ...] = ()
+    """Words of `words` after which others may stand than before."""
 
 
 def format_completion(shell: str, verbs: Sequence[VerbWords]) -> str:
@@ -22,16 +24,34 @@ def format_completion(shell: str, verbs: Sequence[VerbWords]) -> str:
     return "\n".join(SHELLS[shell](verbs)) + "\n"
 
 
+def _places(verbs: Sequence[VerbWords], above: tuple[str, ...] = ()) -> Iterator[tuple[str, VerbWords]]:
+    """Where one may be, as the words that lead there, each after a space, and what may stand there."""
+    for verb in verbs:
+        path = (*above, verb.name)
+        yield "".join(f" {word}" for word in path), verb
+        yield from _places(verb.inner, path)
+
+
+def _walk(places: Sequence[tuple[str, VerbWords]], words: str) -> Iterator[str]:
+    """Shell lines that set `place` to the place that the words typed so far lead to."""
+    yield f"  for word in {words}; do"
+    yield '    case "$place $word" in'
+    yield f'      {"|".join(_quoted(place) for place, _ in places)}) place="$place $word" ;;'
+    yield "    esac"
+    yield "  done"
+
+
 def _bash(verbs: Sequence[VerbWords]) -> Iterator[str]:
+    places = list(_places(verbs))
     yield "_weir() {"
-    yield '  local current="${COMP_WORDS[COMP_CWORD]}" words'
+    yield '  local current="${COMP_WORDS[COMP_CWORD]}" place= words= word'
+    yield from _walk(places, '"${COMP_WORDS[@]:1:COMP_CWORD-1}"')
     yield '  if [ "$COMP_CWORD" -eq 1 ]; then'
     yield f"    words='{' '.join(verb.name for verb in verbs)}'"
     yield "  else"
-    yield '    case "${COMP_WORDS[1]}" in'
-    for verb in verbs:
-        yield f"      {verb.name}) words='{' '.join((*verb.words, *verb.flags))}' ;;"
-    yield "      *) words='' ;;"
+    yield '    case "$place" in'
+    for place, verb in places:
+        yield f"      {_quoted(place)}) words='{' '.join((*verb.words, *verb.flags))}' ;;"
     yield "    esac"
     yield "  fi"
     yield '  COMPREPLY=($(compgen -W "$words" -- "$current"))'
@@ -40,8 +60,11 @@ def _bash(verbs: Sequence[VerbWords]) -> Iterator[str]:
 
 
 def _zsh(verbs: Sequence[VerbWords]) -> Iterator[str]:
+    places = list(_places(verbs))
     yield "#compdef weir"
     yield "_weir() {"
+    yield "  local place= word"
+    yield from _walk(places, "${words[2,CURRENT-1]}")
     yield "  if (( CURRENT == 2 )); then"
     yield "    local -a verbs=("
     for verb in verbs:
@@ -49,9 +72,9 @@ def _zsh(verbs: Sequence[VerbWords]) -> Iterator[str]:
     yield "    )"
     yield "    _describe verb verbs"
     yield "  else"
-    yield "    case $words[2] in"
-    for verb in verbs:
-        yield f"      {verb.name}) compadd -- {' '.join((*verb.words, *verb.flags))} ;;"
+    yield "    case $place in"
+    for place, verb in places:
+        yield f"      {_quoted(place)}) compadd -- {' '.join((*verb.words, *verb.flags))} ;;"
     yield "    esac"
     yield "    _files"
     yield "  fi"
@@ -63,7 +86,12 @@ def _fish(verbs: Sequence[VerbWords]) -> Iterator[str]:
     for verb in verbs:
         said = _quoted(verb.summary, "\\'")
         yield f"complete -c weir -n __fish_use_subcommand -f -a {verb.name} -d {said}"
-        chosen = f"-n '__fish_seen_subcommand_from {verb.name}'"
+    for place, verb in _places(verbs):
+        seen = [f"__fish_seen_subcommand_from {word}" for word in place.split()]
+        if verb.inner:
+            names = " ".join(inner.name for inner in verb.inner)
+            seen.append(f"not __fish_seen_subcommand_from {names}")
+        chosen = f"-n '{'; and '.join(seen)}'"
         if verb.words:
             yield f"complete -c weir {chosen} -f -a '{' '.join(verb.words)}'"
         for flag in verb.flags:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Iterable
+from typing import Final
 
 from weir.cli._kinds import read_selection
 from weir.cli._reconciling import Reconciling, add_waiting_arguments
@@ -12,6 +13,8 @@ from weir.spec.errors import SourceError, SpecError
 from weir.spec.kinds import IMAGE_POLICY, IMAGE_REPOSITORY
 from weir.spec.record import UnitRecord
 
+_KINDS: Final = "kustomization, source git, image repository (its policies), image policy or image update"
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The verb's arguments."""
@@ -19,7 +22,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "Exit codes: 0 the units are ready, 1 one is not, is suspended, or was not handled in time, 2 wrong usage; "
         "without a watcher, that of the `weir up` that runs here when it fails."
     )
-    add_unit_arguments(parser, all_units=False)
+    add_unit_arguments(parser, all_units=False, kinds=_KINDS)
     parser.add_argument("--with-source", action="store_true", help="reconcile its source first")
     add_waiting_arguments(parser)
 
