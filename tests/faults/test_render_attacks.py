@@ -184,6 +184,7 @@ ENDLESS = {
         "apps/a.yaml": "a0: &a0 [x]\n"
         + "".join(f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 10)}]\n" for n in range(1, 10))
     },
+    "a list of nothing": {"apps/a.yaml": "kind: List\nitems:\n" + "- {}\n" * 240_000 + "- 1\n"},
     "deep resource": {"apps/a.yaml": "a: " + "[" * 1_000_000},
     "python object": {"apps/a.yaml": "a: !!python/object/apply:os.system [touch /tmp/owned]\n"},
 }

@@ -8,6 +8,7 @@ for what its YAML reader splits or types differently, and for objects whose refe
 from __future__ import annotations
 
 import re
+from collections import deque
 from collections.abc import Sequence
 from typing import Any, Final
 
@@ -69,9 +70,9 @@ def read_plain(tree: Tree, files: Sequence[str]) -> tuple[Document, ...] | None:
 def _unfold(value: Any, where: str) -> list[dict[str, Any]] | None:
     """A document as objects: none for an empty one, several for a list, None when kustomize must judge it."""
     objects: list[dict[str, Any]] = []
-    todo = [value]
+    todo = deque([value])
     while todo:
-        item = todo.pop(0)
+        item = todo.popleft()
         if item is None or item == {}:
             continue
         if not isinstance(item, dict) or not isinstance(item.get("kind"), str) or not item["kind"]:
