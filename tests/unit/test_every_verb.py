@@ -100,6 +100,33 @@ def test_a_word_after_a_bare_flag_is_not_its_value() -> None:
     assert args.branch == "true"
 
 
+@pytest.mark.parametrize(
+    ("words", "names"),
+    [
+        ("get ks -s production web api", ["web", "api"]),
+        ("get ks -A web -s production api", ["web", "api"]),
+        ("get ks web -o json -s production api --no-header", ["web", "api"]),
+        ("get --stack=production ks -- web", ["web"]),
+        ("get ks --stack production -- --web", ["--web"]),
+        ("get ks web --stac production", ["web"]),
+    ],
+)
+def test_flags_may_stand_between_names(words: str, names: list[str]) -> None:
+    _, args = parse(words.split())
+    assert (args.what, args.words, args.stack) == ("ks", names, "production")
+
+
+def test_a_word_between_flags_is_no_value_of_a_flag_without_one() -> None:
+    _, args = parse(["reconcile", "ks", "--with-source", "web", "-s", "x"])
+    assert (args.with_source, args.names) == (True, ["web"])
+    _, args = parse(["suspend", "kustomization", "-m", "why", "web", "-n", "prod", "-s", "x"])
+    assert (args.message, args.names, args.namespace) == ("why", ["web"], "prod")
+    _, args = parse(["create", "source", "git", "--recurse-submodules", "web", "--url", "x"])
+    assert (args.kind, args.part, args.name) == ("source", "git", "web")
+    _, args = parse(["up", "--stack", "x", "--target", "a/b/c", "--", "-v", "3"])
+    assert args.extra == ["-v", "3"]
+
+
 @pytest.mark.parametrize("value", ["yes", "", "truee"])
 def test_other_values_are_wrong_usage(value: str, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as ended:

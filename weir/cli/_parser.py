@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import itertools
 import sys
 from collections.abc import Sequence
 from typing import Any, Final
@@ -18,8 +19,8 @@ _EXIT_CODES: Final = "Exit codes: 0 done, 1 failed as the message says, 2 wrong 
 class Parser(argparse.ArgumentParser):
     """Takes `--flag=true` and `--flag=false` too, as Go's programs do, for each flag that has no value.
 
-    Only with `=`: a word after the bare flag is never taken for its value. The last one holds. A help that says nothing
-    about exit codes has those that all verbs share.
+    Only with `=`: a word after the bare flag is never taken for its value. The last one holds. Flags may stand between
+    the words of a list. A help that says nothing about exit codes has those that all verbs share.
     """
 
     def format_help(self) -> str:
@@ -29,7 +30,8 @@ class Parser(argparse.ArgumentParser):
 
     def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
         """As argparse; called for the verbs below this one as well."""
-        return super().parse_known_args(self._bare(sys.argv[1:] if args is None else args), namespace)
+        words = self._bare(sys.argv[1:] if args is None else args)
+        return super().parse_known_args(self._flags_first(words), namespace)
 
     def _bare(self, words: Sequence[str]) -> list[str]:
         """`--flag=true` as `--flag`, and `--flag=false` as nothing; both replace what was said of it before."""
@@ -47,6 +49,28 @@ class Parser(argparse.ArgumentParser):
             made = [earlier for earlier in made if earlier not in names]
             made += [flag] * _BOOLEANS[value]
         return made
+
+    def _flags_first(self, words: Sequence[str]) -> Sequence[str]:
+        """The same in an order that argparse takes: it ends a list of words at the first flag.
+
+        Left as they are where a verb may stand among them, or a flag whose values cannot be told from words.
+        """
+        flags: list[str] = []
+        plain: list[str] = []
+        rest = iter(words)
+        for word in rest:
+            if word == "--":
+                return [*flags, *plain, word, *rest]
+            if not word.startswith("-") or word == "-":
+                plain.append(word)
+                continue
+            action = self._option_string_actions.get(word.partition("=")[0])
+            if action is None or action.nargs not in (None, 0):
+                return words
+            flags.append(word)
+            if action.nargs is None and "=" not in word:
+                flags += itertools.islice(rest, 1)
+        return words if self._subparsers else [*flags, *plain]
 
     def _names_of_switch(self, flag: str) -> Sequence[str]:
         """All spellings of a flag that has no value; none for other flags and words."""
