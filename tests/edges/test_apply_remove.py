@@ -58,6 +58,24 @@ def test_failed_object_fails_fast_and_names_itself(unit: Unit, kube: Kube, names
     ]
 
 
+def test_an_expression_that_fails_on_what_is_live_keeps_nothing_from_being_applied(
+    unit: Unit, kube: Kube, namespace: str
+) -> None:
+    check = [{"apiVersion": "v1", "kind": "ConfigMap", "name": "gate", "namespace": namespace}]
+    rule = [{"apiVersion": "v1", "kind": "ConfigMap", "current": "data.state"}]
+    spec: dict[str, Any] = {"healthChecks": check, "healthCheckExprs": rule}
+    gate = config_map(namespace, "gate", {"state": "no boolean"})
+    for revision, objects in (
+        ("1", [gate, config_map(namespace, "a"), config_map(namespace, "b", {"key": "1"})]),
+        ("2", [gate, config_map(namespace, "b", {"key": "2"})]),
+    ):
+        error = unit.apply(objects, revision, **spec).error
+        assert error
+        assert "boolean" in str(error)
+    assert kube.get("v1", "ConfigMap", "a", namespace) is None
+    assert (kube.get("v1", "ConfigMap", "b", namespace) or {})["data"] == {"key": "2"}
+
+
 def test_preview_of_a_reader_is_weaker_and_says_so(unit: Unit, kube: Kube, namespace: str) -> None:
     unit.must_apply([config_map(namespace, "a"), config_map(namespace, "same"), deployment(namespace, "web")])
     grant(kube, namespace, "get", "list", account="viewer")

@@ -16,7 +16,7 @@ from weir.edges.kube.watching import Judgement, wait_ready
 from weir.flow.decisions import Work
 from weir.objects.health import Health, health
 from weir.spec.changes import Action
-from weir.spec.errors import ClusterError, HealthError
+from weir.spec.errors import ClusterError, HealthError, SpecError
 from weir.spec.identity import ObjectId
 from weir.spec.kustomization import KIND, KustomizationSpec
 
@@ -96,12 +96,12 @@ def present_health(kube: Kube, discovery: Discovery, spec: KustomizationSpec, wo
                 **read_live(kube, {item: res for item, res in wanted.items() if item not in live}),
                 **live,
             }
-    except ClusterError as err:
+        writing = {work.id for work in works if work.action not in (Action.UNCHANGED, Action.SKIP)}
+        rule = rules(spec, works)
+        return _sentence({item: rule(item, live.get(item)) for item in wanted if item not in writing})
+    except (ClusterError, SpecError) as err:
+        # an expression that fails on what is live keeps nothing from being applied
         return str(err)
-    writing = {work.id for work in works if work.action not in (Action.UNCHANGED, Action.SKIP)}
-    rule = rules(spec, works)
-    verdicts = {item: rule(item, live.get(item)) for item in wanted if item not in writing}
-    return _sentence(verdicts)
 
 
 def passes(desired: Obj) -> bool:

@@ -58,8 +58,8 @@ class Work:
 
     @property
     def blocked(self) -> str:
-        """Why it cannot be written now; empty when it can. A create that was only guessed about may not be tried."""
-        return self.problem or (self.guessed if self.action is Action.CREATE else "")
+        """Why a run may not go on with it; empty when it may. That it is new or the same must not be a guess."""
+        return self.problem or (self.guessed if self.action in (Action.CREATE, Action.UNCHANGED) else "")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

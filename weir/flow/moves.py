@@ -8,8 +8,9 @@ from weir.spec.kustomization import KustomizationSpec
 
 
 def target_of(spec: KustomizationSpec) -> str:
-    """Which cluster a unit applies to: `namespace/name` of its kubeconfig's Secret, empty for the stack's own."""
-    return f"{spec.id.namespace}/{spec.kube_config_secret}" if spec.kube_config_secret else ""
+    """Which cluster a unit applies to: `namespace/name/key` of its kubeconfig's Secret, empty for the stack's own."""
+    secret = spec.kube_config_secret
+    return f"{spec.id.namespace}/{secret}/{spec.kube_config_key}" if secret else ""
 
 
 def wanted_elsewhere(run: Run, spec: KustomizationSpec) -> frozenset[ObjectId]:

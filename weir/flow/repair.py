@@ -198,7 +198,7 @@ def _look(held: Held, item: ObjectId, records: Records, stop: threading.Event) -
         held.request, kube=kube, stop=stop, confidential=held.request.confidential | confidential
     )
     work = decide_placed(request, [wanted], {} if live is None else {item: live})[0]
-    if work.action not in WRITES and not work.problem:
+    if work.action not in WRITES and not work.blocked:
         return Repair(id=item, outcome=Outcome.SAME)
     # the decision may rest on a newer live object, as a run may have left it
     if _version(work.live) != _version(live) and (why := _not_now(held, records.load(held.request.spec.id))):
@@ -208,8 +208,8 @@ def _look(held: Held, item: ObjectId, records: Records, stop: threading.Event) -
 
 def _carry_out(request: Request, work: Work, *, report: bool, stop: threading.Event) -> Repair:
     missing = work.live is None
-    if work.problem:
-        return Repair(id=work.id, outcome=Outcome.REFUSED, missing=missing, text=work.problem)
+    if why := work.problem if missing else work.blocked:
+        return Repair(id=work.id, outcome=Outcome.REFUSED, missing=missing, text=why)
     if not report:
         return _write(request, work, stop)
     return Repair(id=work.id, outcome=Outcome.REPORTED, missing=missing, text=_sentence(work))

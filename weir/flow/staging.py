@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from weir.edges.kube.discovery import Discovery, Resource, split
-from weir.edges.kube.errors import UnknownKindError
+from weir.edges.kube.errors import StaleGroupError, UnknownKindError
 from weir.objects.normal import normalise
 from weir.objects.validate import in_scope
-from weir.spec.errors import ApplyError, ClusterError, WeirError
+from weir.spec.errors import ApplyError, WeirError
 from weir.spec.identity import ObjectId
 
 Obj = dict[str, Any]
@@ -50,7 +50,7 @@ def place(objects: Iterable[Obj], discovery: Discovery) -> tuple[list[Placed], l
     for obj in listed:
         try:
             found = _place(obj, discovery, coming)
-        except (ApplyError, ClusterError) as err:
+        except (ApplyError, UnknownKindError, StaleGroupError) as err:
             refused.append(Refusal(ObjectId.of(obj), err))
             continue
         if found.id in placed:
@@ -71,8 +71,8 @@ def _place(obj: Obj, discovery: Discovery, coming: Mapping[tuple[str, str], Reso
             raise UnknownKindError(f"{ObjectId.of(obj)}: {err.message}", hint=err.hint) from err
         resource = coming[api_version, kind]
         pending = "its CustomResourceDefinition comes with the same unit"
-    except ClusterError as err:
-        raise type(err)(f"{ObjectId.of(obj)}: {err.message}", hint=err.hint) from err
+    except StaleGroupError as err:
+        raise StaleGroupError(f"{ObjectId.of(obj)}: {err.message}", hint=err.hint) from err
     desired = in_scope(normalise(obj), namespaced=resource.namespaced)
     return Placed(id=ObjectId.of(desired), desired=desired, resource=resource, pending=pending)
 
