@@ -40,7 +40,7 @@ async def declare() -> None:
     outputs = StackOutputs(asyncio.get_running_loop())
     session = open_session(config, STACKS, Run.current(), outputs.read)
     cluster = Cluster(config.name, {"config": config.cluster})
-    registry = Registry(cluster, session.clusters)
+    registry = Registry(cluster, session.clusters, session.run)
     queue = _produce(session, registry)
     while (outcome := await queue.get()) is not None:
         registry.add(outcome)

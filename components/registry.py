@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterable, Mapping, Sequence
+from functools import partial
 from typing import Final
 
 import pulumi
@@ -15,7 +16,9 @@ from components.image_policy import ImagePolicy
 from components.kustomization import Kustomization, KustomizationArgs
 from components.source import Source
 from components.sync_marks import SyncMarks
+from weir.edges.runs import Run
 from weir.flow.clusters import Clusters
+from weir.flow.moves import wanted_elsewhere
 from weir.flow.outcome import (
     AutomationOutcome,
     Outcome,
@@ -26,6 +29,7 @@ from weir.flow.outcome import (
 )
 from weir.spec.errors import WeirError
 from weir.spec.identity import UnitId
+from weir.spec.record import UnitRecord
 
 NAMED: Final = 20
 """Objects named in one message."""
@@ -36,13 +40,18 @@ DIFF_LINES: Final = 200
 class Registry:
     """The components of one run. A unit is registered when those it depends on are ready."""
 
-    def __init__(self, cluster: Cluster, clusters: Clusters) -> None:
+    def __init__(self, cluster: Cluster, clusters: Clusters, run: Run) -> None:
         self._cluster = cluster
         self._clusters = clusters
+        self._elsewhere = partial(wanted_elsewhere, run)
         self._sources: dict[UnitId, Source] = {}
         self._automations: dict[UnitId, asyncio.Future[asyncio.Task[bool]]] = {}
         self._writers: dict[UnitId, list[pulumi.Resource]] = {}
         self._units: dict[UnitId, asyncio.Task[Kustomization | None]] = {}
+        self._ready: dict[UnitId, asyncio.Future[pulumi.Resource | None]] = {}
+        """What depends on a unit waits for it here: the unit once it is ready, None when it will not be."""
+        self._complete = False
+        """Whether all outcomes were added: what is not there now will not come."""
         self._marks = SyncMarks(clusters)
         self._problems: list[str] = []
 
@@ -67,7 +76,7 @@ class Registry:
             case AutomationOutcome():
                 self._add_automation(outcome)
             case UnitOutcome():
-                self._units[outcome.id] = asyncio.create_task(self._add_unit(outcome))
+                self._units[outcome.id] = asyncio.create_task(self._follow(outcome))
 
     def _add_source(self, outcome: SourceOutcome) -> None:
         after = pulumi.ResourceOptions(depends_on=self._writers.get(outcome.id, []))
@@ -76,11 +85,13 @@ class Registry:
         if outcome.id in self._writers:
             self._marks.source(outcome)
         _tell(source, outcome.error, outcome.warnings)
+        self._settle(outcome.id, None if outcome.error else source)
 
     def _add_policy(self, outcome: PolicyOutcome) -> None:
         policy = ImagePolicy(name_of(outcome.id), {"spec": outcome.spec})
         pulumi.export(str(outcome.id), {"image": policy.image})
         _tell(policy, outcome.error, (*outcome.warnings, *filter(None, [outcome.reason])))
+        self._settle(outcome.id, None if outcome.error else policy)
 
     def _add_automation(self, outcome: AutomationOutcome) -> None:
         automation = ImageUpdateAutomation(name_of(outcome.id), {"spec": outcome.spec})
@@ -91,6 +102,7 @@ class Registry:
             diff = _some(outcome.diff.splitlines(), DIFF_LINES)
             pulumi.log.info("\n".join([title, *_some(outcome.changes, NAMED), *diff]), automation)
         self._automation(outcome.id).set_result(asyncio.create_task(self._as_announced(automation, outcome)))
+        self._settle(outcome.id, None if outcome.error else automation)
 
     def _automation(self, unit: UnitId) -> asyncio.Future[asyncio.Task[bool]]:
         return self._automations.setdefault(unit, asyncio.get_running_loop().create_future())
@@ -111,13 +123,32 @@ class Registry:
             pulumi.log.warn(f"{outcome.id}: {text}; units follow with the next run", automation)
         return not error and revision == announced(outcome)
 
+    def _readiness(self, unit: UnitId) -> asyncio.Future[pulumi.Resource | None]:
+        future = self._ready.setdefault(unit, asyncio.get_running_loop().create_future())
+        if self._complete and unit not in self._units and not future.done():
+            future.set_result(None)
+        return future
+
+    def _settle(self, unit: UnitId, ready: pulumi.Resource | None) -> None:
+        if not self._readiness(unit).done():
+            self._readiness(unit).set_result(ready)
+
+    async def _follow(self, outcome: UnitOutcome) -> Kustomization | None:
+        """Register the unit, and let what depends on it know how that ended."""
+        unit = None
+        try:
+            unit = await self._add_unit(outcome)
+        finally:
+            self._settle(outcome.id, unit)
+        return unit
+
     async def _add_unit(self, outcome: UnitOutcome) -> Kustomization | None:
         """The unit once it is ready, None when it failed or was not started."""
         after: list[pulumi.Resource] = [self._cluster]
         if outcome.spec.source in self._sources:
             after.append(self._sources[outcome.spec.source])
         for item in () if outcome.error else outcome.spec.depends_on:
-            dependency = await self._units[item.id]
+            dependency = await self._readiness(item.id)
             if dependency is None:
                 self._problems.append(
                     f"{outcome.id}: not started: {item.id}, which it depends on, is not ready"
@@ -141,6 +172,9 @@ class Registry:
 
     async def finish(self, unsupported: Mapping[UnitId, str]) -> None:
         """Wait for all units; say what is left out and what will be removed. Raises RunError when a unit is missing."""
+        self._complete = True
+        for unit in list(self._ready):
+            self._readiness(unit)
         await asyncio.gather(*self._units.values())
         await asyncio.gather(*[await automation for automation in self._automations.values()])
         await self._marks.move()
@@ -163,8 +197,21 @@ class Registry:
             return
         for record in records:
             if record.id.kind == "Kustomization" and record.id not in self._units:
-                names = _some([f"delete  {item}" for item, _ in record.inventory], NAMED)
+                names = _some(self._removal(record), NAMED)
                 pulumi.log.info("\n".join([f"{record.id} is no longer declared:", *names]))
+
+    def _removal(self, record: UnitRecord) -> list[str]:
+        """What happens to each object of a unit that is gone from Git, and what would be refused."""
+        from weir.flow.remove import plan_removal
+
+        try:
+            plan = plan_removal(self._clusters, record, self._elsewhere)
+        except WeirError as err:
+            return [str(err)]
+        lines = [
+            f"{change.action:<7} {change.id}{change.why and f': {change.why}'}" for change in plan.changes
+        ]
+        return [*plan.warnings, *lines]
 
 
 async def _add_orphan(unit: UnitId) -> Kustomization | None:

@@ -129,7 +129,7 @@ class UnitProvider:
             return {}
         from weir.flow.remove import plan_removal
 
-        changeset = plan_removal(clusters, record)
+        changeset = plan_removal(clusters, record, partial(wanted_elsewhere, self._run))
         log_plan(self._engine, urn, changeset, ())
         return changes_props(changeset)
 
@@ -269,6 +269,7 @@ class UnitProvider:
             options,
             progress=lambda line: self._engine.log("info", urn, line, ephemeral=True),
             stop=self._stop,
+            elsewhere=partial(wanted_elsewhere, self._run),
         )
         self._teller(urn).removed(record, changes)
 

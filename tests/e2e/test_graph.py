@@ -41,6 +41,26 @@ def test_a_rule_that_is_not_cel_is_an_error_before_anything_is_touched(world: Wo
     assert "Traceback" not in found.out
 
 
+def test_a_unit_may_depend_on_a_source_and_one_that_cannot_start_ends_nobody_else(world: World) -> None:
+    ns = world.namespace
+    world.commit({f"{name}/a.yaml": [config_map(ns, name, A="1")] for name in ("one", "two", "three")})
+    lost = world.unit("lost", "./two", sourceRef={"kind": "GitRepository", "name": "nobody"})
+    on_source = [{"kind": "GitRepository", "name": "apps"}]
+    values = [{"kind": "ConfigMap", "name": "none", "optional": True}]
+    world.units(
+        world.unit("waits", "./three", dependsOn=[{"name": "lost"}]),
+        lost,
+        world.unit("one", "./one", dependsOn=on_source, postBuild={"substituteFrom": values}),
+    )
+    found = world.stack.up().must_fail()
+    assert "Traceback" not in found.out
+    assert "not started: Kustomization/" in found.out
+    assert "sourceRef" in found.out
+    assert world.live("v1", "ConfigMap", "one")["data"] == {"A": "1"}
+    assert world.gone("v1", "ConfigMap", "three")
+    world.judge(one="one")
+
+
 def infrastructure(stack: StackRun) -> str:
     """Another project's stack `infra/prod` with outputs, in the same backend; its full name."""
     folder = stack.folder / "infra"

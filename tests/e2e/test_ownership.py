@@ -132,3 +132,25 @@ def test_a_stack_pointed_at_another_cluster_is_refused_by_name(world: World, tmp
     world.stack.write_settings()
     world.stack.up().must()
     world.judge(web="web")
+
+
+def test_a_renamed_unit_keeps_its_objects_until_its_successor_has_them(world: World) -> None:
+    ns = world.namespace
+    objects = {"apps/a.yaml": [config_map(ns, f"a-{n}", A="1") for n in range(3)]}
+    world.commit({**objects, "other/b.yaml": [config_map(ns, "other", A="1")]})
+    world.units(one="./apps", other="./other")
+    world.stack.up().must()
+    before = [world.live("v1", "ConfigMap", f"a-{n}")["metadata"]["uid"] for n in range(3)]
+    wrong = {**config_map(ns, "wrong", A="1"), "datum": {"A": "1"}}
+    world.commit({"apps/wrong.yaml": [wrong]})
+    world.units(renamed="./apps", other="./other")
+    seen = world.stack.preview().out
+    assert f"delete  ConfigMap/{ns}/a-0" not in seen
+    refused = world.stack.up().must_fail()
+    assert "another unit of this run renders it and has not taken it over" in refused.out
+    assert [world.live("v1", "ConfigMap", f"a-{n}")["metadata"]["uid"] for n in range(3)] == before
+    world.commit({"apps/wrong.yaml": None})
+    world.stack.up().must()
+    assert [world.live("v1", "ConfigMap", f"a-{n}")["metadata"]["uid"] for n in range(3)] == before
+    world.judge(renamed="apps", other="other")
+    world.stack.expect_clean()

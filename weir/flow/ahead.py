@@ -191,7 +191,11 @@ class Ahead:
     def _before(self, spec: KustomizationSpec) -> list[UnitId]:
         """Units whose rendered ConfigMaps and Secrets this unit may take variables from."""
         return (
-            [item.id for item in spec.depends_on if item.id in self._tree.units]
+            [
+                item.id
+                for item in spec.depends_on
+                if item.id in self._tree.units and item.id.kind == spec.id.kind
+            ]
             if spec.substitute_from
             else []
         )

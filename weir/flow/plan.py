@@ -204,7 +204,7 @@ def _judge_stale(
         for item, resource in stale.items()
     ]
     if request.spec.prune:
-        return spare_moving(judged, request.elsewhere) if any(item.delete for item in judged) else judged
+        return spare_moving(judged, request.elsewhere)
     kept = "spec.prune is false"
     return [
         Doomed(id=item.id, version=item.version, kept=kept) if item.delete else item

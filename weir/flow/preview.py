@@ -113,8 +113,8 @@ def _plan(session: Session, unit: UnitOutcome, record: UnitRecord | None) -> Uni
 
 def _removal(session: Session, record: UnitRecord) -> UnitPlan:
     try:
-        return UnitPlan(
-            id=record.id, revision_old=record.revision, changes=plan_removal(session.clusters, record)
-        )
+        elsewhere = partial(wanted_elsewhere, session.run)
+        changes = plan_removal(session.clusters, record, elsewhere)
+        return UnitPlan(id=record.id, revision_old=record.revision, changes=changes)
     except WeirError as err:
         return UnitPlan(id=record.id, revision_old=record.revision, error=str(err))

@@ -116,7 +116,7 @@ def judge(item: ObjectId, version: str, resource: Resource | None, live: Obj | N
 
 def spare_moving(doomed: Sequence[Doomed], elsewhere: Callable[[], frozenset[ObjectId]]) -> list[Doomed]:
     """The same, without deleting what another unit of the run is about to label as its own."""
-    wanted = elsewhere()
+    wanted = elsewhere() if any(item.delete for item in doomed) else frozenset()
     return [
         replace(item, delete=False, tracked=True, moving=True, kept="moves to another unit of this run")
         if item.delete and item.id in wanted

@@ -20,7 +20,18 @@ from weir.edges.kube.reading import read_live
 from weir.edges.kube.records import Records, Running
 from weir.edges.kube.watching import wait_absent
 from weir.flow.clusters import Clusters
-from weir.flow.pruning import Doomed, absent, delete_all, judge, locate, look_again, owner_selector, survivors
+from weir.flow.pruning import (
+    Doomed,
+    absent,
+    await_moves,
+    delete_all,
+    judge,
+    locate,
+    look_again,
+    owner_selector,
+    spare_moving,
+    survivors,
+)
 from weir.flow.reporting import PruneError, stamp
 from weir.objects.prune import guard_precious
 from weir.objects.rank import delete_order
@@ -34,7 +45,15 @@ from weir.spec.stack import OptionsConfig
 
 Obj = dict[str, Any]
 
+Elsewhere = Callable[[KustomizationSpec], frozenset[ObjectId]]
+
+_STAYS: Final = "another unit of this run renders it and has not taken it over"
 _POLICIES: Final = {"Delete": "", "WaitForTermination": "", "Orphan": "spec.deletionPolicy is Orphan"}
+
+
+def nowhere(_: KustomizationSpec) -> frozenset[ObjectId]:
+    """No other unit wants anything."""
+    return frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,13 +72,15 @@ class _Removal:
         return tuple(change for item in self.doomed if (change := item.change()))
 
 
-def plan_removal(clusters: Clusters, record: UnitRecord) -> ChangeSet:
+def plan_removal(clusters: Clusters, record: UnitRecord, elsewhere: Elsewhere = nowhere) -> ChangeSet:
     """What removing the unit would delete, and what it would leave and why. Reads only.
+
+    `elsewhere`: objects that other units of the run want on the cluster of a unit with this spec.
 
     Raises:
         ClusterError: the cluster cannot be read.
     """
-    removal = _look(clusters, record, None)
+    removal = _look(clusters, record, None, elsewhere)
     if removal.orphaned:
         items = delete_order(item for item, _ in record.inventory)
         left = tuple(
@@ -81,12 +102,14 @@ def remove_unit(
     *,
     progress: Callable[[str], None],
     stop: threading.Event,
+    elsewhere: Elsewhere = nowhere,
 ) -> tuple[ObjectChange, ...]:
     """Delete the unit's objects as its deletionPolicy says, then its record; what was deleted.
 
     `MirrorPrune` deletes when spec.prune is true, `Delete` and `WaitForTermination` always, `Orphan` never; a suspended
-    unit is orphaned. Only objects whose live owner labels still name the unit are deleted. Safe to repeat. A removal
-    that is not complete leaves its mark in the record, so that nobody brings back what is gone.
+    unit is orphaned. Only objects whose live owner labels still name the unit are deleted, and none that `elsewhere`
+    says another unit of the run wants: a unit that was renamed is not removed before its successor has its objects.
+    Safe to repeat. A removal that is not complete leaves its mark in the record: nobody brings back what is gone.
 
     Raises:
         GuardError: a Namespace, CRD or PersistentVolumeClaim would go unnamed; nothing was deleted.
@@ -94,7 +117,7 @@ def remove_unit(
         ClusterError: the cluster cannot be reached or read; the record stays.
         StopRequested: cancelled; the record stays.
     """
-    removal = _look(clusters, record, stop)
+    removal = _look(clusters, record, stop, elsewhere)
     if removal.orphaned:
         progress(f"left {len(record.inventory)} objects in place: {removal.orphaned}")
         clusters.records.delete(record.id)
@@ -128,8 +151,8 @@ def _delete(
         rest = {item: version for item, version in record.inventory if item not in gone}
         records.write(record.with_inventory(rest), running=mark)
         doomed = look_again(kube, doomed, record.id, lambda: records.write(record, running=mark))
-    left = delete_all(kube, doomed, record.id, stop, progress)
-    problems = [item.problem for item in left if item.problem]
+    left = await_moves(kube, delete_all(kube, doomed, record.id, stop, progress), record.id, stop)
+    problems = [item.problem or f"{item.id}: {_STAYS}" for item in left if item.problem or item.moving]
     if problems:
         records.write(record.with_inventory(survivors(left)), running=mark)
         count = f"{len(problems)} objects could not be deleted, so the unit stays"
@@ -137,7 +160,9 @@ def _delete(
     return left
 
 
-def _look(clusters: Clusters, record: UnitRecord, stop: threading.Event | None) -> _Removal:
+def _look(
+    clusters: Clusters, record: UnitRecord, stop: threading.Event | None, elsewhere: Elsewhere
+) -> _Removal:
     spec = read_spec(record)
     orphaned = _orphaned(record, spec)
     if orphaned or spec is None:
@@ -146,7 +171,8 @@ def _look(clusters: Clusters, record: UnitRecord, stop: threading.Event | None) 
     if _account_is_gone(kube, clusters):
         return _Removal(spec, (), f"the account it is deleted as, {kube.user}, does not exist any more")
     bound = kube.until(stop) if stop else kube
-    return _Removal(spec, tuple(_doomed(bound, discovery, record)), "", bound)
+    doomed = spare_moving(_doomed(bound, discovery, record), lambda: elsewhere(spec))
+    return _Removal(spec, tuple(doomed), "", bound)
 
 
 def read_spec(record: UnitRecord) -> KustomizationSpec | None:
