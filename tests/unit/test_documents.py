@@ -13,6 +13,9 @@ LAUGHS = "a0: &a0 [x, x, x, x, x, x, x, x, x, x]\n" + "".join(
 MERGES = "a0: &a0 {k: v}\n" + "".join(
     f"a{n}: &a{n} {{x{n}: [{', '.join([f'*a{n - 1}'] * 10)}], <<: *a{n - 1}}}\n" for n in range(1, 10)
 )
+MANY_A = ", ".join(["*a"] * 300)
+TOWER = "a0: &a0 []\n" + "".join(f"a{n}: &a{n} [*a{n - 1}]\n" for n in range(1, 600))
+LONG = "found aliases that stand for over 16777216 characters"
 
 REFUSED = {
     "duplicate key": ("b: {c: 1, c: 2}\n", "f.yaml: line 1, column 11: not readable as YAML: found duplicate key 'c'"),
@@ -21,6 +24,12 @@ REFUSED = {
     "billion laughs": (LAUGHS, "found aliases that stand for over 200000 values"),
     "merges that grow": (MERGES, "found aliases that stand for over 200000 values"),
     "many aliases": (f"a: &a x\nb: [{', '.join(['*a'] * (MAX_ALIASES + 1))}]\n", "found more than 1000 aliases"),
+    "long text many times": (f"a: &a {'x' * 1_000_000}\nb: [{', '.join(['*a'] * 999)}]\n", LONG),
+    "long text in a list": (f"a: &a [{'x' * 1_000_000}]\nb: [{', '.join(['*a'] * 999)}]\n", LONG),
+    "long key many times": (f"a: &a {{{'k' * 1000}: 1}}\nb: &b [{MANY_A}]\nc: [{MANY_A.replace('a', 'b')}]\n", LONG),
+    "long text merged": (f"a: &a {{k: {'x' * 1_000_000}}}\n" + "".join(f"b{n}: {{<<: *a}}\n" for n in range(99)), LONG),
+    "long text, many documents": ("---\n".join([f"a: &a {'x' * 10_000}\nb: [{', '.join(['*a'] * 99)}]\n"] * 20), LONG),
+    "a tower of aliases": (TOWER, "found more than 100 levels"),
     "a value inside itself": ("a: &a [*a]\n", "found the alias *a of nothing before it"),
     "an alias as key": ("a: &a x\n*a : y\n", "found an alias as a key"),
     "a merge of a text": ("a: &a x\nb: {<<: *a}\n", "found a merge of something that is not a mapping"),
@@ -88,6 +97,22 @@ def test_merge_keys_fill_in_what_is_missing() -> None:
     (found,) = read_yaml(text, "x")
     assert found["b"] == {"k": 3, "l": 2}
     assert found["c"] == {"k": 1, "l": 2, "m": 5}
+
+
+def test_anchors_of_a_few_kilobytes_may_be_used_often() -> None:
+    script = "\n".join(["    echo hello"] * 400)
+    uses = "".join(f"  k{n}: *s\n  m{n}: {{<<: *m, n: {n}}}\n" for n in range(100))
+    (found,) = read_yaml(f"s: &s |\n{script}\nm: &m {{t: {'x' * 5000}}}\ndata:\n{uses}", "f")
+    assert {found["data"][f"k{n}"] for n in range(100)} == {"echo hello\n" * 400}
+    assert found["data"]["m99"] == {"t": "x" * 5000, "n": 99}
+
+
+def test_only_what_aliases_stand_for_counts_and_not_the_text_itself(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("weir.spec.documents.MAX_EXPANDED_TEXT", 1000)
+    text = f"a: &a {'x' * 5000}\nb: {'y' * 5000}\nc: &c {{k: {'z' * 499}}}\nd: [*c, *c]\n"
+    assert read_yaml(text, "f")[0]["d"] == [{"k": "z" * 499}] * 2
+    with pytest.raises(SpecError, match="line 4, column 13: not readable as YAML: found aliases that stand"):
+        read_yaml(text.replace("*c]", "*c, *c]"), "f")
 
 
 def test_what_an_alias_stands_for_is_not_shared() -> None:

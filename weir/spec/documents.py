@@ -23,6 +23,8 @@ MAX_ALIASES: Final = 1000
 """Aliases used in one document."""
 MAX_EXPANDED: Final = 200_000
 """Nodes that the aliases of one text stand for."""
+MAX_EXPANDED_TEXT: Final = 16 * 1024 * 1024
+"""Characters that the aliases of one text stand for."""
 MAX_NODES: Final = 1_000_000
 """Nodes of one text."""
 
@@ -92,6 +94,18 @@ class _Frame:
         self.size = 1
 
 
+class _Anchored:
+    """A value that aliases may stand for."""
+
+    __slots__ = ("extent", "size", "value")
+
+    def __init__(self, value: Any, size: int) -> None:
+        self.value = value
+        self.size = size
+        self.extent: tuple[int, int] | None = None
+        """Characters and levels in it; measured when an alias first stands for it."""
+
+
 class _Builder:
     """Values from parse events, one document after the other."""
 
@@ -102,9 +116,10 @@ class _Builder:
         """Unquoted scalars met before, without dates and merges."""
         self._nodes = 0
         self._expanded = 0
+        self._expanded_text = 0
         self._aliases = 0
         self._stack: list[_Frame] = []
-        self._anchors: dict[str, tuple[Any, int]] = {}
+        self._anchors: dict[str, _Anchored] = {}
         self._root: Any = None
 
     def build(self, text: str) -> list[Any]:
@@ -182,7 +197,7 @@ class _Builder:
             self._plain[event.value] = value
         self.odd = self.odd or _oddity(event, is_key=is_key)
         if event.anchor is not None:
-            self._anchors[event.anchor] = (value, 1)
+            self._anchors[event.anchor] = _Anchored(value, 1)
         merge = is_key and style_plain and value == "<<"
         self._add(value, 1, event, merge=merge)
 
@@ -200,7 +215,7 @@ class _Builder:
         if frame.merges is not None:
             frame.size += _merge(frame.value, frame.merges)
         if frame.anchor is not None:
-            self._anchors[frame.anchor] = (frame.value, frame.size)
+            self._anchors[frame.anchor] = _Anchored(frame.value, frame.size)
         self._add(frame.value, frame.size, None)
 
     def _alias(self, event: Any) -> None:
@@ -211,11 +226,22 @@ class _Builder:
             raise _Refused(f"the alias *{event.anchor} of nothing before it", event.start_mark)
         if self._stack and self._stack[-1].key is _OPEN and type(self._stack[-1].value) is dict:
             raise _Refused("an alias as a key", event.start_mark)
-        value, size = self._anchors[event.anchor]
-        self._expanded += size
+        anchored = self._anchors[event.anchor]
+        self._expand(anchored, event)
+        self._add(_copy(anchored.value), anchored.size, event)
+
+    def _expand(self, anchored: _Anchored, event: Any) -> None:
+        """Count what an alias stands for. Raises _Refused when it is too much."""
+        self._expanded += anchored.size
         if self._expanded > MAX_EXPANDED:
             raise _Refused(f"aliases that stand for over {MAX_EXPANDED} values", event.start_mark)
-        self._add(_copy(value), size, event)
+        characters, levels = anchored.extent = anchored.extent or _extent(anchored.value)
+        self._expanded_text += characters
+        if self._expanded_text > MAX_EXPANDED_TEXT:
+            problem = f"aliases that stand for over {MAX_EXPANDED_TEXT} characters"
+            raise _Refused(problem, event.start_mark)
+        if len(self._stack) + levels > MAX_DEPTH:
+            raise _Refused(f"more than {MAX_DEPTH} levels", event.start_mark)
 
     def _add(self, value: Any, size: int, event: Any, *, merge: bool = False) -> None:
         self._nodes += 1
@@ -267,6 +293,19 @@ def _merge(target: Any, sources: list[Any]) -> int:
                 target[key] = value
                 added += 1
     return added
+
+
+def _extent(value: Any) -> tuple[int, int]:
+    """How many characters a value holds, and how many levels of mappings and sequences."""
+    if type(value) is str:
+        return len(value), 0
+    if type(value) is dict:
+        characters, inner = sum(map(len, value)), [_extent(item) for item in value.values()]
+    elif type(value) is list:
+        characters, inner = 0, [_extent(item) for item in value]
+    else:
+        return 0, 0
+    return characters + sum(more for more, _ in inner), 1 + max((levels for _, levels in inner), default=0)
 
 
 def _copy(value: Any) -> Any:
