@@ -185,6 +185,11 @@ ENDLESS = {
         + "".join(f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 10)}]\n" for n in range(1, 10))
     },
     "a list of nothing": {"apps/a.yaml": "kind: List\nitems:\n" + "- {}\n" * 240_000 + "- 1\n"},
+    "a component with plugins, many times": {
+        "apps/kustomization.yaml": "components:\n" + "- ../part\n" * 999,
+        "part/kustomization.yaml": "kind: Component\ntransformers: [&p '{apiVersion: builtin, "
+        f"kind: PrefixTransformer, metadata: {{name: p}}, prefix: {'x' * 10_000}}}', {', '.join(['*p'] * 998)}]\n",
+    },
     "deep resource": {"apps/a.yaml": "a: " + "[" * 1_000_000},
     "python object": {"apps/a.yaml": "a: !!python/object/apply:os.system [touch /tmp/owned]\n"},
 }

@@ -11,6 +11,7 @@ from tests.property.strategies import Link, MemoryTree, config_map
 from weir.render.closure import MAX_LEVELS, Closure, close
 from weir.render.layout import Layout, relative
 from weir.render.top import find_top
+from weir.render.written import MAX_BESIDE
 from weir.spec.errors import RenderError
 
 FILES = [
@@ -271,6 +272,72 @@ patchesStrategicMerge:
     kinds = [json.loads(text)["kind"] for text in texts]
     assert kinds == ["LabelTransformer", "PrefixTransformer", "ConfigMap"]
     assert closure.files == ()
+
+
+PLUGIN = "{apiVersion: builtin, kind: PrefixTransformer, metadata: {name: p}, prefix: x%d-}"
+SAME_PATCHES = ", ".join(["'{kind: ConfigMap, metadata: {name: a}}'"] * 20)
+TEN_PLUGINS = ", ".join(f"'{PLUGIN % (n % 10)}'" for n in range(20))
+MANY_PLUGINS = (
+    f"kind: Component\ntransformers: [plugin.yaml, {TEN_PLUGINS}]\npatchesStrategicMerge: [{SAME_PATCHES}]\n"
+)
+
+
+def test_a_component_named_often_is_written_once() -> None:
+    content = {
+        "app/kustomization.yaml": f"components: [{', '.join(['../part'] * 50)}]\n",
+        "part/kustomization.yaml": MANY_PLUGINS,
+        "part/plugin.yaml": PLUGIN % 1,
+    }
+    closure = closure_of(content, "app")
+    part = kustomization_of(closure, "part/kustomization.yaml")
+    assert len(part["transformers"]) == 21
+    assert len(closure.written) == 2 + 10 + 1 + 1, (
+        "kustomizations, different plugins, the plugin file, the patch"
+    )
+    for index, path in enumerate(part["transformers"][1:]):
+        text = closure.written["part/" + path.removeprefix("./")]
+        assert json.loads(text)["prefix"] == f"x{index % 10}-"
+
+
+def test_a_text_that_is_good_as_a_patch_is_still_checked_as_a_plugin() -> None:
+    text = "'{apiVersion: v1, kind: ConfigMap, metadata: {name: a}}'"
+    with pytest.raises(RenderError, match="expected apiVersion builtin"):
+        closure_of({"kustomization.yaml": f"patchesStrategicMerge: [{text}]\ntransformers: [{text}]\n"})
+
+
+def test_what_is_written_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    content = {"part/kustomization.yaml": MANY_PLUGINS, "part/plugin.yaml": PLUGIN % 1}
+    size = sum(len(text) for text in closure_of(content, "part").written.values())
+    monkeypatch.setattr("weir.render.written.MAX_BYTES", size)
+    closure_of(content, "part")
+    monkeypatch.setattr("weir.render.written.MAX_BYTES", size - 1)
+    with pytest.raises(
+        RenderError, match=r"^part/kustomization.yaml: found over \d+ bytes of kustomizations, plug"
+    ):
+        closure_of(content, "part")
+    texts = ", ".join(f"'{PLUGIN % n}'" for n in range(MAX_BESIDE + 1))
+    monkeypatch.undo()
+    with pytest.raises(RenderError, match="found over 10000 plugins and inline patches"):
+        closure_of({"kustomization.yaml": f"transformers: [{texts}]\n"})
+
+
+def test_entries_count_as_often_as_their_component_is_named() -> None:
+    patches = "kind: Component\npatches: [" + "{patch: a}, " * 5000 + "]\n"
+    content = {
+        "app/kustomization.yaml": f"components: [{', '.join(['../part'] * 25)}]\n",
+        "part/kustomization.yaml": patches,
+    }
+    with pytest.raises(RenderError, match="found over 100000 entries and paths"):
+        closure_of(content, "app")
+
+
+def test_only_what_kustomize_reads_as_yaml_counts_as_such() -> None:
+    fields = "configMapGenerator: [{name: c, files: [a.txt, b.yaml], envs: [c.env], env: d.env}]\n"
+    content = dict.fromkeys(("a.txt", "b.yaml", "c.env", "d.env", "bomb", "p.txt"), "x: y\n")
+    fields += "resources: [bomb]\npatches: [{path: p.txt}, {path: a.txt}]\n"
+    closure = closure_of({**content, "kustomization.yaml": fields})
+    assert closure.files == ("a.txt", "b.yaml", "bomb", "c.env", "d.env", "p.txt")
+    assert closure.parsed == ("a.txt", "bomb", "p.txt")
 
 
 def test_one_base_may_be_used_twice_but_not_from_within_itself() -> None:

@@ -12,19 +12,18 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from weir.render.emit import to_json
 from weir.render.layout import Layout, Place, relative
 from weir.render.schema import BUILTINS, ENTRY_FIELDS, FIELDS, PLAIN_FIELDS, REFUSED, path_field
 from weir.render.top import Top, kustomization_in, read_file, read_kustomization
-from weir.spec.documents import read_yaml
-from weir.spec.errors import RenderError, SpecError
+from weir.render.written import Written, is_inline, parse_inline
+from weir.spec.errors import RenderError
 
 MAX_KUSTOMIZATIONS: Final = 1000
 """Kustomizations loaded for one unit, each counted as often as it is referred to."""
 MAX_LEVELS: Final = 50
 """Kustomizations inside kustomizations."""
 MAX_PATHS: Final = 100_000
-"""Paths followed for one unit."""
+"""Entries and paths followed for one unit, each as often as it is referred to."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,6 +36,8 @@ class Closure:
     """Files with the content they are to have: kustomizations, plugin configurations, inline patches."""
     files: tuple[str, ...]
     """Files that are read as they are; real paths, sorted."""
+    parsed: tuple[str, ...]
+    """Those of them that kustomize reads as YAML; the others are content of ConfigMaps and Secrets."""
     resources: tuple[str, ...] | None
     """The files to read in order when nothing at all is transformed, else None."""
     makes_secrets: bool
@@ -46,14 +47,14 @@ class Closure:
 @dataclass(slots=True)
 class _Walk:
     layout: Layout
-    written: dict[str, bytes] = field(default_factory=dict)
-    files: dict[str, None] = field(default_factory=dict)
+    written: Written
+    files: dict[str, bool] = field(default_factory=dict)
+    """Whether kustomize reads a file as YAML, by its path."""
     resources: list[str] = field(default_factory=list)
     plain: bool = True
     makes_secrets: bool = False
     visits: int = 0
     paths: int = 0
-    inline: int = 0
     read: dict[str, dict[str, Any]] = field(default_factory=dict)
 
 
@@ -77,13 +78,14 @@ def close(layout: Layout, top: Top) -> Closure:
         RenderError: a path that leaves the artifact or leads nowhere, a remote base, a plugin, a Helm chart, a field
             that is not known, a cycle, or more than can be bounded; names file and field.
     """
-    walk = _Walk(layout)
+    walk = _Walk(layout, Written(layout.tree.files))
     site = _Site(top.folder, top.file, (top.folder,))
     _visit(walk, site, top.data)
     return Closure(
         folder=top.folder,
-        written=walk.written,
+        written=walk.written.files,
         files=tuple(sorted(walk.files)),
+        parsed=tuple(sorted(path for path, parsed in walk.files.items() if parsed)),
         resources=tuple(walk.resources) if walk.plain else None,
         makes_secrets=walk.makes_secrets,
     )
@@ -108,12 +110,8 @@ def _visit(walk: _Walk, site: _Site, data: dict[str, Any]) -> None:
     followed = {
         name: follow(walk, site, name, data[name]) for name, follow in _FOLLOWERS.items() if name in data
     }
-    try:
-        walk.written[site.file] = to_json({**data, **followed})
-    except TypeError as err:
-        raise RenderError(
-            f"{site.file}: holds a value that JSON cannot hold: {err}", hint="correct it"
-        ) from err
+    if site.file not in walk.written.files:
+        walk.written.put(site.file, [{**data, **followed}], site.file)
 
 
 def _is_plain(data: dict[str, Any]) -> bool:
@@ -136,9 +134,7 @@ def _texts(site: _Site, name: str, value: Any) -> list[str]:
 
 def _place(walk: _Walk, site: _Site, at: str, path: str) -> Place:
     """Where a path leads. Raises RenderError when it is remote, leaves the artifact or leads nowhere."""
-    walk.paths += 1
-    if walk.paths > MAX_PATHS:
-        raise site.error(at, f"found over {MAX_PATHS} paths", "split the unit")
+    _count(walk, site, at)
     try:
         place = walk.layout.find(site.folder, path)
     except RenderError as err:
@@ -153,6 +149,12 @@ def _place(walk: _Walk, site: _Site, at: str, path: str) -> Place:
     return place
 
 
+def _count(walk: _Walk, site: _Site, at: str) -> None:
+    walk.paths += 1
+    if walk.paths > MAX_PATHS:
+        raise site.error(at, f"found over {MAX_PATHS} entries and paths", "split the unit")
+
+
 def _looks_remote(path: str) -> bool:
     return (
         "://" in path
@@ -162,14 +164,14 @@ def _looks_remote(path: str) -> bool:
     )
 
 
-def _file(walk: _Walk, site: _Site, at: str, path: Any) -> str:
-    """The path of a plain file, spelled out; the file becomes part of the closure."""
+def _file(walk: _Walk, site: _Site, at: str, path: Any, *, parsed: bool = True) -> str:
+    """The path of a plain file, spelled out; the file becomes part of the closure. `parsed`: it is read as YAML."""
     if not isinstance(path, str) or not path:
         raise site.error(at, f"found {path!r}, expected a path")
     place = _place(walk, site, at, path)
     if place.is_folder:
         raise site.error(at, f"found the folder {path!r}, expected a file")
-    walk.files[place.path] = None
+    walk.files[place.path] = walk.files.get(place.path, False) or parsed
     return relative(site.folder, place.path)
 
 
@@ -181,7 +183,7 @@ def _follow_resources(walk: _Walk, site: _Site, name: str, value: Any) -> list[s
         if place.is_folder:
             _descend(walk, site, at, place.path)
         else:
-            walk.files[place.path] = None
+            walk.files[place.path] = True
             walk.resources.append(place.path)
         paths.append(relative(site.folder, place.path))
     return paths
@@ -235,6 +237,7 @@ def _entries(site: _Site, name: str, value: Any) -> list[dict[str, Any]]:
 def _follow_entries(walk: _Walk, site: _Site, name: str, value: Any) -> list[dict[str, Any]]:
     checked = []
     for index, entry in enumerate(_entries(site, name, value)):
+        _count(walk, site, f"{name}[{index}]")
         path = entry.get("path")
         extra = {"path": _file(walk, site, f"{name}[{index}].path", path)} if path is not None else {}
         checked.append({**entry, **extra})
@@ -253,6 +256,7 @@ def _follow_generators(walk: _Walk, site: _Site, name: str, value: Any) -> list[
     checked = []
     for index, entry in enumerate(_entries(site, name, value)):
         at = f"{name}[{index}]"
+        _count(walk, site, at)
         copy = dict(entry)
         if entry.get("files") is not None:
             files = _texts(site, f"{at}.files", entry["files"])
@@ -260,9 +264,12 @@ def _follow_generators(walk: _Walk, site: _Site, name: str, value: Any) -> list[
                 _keyed_file(walk, site, f"{at}.files[{i}]", text) for i, text in enumerate(files)
             ]
         if entry.get("envs") is not None:
-            copy["envs"] = _follow_files(walk, site, f"{at}.envs", entry["envs"])
+            envs = _texts(site, f"{at}.envs", entry["envs"])
+            copy["envs"] = [
+                _file(walk, site, f"{at}.envs[{i}]", path, parsed=False) for i, path in enumerate(envs)
+            ]
         if entry.get("env") is not None:
-            copy["env"] = _file(walk, site, f"{at}.env", entry["env"])
+            copy["env"] = _file(walk, site, f"{at}.env", entry["env"], parsed=False)
         checked.append(copy)
     return checked
 
@@ -273,7 +280,7 @@ def _keyed_file(walk: _Walk, site: _Site, at: str, text: str) -> str:
         key, path = posixpath.basename(text), text
     if not key or not path or "=" in path:
         raise site.error(at, f"found {text!r}, expected a path or key=path")
-    found = _file(walk, site, at, path)
+    found = _file(walk, site, at, path, parsed=False)
     if "=" in found:
         raise site.error(at, f"found {found!r}, expected a path without '='", "rename the file")
     return f"{key}={found}"
@@ -283,7 +290,7 @@ def _follow_merge_patches(walk: _Walk, site: _Site, name: str, value: Any) -> li
     paths = []
     for index, text in enumerate(_texts(site, name, value)):
         at = f"{name}[{index}]"
-        paths.append(_inline(walk, site, at, text) if _is_inline(text) else _file(walk, site, at, text))
+        paths.append(_beside(walk, site, at, text) if is_inline(text) else _file(walk, site, at, text))
     return paths
 
 
@@ -291,21 +298,45 @@ def _follow_plugins(walk: _Walk, site: _Site, name: str, value: Any) -> list[str
     paths = []
     for index, text in enumerate(_texts(site, name, value)):
         at = f"{name}[{index}]"
-        if _is_inline(text):
-            where = f"{site.file}: {at}"
-            documents = _parse_inline(text, where)
-        else:
-            place = _place(walk, site, at, text)
-            if place.is_folder:
-                hint = "name the files in it one by one"
-                raise site.error(
-                    at, f"found the folder {text!r}, expected a file with built-in plugins", hint
-                )
-            where, documents = place.path, read_file(walk.layout, place.path)
-        for document in documents:
-            walk.makes_secrets |= _check_plugin(document, where)
-        paths.append(_write_beside(walk, site, documents))
+        paths.append(
+            _beside(walk, site, at, text, plugin=True)
+            if is_inline(text)
+            else _plugin_file(walk, site, at, text)
+        )
     return paths
+
+
+def _beside(walk: _Walk, site: _Site, at: str, text: str, *, plugin: bool = False) -> str:
+    """The path of a file beside the kustomization with what an inline text says."""
+    where = f"{site.file}: {at}"
+    _count(walk, site, at)
+
+    def read() -> list[Any]:
+        documents = parse_inline(text, where)
+        return _check_plugins(walk, documents, where) if plugin else documents
+
+    path = walk.written.beside((site.folder, "plugin" if plugin else "patch", text), site.file, read)
+    return relative(site.folder, path)
+
+
+def _plugin_file(walk: _Walk, site: _Site, at: str, text: str) -> str:
+    """The path of a file beside the kustomization with what a file of plugins says."""
+    place = _place(walk, site, at, text)
+    if place.is_folder:
+        hint = "name the files in it one by one"
+        raise site.error(at, f"found the folder {text!r}, expected a file with built-in plugins", hint)
+
+    def read() -> list[Any]:
+        return _check_plugins(walk, read_file(walk.layout, place.path), place.path)
+
+    path = walk.written.beside((site.folder, "plugin file", place.path), site.file, read)
+    return relative(site.folder, path)
+
+
+def _check_plugins(walk: _Walk, documents: list[Any], where: str) -> list[Any]:
+    for document in documents:
+        walk.makes_secrets |= _check_plugin(document, where)
+    return documents
 
 
 def _check_plugin(config: Any, where: str) -> bool:
@@ -323,38 +354,6 @@ def _check_plugin(config: Any, where: str) -> bool:
             f"{where}: {kind}: {path}: {problem}", hint="write its content inline, or use patches"
         )
     return bool(kind == "SecretGenerator")
-
-
-def _is_inline(text: str) -> bool:
-    return "\n" in text or text.lstrip().startswith("{") or ": " in text
-
-
-def _inline(walk: _Walk, site: _Site, at: str, text: str) -> str:
-    documents = _parse_inline(text, f"{site.file}: {at}")
-    return _write_beside(walk, site, documents)
-
-
-def _parse_inline(text: str, where: str) -> list[Any]:
-    try:
-        documents = read_yaml(text, where)
-    except SpecError as err:
-        raise RenderError(err.message, hint=err.hint) from err
-    if not documents or not all(isinstance(document, dict) for document in documents):
-        raise RenderError(
-            f"{where}: found no mapping, expected YAML with kind and name", hint="or name a file"
-        )
-    return documents
-
-
-def _write_beside(walk: _Walk, site: _Site, documents: list[Any]) -> str:
-    """Put checked documents into a file of their own: kustomize takes a text that is no YAML object for a path."""
-    while True:
-        walk.inline += 1
-        path = posixpath.join(site.folder, f".weir-inline-{walk.inline}.yaml")
-        if path not in walk.layout.tree.files:
-            break
-    walk.written[path] = b"\n---\n".join(to_json(document) for document in documents) + b"\n"
-    return relative(site.folder, path)
 
 
 _FOLLOWERS: Final = {
