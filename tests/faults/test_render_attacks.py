@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import stat
 import sys
@@ -150,6 +151,7 @@ def test_a_link_in_a_folder_without_kustomization_is_not_followed_out(render: Re
     assert render({"apps/a.yaml": config_map("a"), "apps/b": Link("../../../secret")}).objects
 
 
+LAUGHS = "a0: &a0 [x]\n" + "".join(f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 10)}]\n" for n in range(1, 10))
 ENDLESS = {
     "itself": {"apps/kustomization.yaml": "resources: [.]\n"},
     "its parent": {
@@ -176,19 +178,17 @@ ENDLESS = {
         "apps/kustomization.yaml": "resources:\n" + "- a.yaml\n" * 150_000,
         "apps/a.yaml": "{}",
     },
-    "laughing kustomization": {
-        "apps/kustomization.yaml": "a0: &a0 [x]\n"
-        + "".join(f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 10)}]\n" for n in range(1, 10))
-    },
-    "laughing resource": {
-        "apps/a.yaml": "a0: &a0 [x]\n"
-        + "".join(f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 10)}]\n" for n in range(1, 10))
-    },
+    "laughing kustomization": {"apps/kustomization.yaml": LAUGHS},
+    "laughing resource": {"apps/a.yaml": LAUGHS},
     "a list of nothing": {"apps/a.yaml": "kind: List\nitems:\n" + "- {}\n" * 240_000 + "- 1\n"},
     "a component with plugins, many times": {
         "apps/kustomization.yaml": "components:\n" + "- ../part\n" * 999,
         "part/kustomization.yaml": "kind: Component\ntransformers: [&p '{apiVersion: builtin, "
         f"kind: PrefixTransformer, metadata: {{name: p}}, prefix: {'x' * 10_000}}}', {', '.join(['*p'] * 998)}]\n",
+    },
+    "laughing patch": {
+        "apps/kustomization.yaml": f"resources: [a.yaml]\npatches: [{{patch: {json.dumps(LAUGHS)}}}]\n",
+        "apps/a.yaml": config_map("a"),
     },
     "deep resource": {"apps/a.yaml": "a: " + "[" * 1_000_000},
     "python object": {"apps/a.yaml": "a: !!python/object/apply:os.system [touch /tmp/owned]\n"},
@@ -202,6 +202,27 @@ def test_an_endless_tree_is_a_bounded_error(content: dict[str, Any], render: Ren
         render(content)
     assert time.process_time() - started < SOON
     assert len(str(caught.value)) < 1000
+
+
+def test_what_only_fills_a_config_map_may_look_like_anything(render: Render) -> None:
+    fields = "files: [bomb.yaml, utf16.yaml], envs: [bomb.env], literals: [{}]".format(
+        json.dumps(f"l={LAUGHS}")
+    )
+    content = {
+        "apps/kustomization.yaml": f"configMapGenerator: [{{name: c, {fields}}}]\n",
+        "apps/bomb.yaml": LAUGHS,
+        "apps/bomb.env": "".join(f"a{n}= *a *a\n" for n in range(99)),
+        "apps/utf16.yaml": LAUGHS.encode("utf-16"),
+    }
+    (found,) = render(content).objects
+    assert found["data"]["bomb.yaml"] == found["data"]["l"] == LAUGHS
+
+
+def test_a_resource_in_utf_16_is_read_as_kustomize_reads_it(render: Render) -> None:
+    text = config_map("a", key="\u00e4") + "".join(f"# *a{n}\n" for n in range(99))
+    content = {"apps/kustomization.yaml": "namePrefix: x-\nresources: [a.yaml]\n"}
+    (found,) = render({**content, "apps/a.yaml": text.encode("utf-16")}).objects
+    assert found["metadata"]["name"] == "x-a"
 
 
 FUNCTION = """

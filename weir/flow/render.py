@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import threading
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -14,6 +13,7 @@ from typing import Any, Final
 from weir.edges.build_cache import BuildCache, build_key
 from weir.edges.kustomize import build, kustomize_id
 from weir.flow.digest import canonical, digest_of
+from weir.render.bombs import refuse_bombs
 from weir.render.closure import Closure, close
 from weir.render.finish import finish
 from weir.render.layout import Layout
@@ -27,13 +27,10 @@ from weir.spec.identity import ObjectId
 from weir.spec.kustomization import KustomizationSpec
 from weir.spec.tree import Tree
 
-_ALIAS: Final = re.compile(rb"(?m)(?:^|[\s\[{,:-])\*[A-Za-z0-9_]")
 _LARGE: Final = 256 * 1024
 """Bytes of YAML from which reading them takes longer than finding the objects in the cache."""
 _READER: Final = "weir"
 """Stands for the program that builds when it is this one."""
-_MANY_ALIASES: Final = 16
-"""Aliases below which nothing can explode: each at most doubles what it stands for."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,7 +74,9 @@ def render_unit(
             top = overlay(find_top(layout, spec.path), spec, layout)
             closure = close(layout, top)
         with _timed(timings, "build"):
-            documents = _build(closure, layout.tree, cache, scratch_root, spec.timeout, stop)
+            # patches of the unit's own document may hold a secret, and the cache stays
+            kept = None if spec.confidential else cache
+            documents = _build(closure, layout.tree, kept, scratch_root, spec.timeout, stop)
         with _timed(timings, "substitute"):
             always = spec.post_build and spec.substitute_strategy == "Always"
             filled = substitute(documents, collect_variables(spec, lookup), always=always)
@@ -124,7 +123,7 @@ def _build(
     key = build_key(closure, tree, kustomize_id())
     if cache is not None and (kept := cache.get(key)) is not None:
         return kept
-    _refuse_bombs(closure, tree)
+    refuse_bombs(closure, tree)
     documents = _read_output(
         build(closure, tree, scratch_root=scratch_root, timeout=timeout, stop=stop), closure
     )
@@ -146,20 +145,6 @@ def _plain(
     if keep and documents is not None:
         keep.put_late(key, documents)
     return documents
-
-
-def _refuse_bombs(closure: Closure, tree: Tree) -> None:
-    """Refuse aliases of aliases before kustomize reads them: it expands them for minutes (CVE-2022-28948)."""
-    for file in closure.files:
-        if not file.endswith((".yaml", ".yml", ".json")):
-            continue
-        text = tree.read(file)
-        if len(_ALIAS.findall(text)) < _MANY_ALIASES:
-            continue
-        try:
-            load_yaml(text, file)
-        except SpecError as err:
-            raise RenderError(err.message, hint=err.hint) from err
 
 
 def _read_output(text: bytes, closure: Closure) -> tuple[Document, ...]:
