@@ -74,8 +74,7 @@ def render_unit(
             top = overlay(find_top(layout, spec.path), spec, layout)
             closure = close(layout, top)
         with _timed(timings, "build"):
-            # patches of the unit's own document may hold a secret, and the cache stays
-            kept = None if spec.confidential else cache
+            kept = None if spec.confidential else cache  # its own patches may hold a secret
             documents = _build(closure, layout.tree, kept, scratch_root, spec.timeout, stop)
         with _timed(timings, "substitute"):
             always = spec.post_build and spec.substitute_strategy == "Always"
