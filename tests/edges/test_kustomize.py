@@ -182,6 +182,40 @@ def test_a_build_leaves_nothing_behind_and_needs_nothing_around_it(tmp_path: Pat
     assert list(tmp_path.iterdir()) == []
 
 
+NUMBERS = """
+namespace: 5
+namePrefix: 1
+commonAnnotations: {rev: 5, none: null}
+commonLabels: {canary: true, beta: on}
+images: [{name: app, newTag: 1.10}]
+replicas: [{name: d, count: 3}]
+"""
+DEPLOYMENT = """
+apiVersion: apps/v1
+kind: Deployment
+metadata: {name: d}
+spec: {template: {spec: {containers: [{name: c, image: app}]}}}
+"""
+
+
+def test_numbers_and_booleans_in_the_kustomization_of_the_unit_work_as_in_flux(tmp_path: Path) -> None:
+    content = {"app/kustomization.yaml": f"{NUMBERS}resources: [d.yaml]\n", "app/d.yaml": DEPLOYMENT}
+    (found,) = render(content, tmp_path, path="app").objects
+    meta, spec = found["metadata"], found["spec"]
+    assert (meta["name"], meta["namespace"]) == ("1d", "5")
+    assert meta["annotations"] == {"rev": "5", "none": ""}
+    assert {"canary": "true", "beta": "true"}.items() <= meta["labels"].items()
+    assert spec["template"]["spec"]["containers"][0]["image"] == "app:1.1"
+    assert spec["replicas"] == 3
+
+
+@pytest.mark.parametrize("line", NUMBERS.split("\n")[1:-2])
+def test_numbers_in_a_nested_kustomization_fail_as_in_flux(line: str, tmp_path: Path) -> None:
+    nested = {"base/kustomization.yaml": f"resources: [d.yaml]\n{line}\n", "base/d.yaml": DEPLOYMENT}
+    with pytest.raises(RenderError, match="kustomize build failed"):
+        render({**nested, "app/kustomization.yaml": "resources: [../base]\n"}, tmp_path, path="app")
+
+
 def test_the_same_input_gives_the_same_digest_in_any_order(tmp_path: Path) -> None:
     names = ["b", "a", "c"]
     one = render({"r.yaml": "---\n".join(map(config_map, names))}, tmp_path)

@@ -6,10 +6,12 @@ import posixpath
 from dataclasses import dataclass
 from typing import Any
 
+from weir.render.go_texts import GoScalars, with_texts
 from weir.render.layout import Layout, relative
 from weir.render.schema import NAMES
-from weir.spec.documents import read_yaml
+from weir.spec.documents import load_yaml
 from weir.spec.errors import RenderError, SpecError
+from weir.spec.scalars import Scalars
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,9 +56,10 @@ def find_top(layout: Layout, path: str) -> Top:
     name = kustomization_in(layout, place.path)
     if name:
         file = posixpath.join(place.path, name)
-        return Top(folder=place.path, name=name, data=read_kustomization(layout, file), generated=False)
+        data = with_texts(read_kustomization(layout, file, GoScalars()))
+        return Top(folder=place.path, name=name, data=data, generated=False)
     resources, warnings = _scan(layout, place.path)
-    data: dict[str, Any] = {"apiVersion": "kustomize.config.k8s.io/v1beta1", "kind": "Kustomization"}
+    data = {"apiVersion": "kustomize.config.k8s.io/v1beta1", "kind": "Kustomization"}
     return Top(
         folder=place.path,
         name=NAMES[0],
@@ -101,10 +104,10 @@ def _scan(layout: Layout, base: str) -> tuple[list[str], tuple[str, ...]]:
     return [relative(base, path) for path in sorted(found)], warnings
 
 
-def read_kustomization(layout: Layout, file: str) -> dict[str, Any]:
+def read_kustomization(layout: Layout, file: str, scalars: Scalars | None = None) -> dict[str, Any]:
     """The mapping in a kustomization file, without the fields that are null. Raises RenderError."""
     place = layout.find("", file)
-    documents = read_file(layout, place.path if place else file)
+    documents = read_file(layout, place.path if place else file, scalars)
     if not documents:
         return {}
     if len(documents) > 1 or not isinstance(documents[0], dict):
@@ -112,9 +115,10 @@ def read_kustomization(layout: Layout, file: str) -> dict[str, Any]:
     return {key: value for key, value in documents[0].items() if value is not None}
 
 
-def read_file(layout: Layout, path: str) -> list[Any]:
+def read_file(layout: Layout, path: str, scalars: Scalars | None = None) -> list[Any]:
     """The values in a YAML file of the artifact. Raises RenderError."""
     try:
-        return read_yaml(layout.tree.read(path), path)
+        values = load_yaml(layout.tree.read(path), path, scalars=scalars).values
+        return [value for value in values if value is not None]
     except SpecError as err:
         raise RenderError(err.message, hint=err.hint) from err

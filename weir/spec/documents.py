@@ -109,9 +109,9 @@ class _Anchored:
 class _Builder:
     """Values from parse events, one document after the other."""
 
-    def __init__(self, *, old_booleans: bool) -> None:
+    def __init__(self, scalars: Scalars) -> None:
         self.odd = ""
-        self._scalars = Scalars(old_booleans=old_booleans)
+        self._scalars = scalars
         self._plain: dict[str, Any] = {}
         """Unquoted scalars met before, without dates and merges."""
         self._nodes = 0
@@ -324,19 +324,22 @@ def _json_key(key: Any) -> str:
     return str(key)
 
 
-def load_yaml(text: str | bytes, file: str, *, old_booleans: bool = False) -> Loaded:
+def load_yaml(
+    text: str | bytes, file: str, *, old_booleans: bool = False, scalars: Scalars | None = None
+) -> Loaded:
     """All documents of a YAML text as plain values, read as kustomize 5 does; nothing in them is shared.
 
     `old_booleans`: unquoted yes, no, on, off, y and n count as true and false, as kubectl and Flux's variable
-    substitution read them.
+    substitution read them. `scalars`: how unquoted scalars are read instead.
 
     Raises:
         SpecError: not UTF-8, not YAML, duplicate keys, unknown tags or over a limit; names file, line and column.
     """
-    builder = _Builder(old_booleans=old_booleans)
+    usual = scalars is None and not old_booleans
+    builder = _Builder(scalars or Scalars(old_booleans=old_booleans))
     try:
         plain = text.decode("utf-8-sig") if isinstance(text, bytes) else text.removeprefix("\ufeff")
-        found = None if old_booleans else read_block(plain)
+        found = read_block(plain) if usual else None
         return Loaded(tuple(builder.build(plain) if found is None else found), builder.odd)
     except UnicodeDecodeError as err:
         raise SpecError.at(file, "", found=f"byte {err.start}", expected="UTF-8 text") from err
