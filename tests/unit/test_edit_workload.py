@@ -54,6 +54,11 @@ SHAPES = {
         "chart-image",
         '    image:\n      repository: org/app # {}\n      tag: "2" # x\n',
     ),
+    "aliases that stay": (
+        "    a: &a org/app\n    b: &b quay.io\n    image: {registry: *b, repository: *a, tag: v1}\n",
+        "chart-image",
+        '    a: &a org/app\n    b: &b quay.io\n    image: {registry: *b, repository: *a, tag: "2"}\n',
+    ),
     "a mapping with a registry": (
         "    image: {registry: quay.io, repository: org/app, tag: v1}\n",
         "chart-image",
@@ -163,6 +168,7 @@ def test_another_registry_and_name_go_to_their_fields_and_the_digest_to_the_tag(
      ("    image: {repository: a, tag: v1}\n", "a", "expected an image with a tag for spec.values.image.tag"),
      ("    image: {repository: a, tag: }\n", "a:1", "line 9: spec.values.image.tag: found 'nothing'"),
      ("    image: &x a:1\n    web: {image: *x}\n", "a:2", ""),
+     ("    t: &t v1\n    image: {repository: a, tag: *t}\n", "a:2", "spec.values.image.tag: found 'an alias'"),
      ("    image: |\n      a:1\n", "a:2", "line 9: spec.values.image: found 'a block of text'"),
      ("    other: x\n", "a:2", "container: found 'chart-image', expected a workload with images")],
 )  # fmt: skip

@@ -71,7 +71,9 @@ def set_image(data: bytes, file: str, workload: ObjectId, container: str, image:
         raise SpecError.at(file, f"{workload}: container", found=container, expected=expected)
     leaves = _leaves(text, placed, places[container])
     fields = _fields(text, placed, leaves, image)
-    changed = [(leaves[name], value) for name, value in fields.items() if leaves[name].node.value != value]
+    changed = [
+        (leaves[name], value) for name, value in fields.items() if _read(placed, leaves[name]) != value
+    ]
     edits = [Edit(leaf.node, leaf.path, value) for leaf, value in changed]
     changes = [change_of(text, leaf, setter=container, new=value) for leaf, value in changed]
     after = splice(text, edits) if edits else data
