@@ -7,15 +7,20 @@ import gc
 import shutil
 import threading
 from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
 
 import psutil
 import pytest
 
+from tests.support.notices import alert_object, provider_object
 from tests.support.world import World, config_map
 from weir.cli._stack import open_stack
+from weir.flow import notices
 from weir.flow.clusters import Clusters
 from weir.flow.settings import read_settings_file
 from weir.spec.errors import WeirError
+from weir.spec.identity import UnitId
 from weir.watch.looking import Looked, look
 
 
@@ -87,6 +92,46 @@ def test_a_look_that_finds_rewritten_history_has_it_said_once(eye: Eye, world: W
     world.repo.commit(files, "another beginning", parent="")
     second = eye.look()
     ((source, warning),) = second.warnings_since(first)
-    assert source.name == "apps"
+    assert source == UnitId("GitRepository", world.flux, "apps")
     assert "history was rewritten" in warning
     assert list(eye.look().warnings_since(second)) == []
+
+
+def test_a_look_keeps_alerts_and_providers_that_no_run_on_this_machine_met(eye: Eye, world: World) -> None:
+    stack = world.stack.name
+
+    def declare(address: str, **alert: Any) -> None:
+        world.units(alert_object(**alert), provider_object(address), web="./web")
+
+    assert not notices.kept(stack)
+    declare("https://old.example")
+    eye.look()
+    kept = notices.read_kept(stack)
+    assert [one.address for one in kept.providers.values()] == ["https://old.example"]
+    assert [one.suspend for one in kept.alerts] == [False]
+    declare("https://new.example", suspend=True)
+    eye.look()
+    kept = notices.read_kept(stack)
+    assert [one.address for one in kept.providers.values()] == ["https://new.example"]
+    assert [one.suspend for one in kept.alerts] == [True]
+    world.units(web="./web")
+    world.stack.write_objects("broken.yaml", [{"apiVersion": "v1", "kind": "ConfigMap"}])
+    eye.look()
+    assert notices.kept(stack), "it may be in the document that cannot be read"
+    world.stack.write_objects("broken.yaml", [])
+    eye.look()
+    assert not notices.kept(stack)
+
+
+def test_a_look_goes_on_where_alerts_cannot_be_kept_and_has_it_said_once(eye: Eye, world: World) -> None:
+    world.units(alert_object(), provider_object("https://sink.example"), web="./web")
+    blocked: Path = world.stack.cache / "outbox"
+    blocked.parent.mkdir(parents=True, exist_ok=True)
+    blocked.write_text("a file where a folder is expected")
+    first = eye.look()
+    assert len(first.held) == 1
+    assert first.complete
+    ((unit, said),) = [one for one in first.warnings_since(None) if one[0] is None]
+    assert said.startswith("notifications cannot be kept on this machine: ")
+    assert unit is None
+    assert list(eye.look().warnings_since(first)) == []

@@ -58,7 +58,7 @@ def kept(stack: str) -> bool:
 
 
 def keep(run: Run, stack: str, *, whole: bool) -> None:
-    """Keep what an update's look ahead met for the deliverer; of an incomplete tree, also what was there before.
+    """Keep what a look ahead met for the deliverer; of an incomplete tree, also what was there before.
 
     Raises:
         OSError: they cannot be written.
@@ -71,8 +71,9 @@ def keep(run: Run, stack: str, *, whole: bool) -> None:
     if not whole and path.exists():
         found = {_name(row[2]): row for row in (*_rows(path.read_bytes()), *_rows(payload))}
         payload = json.dumps(list(found.values())).encode()
-    private_folder(path.parent)
-    write_whole(path, payload)
+    if not path.exists() or path.read_bytes() != payload:
+        private_folder(path.parent)
+        write_whole(path, payload)
 
 
 def read_kept(stack: str) -> Notices:

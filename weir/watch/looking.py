@@ -12,6 +12,7 @@ import orjson
 
 from weir.edges.kube.errors import UnreachableError
 from weir.edges.runs import objects_file
+from weir.flow import notices
 from weir.flow.clusters import Clusters
 from weir.flow.digest import document_digest
 from weir.flow.outcome import AutomationOutcome, Outcome, PolicyOutcome, Problem, SourceOutcome, UnitOutcome
@@ -56,6 +57,8 @@ class Looked:
     headers: Mapping[UnitId, Header]
     """Of every declared unit: webhooks choose by their labels."""
     worker: Worker
+    aside: str = ""
+    """What went wrong beside the look, which is whole nonetheless."""
 
     @property
     def complete(self) -> bool:
@@ -74,8 +77,10 @@ class Looked:
         wanted = {**self.wanted, outcome.id: replace(known, revision=revision, error=outcome.error)}
         return replace(self, wanted=wanted, sources={**self.sources, outcome.id: outcome})
 
-    def warnings_since(self, before: Looked | None) -> Iterator[tuple[UnitId, str]]:
+    def warnings_since(self, before: Looked | None) -> Iterator[tuple[UnitId | None, str]]:
         """What is to be said of sources that moved since an earlier look, or of all when there was none."""
+        if self.aside and (before is None or before.aside != self.aside):
+            yield None, self.aside
         for unit, outcome in self.sources.items():
             known = before.wanted.get(unit) if before else None
             if known is None or known.revision != self.wanted[unit].revision:
@@ -125,10 +130,20 @@ def look(open_session: Callable[[], Session], clusters: Clusters, stop: threadin
 def _look_once(session: Session, clusters: Clusters, stop: threading.Event) -> Looked:
     apart = session.apart(automate=True)
     try:
-        return _Look(apart, clusters, stop).carry_out()
+        looked = _Look(apart, clusters, stop).carry_out()
+        return replace(looked, aside=_keep_notices(apart, whole=looked.complete))
     finally:
         apart.run.remove()
         session.clusters.drop_idle()
+
+
+def _keep_notices(session: Session, *, whole: bool) -> str:
+    """Leave the Alerts and Providers for the delivery, as no run on this machine may have; why it is not possible."""
+    try:
+        notices.keep(session.run, session.config.name, whole=whole)
+    except OSError as err:
+        return f"notifications cannot be kept on this machine: {err.strerror}"
+    return ""
 
 
 @dataclass(slots=True)
