@@ -74,8 +74,7 @@ def render_unit(
             top = overlay(find_top(layout, spec.path), spec, layout)
             closure = close(layout, top)
         with _timed(timings, "build"):
-            kept = None if spec.confidential else cache  # its own patches may hold a secret
-            documents = _build(closure, layout.tree, kept, scratch_root, spec.timeout, stop)
+            documents = _build(closure, layout.tree, _allowed(cache, spec), scratch_root, spec.timeout, stop)
         with _timed(timings, "substitute"):
             always = spec.post_build and spec.substitute_strategy == "Always"
             filled = substitute(documents, collect_variables(spec, lookup), always=always)
@@ -91,6 +90,11 @@ def render_unit(
         warnings=(*top.warnings, *(f"{spec.id}: {text}" for text in filled.warnings), *finished.warnings),
         timings=timings,
     )
+
+
+def _allowed(cache: BuildCache | None, spec: KustomizationSpec) -> BuildCache | None:
+    """The cache, but none for a unit whose own patches may hold a secret."""
+    return None if spec.confidential else cache
 
 
 def _secret(spec: KustomizationSpec, filled: Substituted) -> Iterable[int]:
