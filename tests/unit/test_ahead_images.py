@@ -12,7 +12,7 @@ import pytest
 
 from tests.unit.test_ahead import Scripted, source, unit
 from weir.edges.runs import Run
-from weir.flow.ahead import Ahead
+from weir.flow.ahead import GRACE, Ahead
 from weir.flow.image_side import Automated, Chosen
 from weir.flow.load import Loaded
 from weir.flow.outcome import (
@@ -73,6 +73,8 @@ class Images(Scripted):
         super().__init__()
         self.registry: threading.Event | None = None
         self.given: list[str] = []
+        self.groups: list[list[str]] = []
+        self.policies: list[str] = []
 
     @property
     def images(self) -> Images:
@@ -80,6 +82,8 @@ class Images(Scripted):
 
     def unit(self, declared: Declared, source: SourceOutcome, before: Sequence[RenderedUnit]) -> RenderedUnit:
         found = super().unit(declared, source, before)
+        if waiting := self.hanging.get(f"unit {declared.spec.id.name}"):
+            waiting.wait(30)
         artifact = source.artifact or Artifact(revision="", digest="")
         self.given.append(f"{declared.spec.id.name}@{artifact.digest}")
         if declared.spec.id.name == "moving":
@@ -92,7 +96,17 @@ class Images(Scripted):
         spec = cast("ImagePolicySpec", declared.spec)
         return Chosen(outcome=PolicyOutcome(spec=spec, document=declared.document, image="app:2"))
 
-    def automate(self, group: Sequence[Declared], source: SourceOutcome, *_: object) -> Automated:
+    def automate(
+        self,
+        group: Sequence[Declared],
+        source: SourceOutcome,
+        _policies: object,
+        documents: Sequence[Document],
+    ) -> Automated:
+        self.groups.append([declared.spec.id.name for declared in group])
+        self.policies += [
+            one.data["metadata"]["name"] for one in documents if one.data["kind"] == "ImagePolicy"
+        ]
         spec = cast("ImageAutomationSpec", group[0].spec)
         outcome = AutomationOutcome(
             spec=spec,
@@ -166,6 +180,21 @@ def test_a_hanging_registry_holds_up_only_what_it_may_change(run: Run) -> None:
     assert order([next(outcomes) for _ in range(2)]) == ["other", "far"]
     script.registry.set()
     assert order(list(outcomes)) == ["app", "bot", "src", "web"]
+
+
+@pytest.mark.parametrize("slow", ["other", "unit far"])
+def test_an_automation_waits_for_whoever_may_still_declare_policies(run: Run, slow: str) -> None:
+    script = Images()
+    script.children = {"far": (repository(), policy())}
+    let_go = script.hanging[slow] = threading.Event()
+    timer = threading.Timer(4 * GRACE, let_go.set)
+    timer.start()
+    outcomes = list(ahead(run, script, source("src"), unit("web"), automation(), *TWO[2:4]))
+    timer.join()
+    assert script.policies == ["app"]
+    assert revisions(outcomes)["web"] == "main@sha1:2"
+    names = order(outcomes)
+    assert names.index("app") < names.index("bot") < names.index("src") < names.index("web")
 
 
 @pytest.mark.parametrize("passes", [1, 2])

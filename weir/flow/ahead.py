@@ -77,6 +77,7 @@ class Ahead:
         self._order: list[Outcome] = []
         self._automated: list[Automated] = []
         self._chosen: list[PolicyOutcome] = []
+        self._declaring: set[Job] = set()
         self._images = ImageSide(self._tree, worker)
         self._sealed = not automate
 
@@ -147,7 +148,8 @@ class Ahead:
                 for job in done:
                     jobs |= self._finish(pool, job.result())
                 jobs |= self._start(pool, ())
-                if not jobs or not done:
+                self._declaring &= jobs
+                if not self._declaring:
                     jobs |= self._automate(pool, last=not jobs)
                 jobs |= yield from self._write_back(pool, pushed)
                 yield from self._new_sources(waiting=not done)
@@ -176,12 +178,14 @@ class Ahead:
                 ]
                 jobs.add(pool.submit(self._worker.unit, declared, source, before))
                 self._started.add(declared.spec.id)
+        self._declaring |= jobs
         return jobs | (set(self._images.policies(pool)) if self._has_images() else set())
 
     def _has_images(self) -> bool:
         return not self._sealed and any(unit.kind in _IMAGES for unit in self._tree.units)
 
     def _automate(self, pool: ThreadPoolExecutor, *, last: bool) -> set[Job]:
+        """Begin automations. Nothing may be going on then that could still declare a policy of theirs."""
         return set(self._images.automations(pool, self._sources, last=last)) if self._has_images() else set()
 
     def _includes(self, spec: GitRepositorySpec) -> list[UnitId]:

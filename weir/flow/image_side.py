@@ -1,6 +1,6 @@
 """The image side of a run's look ahead: policies choose, automations turn what they chose into commits.
 
-An automation waits for its source and for the policies of its namespace. What it would push becomes the source's
+An automation waits for its source, for all that may still declare policies, and for those of its namespace. What it would push becomes the source's
 artifact, so units are rendered from the commit before it is in Git; until then the source and its units are held back.
 """
 
@@ -76,7 +76,10 @@ class ImageSide:
     def automations(
         self, pool: ThreadPoolExecutor, sources: Mapping[UnitId, SourceOutcome], *, last: bool
     ) -> Iterator[Future[Automated]]:
-        """Begin automations whose inputs are there; `last` when nothing else is going on any more."""
+        """Begin automations whose inputs are there; `last` when nothing else is going on any more.
+
+        To be asked when every policy is declared: an automation that began is not told of another.
+        """
         groups: dict[tuple[str, ...], list[Declared]] = {}
         for declared, spec in self._automations():
             if spec.id not in self._started and spec.source in sources:
@@ -98,7 +101,7 @@ class ImageSide:
         return [(declared, cast("ImageAutomationSpec", declared.spec)) for declared in ordered]
 
     def _ready(self, namespace: str) -> bool:
-        """Whether every policy declared in a namespace so far is resolved."""
+        """Whether every policy of a namespace is resolved."""
         policies = (
             unit for unit in self._tree.units if unit.kind == IMAGE_POLICY and unit.namespace == namespace
         )
