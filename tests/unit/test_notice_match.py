@@ -10,7 +10,7 @@ import pytest
 from tests.support.alerts import alert, event, provider
 from weir.notify.match import recipients, sets_off, with_metadata
 from weir.notify.rate import INTERVAL, MAX_REMEMBERED, RateLimit
-from weir.spec.event import Severity
+from weir.spec.event import Event, Severity
 from weir.spec.identity import UnitId
 
 WEB = UnitId("Kustomization", "apps", "web")
@@ -113,6 +113,61 @@ def test_identical_events_are_told_once_in_five_minutes() -> None:
     assert not limit.admits(event(), 1001.0 + INTERVAL)
 
 
+def failed(message: str = "A", **given: Any) -> Event:
+    return event(message, severity=Severity.ERROR, reason="HealthCheckFailed", **given)
+
+
+def fine(message: str = "Reconciliation finished", **given: Any) -> Event:
+    return event(message, reason="ReconciliationSucceeded", **given)
+
+
+def test_the_last_word_about_a_unit_is_always_told() -> None:
+    limit = RateLimit()
+    assert limit.admits(failed(), 0.0)
+    assert limit.admits(fine(), INTERVAL - 1)
+    assert limit.admits(failed(), INTERVAL + 1)
+    assert limit.admits(fine(), INTERVAL + 2), "else the commit stays red"
+    assert limit.admits(failed(), INTERVAL + 3), "else nobody knows that it is lost again"
+    assert not limit.admits(failed(), INTERVAL + 4)
+    assert limit.admits(fine(), INTERVAL + 5)
+    assert not limit.admits(fine(), INTERVAL + 6)
+
+
+def test_what_is_neither_failure_nor_success_changes_nothing() -> None:
+    limit = RateLimit()
+    assert limit.admits(failed(), 0.0)
+    for number, reason in enumerate(("DriftCorrected", "NewArtifact", "Progressing")):
+        assert limit.admits(event(reason, reason=reason), 1.0 + number)
+        assert not limit.admits(event(reason, reason=reason), 1.0 + number)
+        assert not limit.admits(failed(), 1.0 + number)
+    assert limit.admits(fine(), 5.0)
+    assert not limit.admits(event("NewArtifact", reason="NewArtifact"), 6.0)
+
+
+def test_what_one_unit_or_stack_is_told_about_leaves_the_others_alone() -> None:
+    limit = RateLimit()
+    elsewhere = replace(failed(), stack="staging")
+    assert limit.admits(failed(), 0.0)
+    assert limit.admits(elsewhere, 0.0)
+    assert limit.admits(fine(unit=UnitId("Kustomization", "apps", "api")), 1.0)
+    assert not limit.admits(failed(), 2.0)
+    assert limit.admits(fine(), 3.0)
+    assert not limit.admits(elsewhere, 4.0)
+
+
+def test_what_was_told_is_handed_on_and_an_older_form_is_no_hindrance() -> None:
+    limit = RateLimit()
+    assert limit.admits(failed(), 0.0)
+    heir = RateLimit(dict(limit.told))
+    assert not heir.admits(failed(), 1.0)
+    assert heir.admits(fine(), 2.0)
+    assert heir.admits(failed(), 3.0)
+    older = RateLimit({"5" * 64: 0.0})
+    assert older.admits(failed(), 1.0)
+    assert older.admits(fine(), 2.0)
+    assert "5" * 64 in older.told
+
+
 def test_events_of_another_unit_message_revision_or_stack_are_told() -> None:
     limit = RateLimit()
     others = [
@@ -123,8 +178,9 @@ def test_events_of_another_unit_message_revision_or_stack_are_told() -> None:
         replace(event(), stack="staging"),
     ]
     assert all(limit.admits(told, 0.0) for told in others)
-    again = event(severity=Severity.ERROR, reason="Other", metadata={"revision": "main@sha1:3f1c", "a": "b"})
+    again = event(reason="Succeeded", metadata={"revision": "main@sha1:3f1c", "a": "b"})
     assert not limit.admits(again, 1.0)
+    assert limit.admits(replace(again, severity=Severity.ERROR), 2.0), "it says the opposite"
 
 
 def test_the_memory_of_what_was_told_is_bounded() -> None:
