@@ -48,10 +48,10 @@ def policy(of: str = "app") -> Document:
     return image("ImagePolicy", "app", spec)
 
 
-def automation(of: str = "src") -> Document:
-    git = {"commit": {"author": {"email": "a@example.com"}}}
-    spec = {"interval": "1m", "sourceRef": {"kind": "GitRepository", "name": of}, "git": git}
-    return image("ImageUpdateAutomation", "bot", spec)
+def automation(of: str = "src", name: str = "bot", **git: Any) -> Document:
+    given = {"commit": {"author": {"email": "a@example.com"}}, **git}
+    spec = {"interval": "1m", "sourceRef": {"kind": "GitRepository", "name": of}, "git": given}
+    return image("ImageUpdateAutomation", name, spec)
 
 
 TWO = (
@@ -223,3 +223,36 @@ def test_what_an_automation_or_a_policy_names_must_be_there(run: Run) -> None:
     assert "spec.imageRepositoryRef: found 'ImageRepository/ns/none'" in errors["app"]
     assert "spec.sourceRef: found 'GitRepository/ns/none'" in errors["bot"]
     assert errors["web"] == ""
+
+
+BRANCH: dict[str, Any] = {"checkout": {"ref": {"branch": "main"}}}
+FULL_NAME: dict[str, Any] = {"checkout": {"ref": {"name": "refs/heads/main"}}}
+MAIN: dict[str, Any] = {"push": {"branch": "main"}}
+IMAGES: dict[str, Any] = {"push": {"branch": "images"}}
+REVIEW: dict[str, Any] = {"push": {"refspec": "refs/heads/main:refs/for/main"}}
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "together"),
+    [
+        ({}, BRANCH, True),
+        ({}, FULL_NAME, True),
+        ({}, MAIN, True),
+        (IMAGES, {**BRANCH, **IMAGES}, True),
+        (BRANCH, {**FULL_NAME, **MAIN}, True),
+        (REVIEW, {**BRANCH, **REVIEW}, True),
+        ({"push": {"options": {"a": "", "b": ""}}}, {"push": {"options": {"b": "", "a": ""}}}, True),
+        ({}, IMAGES, False),
+        (REVIEW, {"push": {**MAIN["push"], **REVIEW["push"]}}, False),
+        (IMAGES, {"checkout": {"ref": {"branch": "dev"}}, **IMAGES}, False),
+        (IMAGES, {"push": {**IMAGES["push"], "options": {"ci.skip": ""}}}, False),
+    ],
+    ids=str,
+)
+def test_automations_share_a_commit_when_they_mean_the_same_branches(
+    run: Run, one: dict[str, Any], other: dict[str, Any], together: bool
+) -> None:
+    script = Images()
+    documents = (automation(**one), automation(name="other", **other))
+    list(ahead(run, script, source("src", ref={"branch": "main"}), *documents))
+    assert sorted(script.groups) == ([["bot", "other"]] if together else [["bot"], ["other"]])

@@ -1,7 +1,8 @@
 """The image side of a run's look ahead: policies choose, automations turn what they chose into commits.
 
-An automation waits for its source, for all that may still declare policies, and for those of its namespace. What it would push becomes the source's
-artifact, so units are rendered from the commit before it is in Git; until then the source and its units are held back.
+An automation waits for its source, for whatever may still declare policies, and for the policies of its namespace.
+What it would push becomes the source's artifact, so units are rendered from the commit before it is in Git; until then
+the source and its units are held back.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from weir.flow.images import Candidates
     from weir.flow.work import Worker
     from weir.spec.documents import Document
+    from weir.spec.git_repository import GitRef
     from weir.spec.image_automation import ImageAutomationSpec
     from weir.spec.image_policy import ImagePolicySpec
     from weir.spec.image_repository import ImageRepositorySpec
@@ -83,7 +85,8 @@ class ImageSide:
         groups: dict[tuple[str, ...], list[Declared]] = {}
         for declared, spec in self._automations():
             if spec.id not in self._started and spec.source in sources:
-                groups.setdefault(_place(spec), []).append(declared)
+                place = _place(spec, sources[spec.source].spec.ref)
+                groups.setdefault(place, []).append(declared)
         for place, group in groups.items():
             if last or all(self._ready(declared.spec.id.namespace) for declared in group):
                 self._started |= {declared.spec.id for declared in group}
@@ -118,12 +121,18 @@ class ImageSide:
         return {unit: chosen.candidates for unit, chosen in self._chosen.items() if chosen.candidates}
 
 
-def _place(spec: ImageAutomationSpec) -> tuple[str, ...]:
-    """What automations have in common that share a commit: where it starts and where it goes."""
+def _place(spec: ImageAutomationSpec, ref: GitRef) -> tuple[str, ...]:
+    """What automations have in common that share a commit: where it starts and where it goes, however they say so.
+
+    `ref` is what the source follows: it counts where the automation names nothing.
+    """
+    from weir.flow.push_rules import followed
+
+    start = spec.checkout or ref
     return (
         str(spec.source),
-        repr(spec.checkout),
-        spec.push.branch,
+        followed(start) or repr(start),
+        spec.push.branch or ("" if spec.push.refspec else start.head),
         spec.push.refspec,
-        repr(spec.push.options),
+        repr(sorted(spec.push.options.items())),
     )
