@@ -2,19 +2,31 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import socket
 import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import psutil
 import pytest
 
 from tests.support.tiny_engine import TinyEngine, descendants, end, wait_until
 from weir.edges.pulumi.lock import StackLockedError, break_dead_locks, hold
+from weir.edges.pulumi.namespaces import pids_prove
+
+CONTAINER = ["unshare", *(["--map-root-user"] if os.getuid() else []), "--pid", "--fork", "--mount-proc"]
+"""Runs a program with pids of its own and this host's name, as in `docker run --network host`."""
+containers = pytest.mark.skipif(
+    not pids_prove("")
+    or subprocess.run([*CONTAINER, "true"], check=False, capture_output=True).returncode != 0,
+    reason="needs the machine's own PID namespace and the right to make others",
+)
 
 
 @pytest.fixture
@@ -106,6 +118,86 @@ def test_a_pid_that_belongs_to_another_program_now_is_no_owner(tmp_path: Path) -
     (told,) = break_dead_locks(tmp_path)
     assert str(os.getpid()) in told
     assert not lock.exists()
+
+
+@containers
+def test_an_owner_in_a_container_is_respected_by_a_run_outside(tmp_path: Path) -> None:
+    program = tmp_path / "pulumi"
+    program.symlink_to(Path(sys.executable).resolve())
+    code = "import os; print(os.getpid(), flush=True); input()"
+    with subprocess.Popen(
+        [*CONTAINER, str(program), "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as owner:
+        assert owner.stdout
+        lock = write_lock(tmp_path / "locks", pid=int(owner.stdout.readline()))
+        with pytest.raises(StackLockedError, match="pid 1 of ann"):
+            break_dead_locks(lock.parent)
+        owner.communicate("\n")
+    assert len(break_dead_locks(lock.parent)) == 1
+
+
+@containers
+def test_a_run_in_a_container_respects_the_pids_that_it_cannot_see(tmp_path: Path) -> None:
+    write_lock(tmp_path)
+    told = in_container(tmp_path)
+    assert "the stack is locked by pid" in told
+    assert "if that run is gone, which cannot be told from this container" in told
+    assert "removed the stale lock" in in_container(tmp_path, KUBERNETES_SERVICE_HOST="10.0.0.1")
+
+
+def in_container(folder: Path, **environ: str) -> str:
+    """What breaking a folder's locks says in a container; it has a UTS namespace of its own when it is a pod."""
+    code = f"""
+from pathlib import Path
+from weir.edges.pulumi.lock import break_dead_locks
+print(break_dead_locks(Path({str(folder)!r})))
+"""
+    pod = ["--uts"] if environ else []
+    container = [*CONTAINER[:-1], *pod, CONTAINER[-1]]
+    done = subprocess.run(
+        [*container, sys.executable, "-c", code],
+        check=False,
+        cwd=Path(__file__).parents[2],
+        env=os.environ | environ,
+        capture_output=True,
+        text=True,
+    )
+    return done.stdout + done.stderr
+
+
+def test_a_process_that_the_system_hides_is_alive(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    lock = write_lock(tmp_path, pid=os.getpid())
+
+    def hidden(pid: int) -> psutil.Process:
+        raise psutil.NoSuchProcess(pid)
+
+    monkeypatch.setattr(psutil, "Process", hidden)
+    with pytest.raises(StackLockedError, match=f"pid {os.getpid()}"):
+        break_dead_locks(tmp_path)
+    lock.unlink()
+    write_lock(tmp_path)
+    assert len(break_dead_locks(tmp_path)) == 1
+
+
+def test_a_lock_that_cannot_be_read_at_present_has_an_owner(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "locks"
+    lock = write_lock(folder)
+    os.utime(lock, (time.time() - 120, time.time() - 120))
+    read = Path.read_bytes
+
+    def stale(path: Path) -> bytes:
+        if path == lock:
+            raise OSError(errno.ESTALE, os.strerror(errno.ESTALE), str(path))
+        return read(path)
+
+    with monkeypatch.context() as broken:
+        broken.setattr(Path, "read_bytes", stale)
+        with pytest.raises(StackLockedError, match="cannot be read \\(Stale file handle"):
+            break_dead_locks(folder)
+    assert lock.exists()
+    assert len(break_dead_locks(folder)) == 1
 
 
 @pytest.mark.parametrize("content", [b"", b"{", b"[]", b'{"pid": "x"}', b'{"pid": true}', b"\xff"])

@@ -3,7 +3,7 @@
 Pulumi writes one file per running update, `{pid, username, hostname, timestamp}`, has no lease, and `pulumi cancel`
 deletes them all (pkg/backend/diy/lock.go). Here a lock is removed only when its owner is proven dead:
 
-- it was made on this host (same host name), and
+- it was made on this host: the same host name, where that also means the same pids (see namespaces.py), and
 - no process has its pid, or that process is a zombie, or its program is not the Pulumi CLI, or it was born more than
   65 minutes after the lock was written (the pid was given out again; the margin covers a clock that was set by an
   hour since, because a process's birth is known only relative to the present clock);
@@ -13,7 +13,7 @@ deletes them all (pkg/backend/diy/lock.go). Here a lock is removed only when its
 Pulumi takes every file in the folder for a lock, a temporary one of a killed run too. A lock that is empty or no JSON
 names no owner. It is removed when it is older than a minute by the clock of its own file system (or from the future:
 the clock was set back) and no Pulumi CLI on this host works, or may work, on the same backend and project. Everything
-else is respected: locks of other hosts always are.
+else is respected: locks of other hosts always are, and so is a lock that cannot be read at present.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ import socket
 import tempfile
 import time
 import uuid
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -35,6 +35,7 @@ from typing import Any, Final
 
 import psutil
 
+from weir.edges.pulumi.namespaces import pids_prove, runs_inside
 from weir.edges.pulumi.project import EngineError, backend_folder, backend_url, find_project
 from weir.spec.errors import WeirError
 
@@ -75,9 +76,13 @@ class Lock:
     """Seconds since the epoch."""
     ticks: int | None = None
     ours: bool = False
+    unread: str = ""
+    """Why its content could not be read; it may have an owner."""
 
     def __str__(self) -> str:
         """`pid 41 of ann on build-7 since 2026-11-21T10:00:00Z`."""
+        if self.unread:
+            return f"the lock {self.path.name}, which cannot be read ({self.unread})"
         if not self.pid:
             return f"unreadable lock {self.path.name}"
         when = (
@@ -112,8 +117,10 @@ def read_lock(path: Path) -> Lock:
     """The lock in a file; without an owner when the content is not one."""
     try:
         data: Any = json.loads(path.read_bytes())
-    except (OSError, ValueError):
+    except (FileNotFoundError, ValueError):
         return Lock(path=path)
+    except OSError as err:
+        return Lock(path=path, unread=err.strerror or "unknown error")
     pid = data.get("pid") if isinstance(data, dict) else None
     if not isinstance(pid, int) or isinstance(pid, bool) or pid <= 0:
         return Lock(path=path)
@@ -202,12 +209,21 @@ def sync_folder(folder: Path) -> None:
 
 
 def _why_dead(lock: Lock) -> str:
+    if lock.unread:
+        return ""
     if lock.pid:
-        return proof_of_death(lock, look_up(lock.pid), socket.gethostname())
+        host = socket.gethostname()
+        why = proof_of_death(lock, look_up(lock.pid), host)
+        return why if why and pids_prove(host) and not runs_inside(lock.pid, _counts(lock)) else ""
     if not _settled(lock.path):
         return ""
     running = any(_may_hold(process, lock.path.parent) for process in psutil.process_iter())
     return "" if running else "it names no owner, and no Pulumi runs here on its project"
+
+
+def _counts(lock: Lock) -> Callable[[str], bool]:
+    """Which programs may own a lock: Pulumi, and any for one of our own."""
+    return (lambda _: True) if lock.ours else is_engine
 
 
 def _may_hold(process: psutil.Process, folder: Path) -> bool:
@@ -235,10 +251,19 @@ def look_up(pid: int) -> Process:
         if process.status() == psutil.STATUS_ZOMBIE:
             return Process(alive=False)
         return Process(alive=True, name=process.name(), born=process.create_time(), ticks=birth(pid))
-    except psutil.NoSuchProcess:
-        return Process(alive=False)
-    except psutil.Error:
-        return Process(alive=True, name="pulumi")
+    except psutil.Error:  # another user's process may be hidden, as by hidepid=2
+        return Process(alive=not _is_free(pid), name="pulumi")
+
+
+def _is_free(pid: int) -> bool:
+    """Whether the kernel knows no process of this pid, hidden or not."""
+    try:
+        os.kill(pid, 0)
+    except (ProcessLookupError, OverflowError):
+        return True
+    except OSError:
+        return False
+    return False
 
 
 def birth(pid: int) -> int | None:
@@ -272,9 +297,13 @@ def _own_content() -> dict[str, object]:
 
 def _locked(locks: Sequence[Lock]) -> StackLockedError:
     holders = ", ".join(str(lock) for lock in locks)
-    hint = "wait for it to end"
-    if any(lock.host != socket.gethostname() for lock in locks):
+    hint, here = "wait for it to end", socket.gethostname()
+    if any(lock.host != here for lock in locks):
         hint += "; if that machine is gone, remove the lock with `pulumi cancel`"
+    elif not pids_prove(here):
+        hint += (
+            "; if that run is gone, which cannot be told from this container, remove it with `pulumi cancel`"
+        )
     return StackLockedError(f"the stack is locked by {holders} ({locks[0].path.parent})", hint=hint)
 
 
