@@ -44,8 +44,10 @@ async def declare() -> None:
     queue = _produce(session, registry)
     while (outcome := await queue.get()) is not None:
         registry.add(outcome)
-    for orphan in filter(None, os.environ.get("WEIR_ORPHANS", "").split(",")):
-        registry.add_orphan(UnitId.parse(orphan))
+    if registry.whole:
+        # in a tree that is not, a unit that is missing may still be declared
+        for orphan in filter(None, os.environ.get("WEIR_ORPHANS", "").split(",")):
+            registry.add_orphan(UnitId.parse(orphan))
     _keep_notices(session, whole=registry.whole)
     await registry.finish(session.ahead.unsupported)
 

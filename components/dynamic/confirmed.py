@@ -41,6 +41,8 @@ class ConfirmedProvider(ResourceProvider):
 
     TRACKED: ClassVar[tuple[str, ...]]
     """Names of the inputs. A unit is changed when one of them moved; never because of the provider."""
+    LASTING: ClassVar[tuple[str, ...]] = ()
+    """Those that stay as they were when the outcome says nothing of them."""
 
     _cluster: str | None = None
     _options: str | None = None
@@ -58,14 +60,15 @@ class ConfirmedProvider(ResourceProvider):
     def record(self, props: Props) -> UnitRecord:
         """The status to keep in the cluster."""
 
-    def check(self, _olds: Props, news: Props) -> CheckResult:
+    def check(self, olds: Props, news: Props) -> CheckResult:
         """The inputs as resolved in this run; during an outage, the last good ones."""
         found = Run.current().read_json(unit_file(UnitId.parse(news["unit"])))
         outcome = decode(found) if isinstance(found, dict) else None
         if outcome is None or isinstance(outcome, Problem):
             return CheckResult(news, [])
         by_hand = {"suspended": HELD} if held(outcome) else {}
-        return CheckResult({**news, **self.confirmed(outcome), **by_hand}, [])
+        lasting = {key: olds.get(key, "") for key in self.LASTING}
+        return CheckResult({**news, **lasting, **self.confirmed(outcome), **by_hand}, [])
 
     def diff(self, _id: str, olds: Props, news: Props) -> DiffResult:
         """Changed when a tracked input moved."""

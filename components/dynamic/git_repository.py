@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from typing import TYPE_CHECKING, Final
 
 import pulumi
@@ -9,6 +10,7 @@ from pulumi.dynamic import Resource
 
 from components.dynamic.confirmed import ConfirmedProvider, Props
 from weir.flow.outcome import Outcome, SourceOutcome
+from weir.spec.errors import WeirError
 from weir.spec.identity import UnitId
 
 if TYPE_CHECKING:
@@ -21,13 +23,24 @@ class GitSyncProvider(ConfirmedProvider):
     """Nothing to make or change: the artifact is in the store, and is collected by age."""
 
     TRACKED = TRACKED
+    LASTING = ("revision", "digest")
 
     def confirmed(self, outcome: Outcome) -> Props:
         """Revision and digest."""
         if not isinstance(outcome, SourceOutcome):
             return {}
-        resolved = outcome.artifact.as_props() if outcome.artifact else {"revision": "", "digest": ""}
+        resolved = outcome.artifact.as_props() if outcome.artifact else {}
         return {**resolved, "verified": outcome.verified, "error": outcome.error}
+
+    def work(self, _olds: Props, news: Props) -> Props:
+        """A run that could not resolve leaves what is known of the last good artifact."""
+        if news["revision"]:
+            return news
+        with contextlib.suppress(WeirError):
+            record = self.clusters(news).records.read_own(UnitId.parse(news["unit"]))
+            if record:
+                return {**news, "revision": record.revision, "digest": record.digest}
+        return news
 
     def record(self, props: Props) -> UnitRecord:
         """In Flux's words."""

@@ -74,6 +74,13 @@ def test_an_outage_is_an_input_and_not_a_failure(run: Run) -> None:
     assert created.outs["revision"] == ""
 
 
+def test_an_outage_leaves_the_last_good_revision_where_it_is_seen(run: Run) -> None:
+    run.write_json(unit_file(parse_git_repository(DOCUMENT).id), resolved(None, "cannot reach the server"))
+    inputs = checked({"revision": "main@sha1:1111", "digest": "sha256:2222", "verified": "by a key"})
+    assert (inputs["revision"], inputs["digest"]) == ("main@sha1:1111", "sha256:2222")
+    assert inputs["verified"] == "", "nothing was verified now"
+
+
 def test_read_gives_inputs_too_so_that_a_refresh_shows_no_change(run: Run) -> None:
     state = dict.fromkeys(TRACKED, "x")
     found = GitSyncProvider().read("id", state)

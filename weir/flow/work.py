@@ -152,31 +152,49 @@ class Worker:
             outcome = replace(outcome, error=str(err))
         except Exception as err:  # noqa: BLE001 - an escaped error would end the run for every unit
             pinned = bool(self._overrides.ref(spec.id))
-            kept = last if last and not pinned and self._store.holds(last.digest) else None
+            kept = None if pinned else self._last_good(spec.id, last)
             outcome = replace(outcome, artifact=kept, error=_message(spec.where, err))
         seconds = time.monotonic() - started
         note(spec.id, {"resolve": seconds})
         return replace(outcome, seconds=seconds)
 
-    def _remembered(self, spec: GitRepositorySpec, includes: Mapping[str, Artifact]) -> SyncResult:
-        """The artifact of a suspended source that this machine does not have: what its record in the cluster names."""
-        record = self._clusters.records.read_own(spec.id)
-        commit = commit_of(record.revision) if record else ""
-        if record is None or not commit:
-            return self._fetch(spec, includes, None, "")
-        known = Artifact(revision=record.revision, digest=record.digest)
+    def _recorded(self, source: UnitId) -> Artifact | None:
+        """What the record in the cluster names: the newest that any machine resolved. Raises ClusterError."""
+        record = self._clusters.records.read_own(source)
+        known = record is not None and commit_of(record.revision)
+        return Artifact(revision=record.revision, digest=record.digest) if record and known else None
+
+    def _last_good(self, source: UnitId, last: Artifact | None) -> Artifact | None:
+        """What an outage falls back to: never an older revision than another machine applied meanwhile."""
+        try:
+            known = self._recorded(source) or last
+        except ClusterError:
+            known = last
+        return known if known and known.digest and self._store.holds(known.digest) else None
+
+    def _remembered(
+        self, spec: GitRepositorySpec, includes: Mapping[str, Artifact], last: Artifact | None
+    ) -> SyncResult:
+        """The artifact of a suspended source: what its record in the cluster names, whichever machine resolved it."""
+        try:
+            known = self._recorded(spec.id)
+        except ClusterError:
+            known = None
+        if known is None:
+            return self._fetch(spec, includes, last, "")
         if known.digest and self._store.holds(known.digest):
             return SyncResult(artifact=known, changed=False, automates=True)
-        found = self._fetch(spec, includes, None, commit)
-        artifact = replace(found.artifact, revision=record.revision)
+        # it was verified when it was recorded, and a commit alone has no tag that could be again
+        found = self._fetch(replace(spec, verify=None), includes, None, commit_of(known.revision))
+        artifact = replace(found.artifact, revision=known.revision)
         return replace(found, artifact=artifact, automates=True)
 
     def _sync(
         self, spec: GitRepositorySpec, includes: Mapping[str, Artifact], last: Artifact | None
     ) -> SyncResult:
         ref = self._overrides.ref(spec.id)
-        if spec.suspend and last is None and not ref:
-            return self._remembered(spec, includes)
+        if spec.suspend and not ref:
+            return self._remembered(spec, includes, last)
         return self._fetch(spec, includes, last, ref)
 
     def _fetch(
