@@ -196,6 +196,37 @@ def test_a_stop_ends_a_round_that_waits(outbox: Outbox, sink: Sink) -> None:
     assert len(outbox) == 1
 
 
+def test_a_slow_service_has_its_whole_timeout_and_gets_nothing_twice(outbox: Outbox, sink: Sink) -> None:
+    sink.hang = threading.Event()
+    threading.Timer(2.5, sink.hang.set).start()
+    put(outbox, "a", "b")
+    done = go(outbox, provider(sink.url, timeout="10s"), budget=1.5)
+    assert (done.sent, done.left) == (1, 1), "the budget decides whether another one begins"
+    assert go(outbox, provider(sink.url, timeout="10s"), at=NOW + 60).sent == 1
+    assert [one.json["message"] for one in sink.got] == ["a", "b"]
+
+
+def test_a_stop_ends_a_send_that_gets_no_answer(outbox: Outbox, sink: Sink) -> None:
+    sink.hang = threading.Event()
+    put(outbox, "a")
+    stop = threading.Event()
+    threading.Timer(0.5, stop.set).start()
+    began = time.monotonic()
+    done = go(outbox, provider(sink.url, timeout="20s"), stop=stop)
+    assert time.monotonic() - began < 4.0
+    assert (done.sent, done.left, done.lost, len(outbox)) == (0, 1, [], 1)
+
+
+def test_a_send_that_ends_just_after_a_stop_counts(outbox: Outbox, sink: Sink) -> None:
+    sink.hang = threading.Event()
+    put(outbox, "a")
+    stop = threading.Event()
+    threading.Timer(0.5, stop.set).start()
+    threading.Timer(0.7, sink.hang.set).start()
+    done = go(outbox, provider(sink.url), stop=stop)
+    assert (done.sent, len(outbox)) == (1, 0)
+
+
 def test_an_update_of_the_revision_alone_is_for_commits_only(outbox: Outbox, sink: Sink) -> None:
     quiet = event("Applied revision")
     quiet = replace(quiet, metadata={**quiet.metadata, COMMIT_STATUS: UPDATE})

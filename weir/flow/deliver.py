@@ -11,7 +11,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field, replace
 from typing import Final
 
@@ -36,7 +36,11 @@ LONGEST_PAUSE: Final = 15 * 60.0
 _PROVIDERS: Final = 8
 """Served at once."""
 _LEAST: Final = 1.0
-"""Seconds that must be left for another try: one that is cut off may have arrived."""
+"""Seconds that must be left for another try."""
+_LAST_WORDS: Final = 1.0
+"""Seconds that a send has to end by itself when the run is cancelled: one that is cut off may have arrived."""
+_GLANCE: Final = 0.1
+"""Seconds between two looks at whether it is."""
 
 
 @dataclass(slots=True)
@@ -71,7 +75,7 @@ def deliver(
 ) -> Delivered:
     """Send what is due, or becomes due within the budget; the rest waits. Nothing while another process is at it.
 
-    `clock` gives seconds since the epoch.
+    No send begins after the budget, but each has its provider's whole timeout. `clock` gives seconds since the epoch.
 
     Raises:
         OSError: the outbox cannot be read or written.
@@ -85,8 +89,12 @@ def deliver(
         queues = given.sort_out(done)
         if queues:
             with ThreadPoolExecutor(min(_PROVIDERS, len(queues)), thread_name_prefix="deliver") as pool:
-                for part in pool.map(given.serve, queues.items()):
-                    done.add(part)
+                try:
+                    for part in pool.map(given.serve, queues.items()):
+                        done.add(part)
+                except KeyboardInterrupt:
+                    stop.set()
+                    raise
         if dropped := outbox.take_dropped():
             done.lost.append(f"{dropped} notifications were dropped: over the outbox's bound, or damaged")
     return done
@@ -175,9 +183,8 @@ class _Round:
         pause = _growing(entry.attempts + 1)
         again = replace(entry, attempts=entry.attempts + 1, not_before=now + pause)
         self.outbox.update(again)
-        left = self.deadline - time.monotonic()
         try:
-            sender.send(alert, entry.event, min(sender.provider.timeout, left))
+            _until(self.stop, lambda: sender.send(alert, entry.event, sender.provider.timeout))
         except StopRequested:
             return again
         except FinalError as err:
@@ -207,6 +214,31 @@ class _Round:
         if self.stop.is_set() or seconds + _LEAST > self.deadline - time.monotonic():
             return False
         return seconds <= 0 or not self.stop.wait(seconds)
+
+
+def _until(stop: threading.Event, work: Callable[[], None]) -> None:
+    """Do something, and leave it alone soon after `stop`, with a thread that holds up nothing.
+
+    Raises:
+        StopRequested: it did not end by itself after `stop`.
+    """
+    future: Future[None] = Future()
+
+    def carry_out() -> None:
+        try:
+            work()
+        except BaseException as err:  # noqa: BLE001 - it is raised where it is waited for
+            future.set_exception(err)
+        else:
+            future.set_result(None)
+
+    threading.Thread(target=carry_out, name="send", daemon=True).start()
+    while not stop.is_set():
+        if wait([future], _GLANCE).done:
+            break
+    if not wait([future], _LAST_WORDS).done:
+        raise StopRequested("the run was cancelled", hint="run again to finish")
+    future.result()
 
 
 class _Queue:
