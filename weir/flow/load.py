@@ -11,7 +11,7 @@ from weir.spec.documents import Document, read_documents
 from weir.spec.errors import SpecError, WeirError
 from weir.spec.header import DEFAULT_NAMESPACE, is_flux_object
 from weir.spec.stack import SourceConfig
-from weir.spec.tree import Tree
+from weir.spec.tree import FOLDER, Tree, folder_in_tree
 
 _SUFFIXES: Final = (".yaml", ".yml")
 _MAX_BYTES: Final = 10 * 1024 * 1024
@@ -40,10 +40,10 @@ def load_folder(folder: Path) -> Loaded:
 
 def load_tree(tree: Tree, path: str) -> Loaded:
     """All Flux documents below a path of an artifact; other objects there belong to the units that apply them."""
-    try:
-        folder = _folder(path)
-    except SpecError as err:
-        return Loaded((), (Problem("weir:source", str(err)),))
+    folder = folder_in_tree(path)
+    if folder is None:
+        error = SpecError.at("weir:source", "path", found=path, expected=FOLDER)
+        return Loaded((), (Problem("weir:source", str(error)),))
     prefix = f"{folder}/" if folder else ""
     texts: dict[str, bytes | WeirError] = {}
     for name, file in tree.files.items():
@@ -55,15 +55,6 @@ def load_tree(tree: Tree, path: str) -> Loaded:
         )
         return Loaded((), (Problem("weir:source", str(error)),))
     return _load(texts, plain_objects=True)
-
-
-def _folder(path: str) -> str:
-    """A path as the tree spells it, read like `spec.path` of a Kustomization. Raises SpecError when it leads out."""
-    parts = [part for part in path.split("/") if part not in ("", ".")]
-    if ".." in parts or "\\" in path or "\x00" in path:
-        expected = "a folder inside the source, with '/' between names"
-        raise SpecError.at("weir:source", "path", found=path, expected=expected)
-    return "/".join(parts)
 
 
 def bootstrap_document(source: SourceConfig, where: str) -> Document:

@@ -13,6 +13,7 @@ from weir.spec.errors import SpecError
 from weir.spec.fields import Fields
 from weir.spec.header import read_header, spec_fields
 from weir.spec.identity import UnitId
+from weir.spec.tree import FOLDER, folder_in_tree
 
 KIND: Final = "Kustomization"
 GROUP: Final = "kustomize.toolkit.fluxcd.io"
@@ -191,11 +192,10 @@ def _parse_source(spec: Fields, namespace: str) -> UnitId:
 
 
 def _parse_path(spec: Fields) -> str:
-    path = spec.text("path", "")
-    parts = [part for part in path.split("/") if part not in ("", ".")]
-    if ".." in parts or "\\" in path or "\x00" in path:
-        raise spec.error("path", "a folder inside the source, with '/' between names")
-    return "/".join(parts)
+    folder = folder_in_tree(spec.text("path", ""))
+    if folder is None:
+        raise spec.error("path", FOLDER)
+    return folder
 
 
 def _parse_dependency(fields: Fields, namespace: str) -> Dependency:

@@ -4,7 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Final, Protocol
+
+FOLDER: Final = "a folder inside the source, with '/' between names"
+"""What `folder_in_tree` expects."""
+
+
+def folder_in_tree(path: str) -> str | None:
+    """A folder as trees spell it, without empty and `.` parts; None for one that leads out of the tree."""
+    parts = [part for part in path.split("/") if part not in ("", ".")]
+    return None if ".." in parts or "\\" in path or "\x00" in path else "/".join(parts)
 
 
 @dataclass(frozen=True, slots=True)
