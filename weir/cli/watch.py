@@ -151,8 +151,12 @@ def _end_on_signals(end: Callable[[], None]) -> None:
 
 
 def _end_with_parent(end: Callable[[], None]) -> None:
-    """A watcher of several: its standard input ends when the process does that started it."""
-    sys.stdin.buffer.read()
+    """A watcher of several: its standard input ends when the process does that started it.
+
+    It is read without `sys.stdin`, whose lock would be held when the interpreter ends, which is fatal to it.
+    """
+    while os.read(0, 65536):
+        pass
     end()
 
 
