@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -20,7 +20,7 @@ from weir.flow.images import Candidates, Registries
 from weir.flow.outcome import AutomationOutcome, PolicyOutcome, SourceOutcome, encode
 from weir.flow.tree import Declared
 from weir.spec.documents import Document
-from weir.spec.errors import SourceError, StopRequested, WeirError
+from weir.spec.errors import SourceError, SpecError, StopRequested, WeirError
 from weir.spec.git_repository import GitRepositorySpec
 from weir.spec.identity import UnitId
 from weir.spec.image_automation import ImageAutomationSpec, check_branches
@@ -110,10 +110,10 @@ class ImageWorker:
                 outcomes[id_] = replace(outcomes[id_], warnings=told)
         except WeirError as err:
             _reraise_stop(err)
-            outcomes = {id_: replace(one, error=str(err)) for id_, one in outcomes.items()}
+            outcomes = _failing(outcomes, str(err))
         except Exception as err:  # noqa: BLE001 - an escaped error would end the run for every unit
-            text = f"{group[0].document.where}: unexpected {type(err).__name__}"
-            outcomes = {id_: replace(one, error=text) for id_, one in outcomes.items()}
+            outcomes = _failing(outcomes, f"{group[0].document.where}: unexpected {type(err).__name__}")
+        outcomes |= {id_: replace(outcomes[id_], error=str(err)) for id_, err in job.mistakes.items()}
         seconds = time.monotonic() - started
         done = tuple(replace(one, seconds=seconds) for one in outcomes.values())
         return Automated(outcomes=done, source=after)
@@ -142,17 +142,34 @@ class Commit:
     policies: Callable[[], Policies]
     """Asked when an edit is done: in another process than the one that chose, most pushes do none."""
     registries: Registries
-    _edits: dict[UnitId, ImageEdits] | None = None
+    _edits: dict[UnitId, ImageEdits] = field(default_factory=dict)
+    _refused: dict[UnitId, WeirError] = field(default_factory=dict)
+    _failed: dict[UnitId, WeirError] = field(default_factory=dict)
 
     @property
     def active(self) -> list[ImageAutomationSpec]:
-        """The automations that are not suspended, the first of which says who commits and where to."""
+        """The automations that are not suspended."""
         return [spec for spec in map(_automation, self.group) if not spec.suspend]
 
     @property
     def edits(self) -> dict[UnitId, ImageEdits]:
-        """What each automation did in the last edit."""
-        return self._edits or {}
+        """What each automation did in the last edit; nothing of one that could not be followed."""
+        return self._edits
+
+    @property
+    def mistakes(self) -> dict[UnitId, WeirError]:
+        """Why automations could not be followed. The others were."""
+        return self._refused | self._failed
+
+    @property
+    def carrier(self) -> ImageAutomationSpec:
+        """The automation that pushes the commit of them all: the first that wants a pull request, or else the first.
+
+        Those that change something come before those that change nothing.
+        """
+        done = [spec for spec in self.active if spec.id in self._edits]
+        writing = [spec for spec in done if self._edits[spec.id].files]
+        return next((spec for spec in (*writing, *done) if spec.pull_request), writing[0])
 
     @property
     def branch(self) -> str:
@@ -162,11 +179,23 @@ class Commit:
         return spec.push.branch or spec.push.refspec or ref.head
 
     def target(self, clusters: Clusters) -> Target:
-        """Who commits, and where to. Raises WeirError when the signing key cannot be read."""
+        """Who commits, and where to: as the first automation says that can. Raises WeirError when none can."""
+        found: Target | None = None
+        self._refused = {}
+        for spec in self.active:
+            try:
+                check_branches(spec, spec.checkout or self.source.ref)
+                found = found or self._target(spec, clusters)
+            except WeirError as err:
+                _reraise_stop(err)
+                self._refused[spec.id] = err
+        if found is None:
+            raise next(iter(self._refused.values()))
+        return found
+
+    def _target(self, spec: ImageAutomationSpec, clusters: Clusters) -> Target:
         from weir.flow.write_back import Target
 
-        spec = self.active[0]
-        check_branches(spec, spec.checkout or self.source.ref)
         return Target(
             where=spec.where,
             spec=self.source,
@@ -177,14 +206,20 @@ class Commit:
         )
 
     def edit(self, base: Base) -> Edits | None:
-        """The edits of all automations, each on top of those before."""
+        """The edits of all automations that can be followed, each on top of those before."""
         from weir.flow.write_back import Edits
 
         named = {f"{unit.namespace}:{unit.name}": found for unit, found in self.policies().items()}
         layered = Layered(base, {})
-        self._edits = {}
+        self._edits, self._failed = {}, {}
         for spec in self.active:
-            done = edit_images(layered, spec, named, self.registries.choose_for)
+            if spec.id in self._refused:
+                continue
+            try:
+                done = edit_images(layered, spec, named, self.registries.choose_for)
+            except SpecError as err:
+                self._failed[spec.id] = err
+                continue
             layered.edited.update(done.files)
             self._edits[spec.id] = done
         messages = [done.message for done in self._edits.values() if done.files]
@@ -216,26 +251,30 @@ def _announce(
     source: SourceOutcome,
     documents: Sequence[Document],
 ) -> None:
-    """Put the commit into the outcomes; the first automation that changes something carries it."""
-    writing = [id_ for id_, edits in job.edits.items() if edits.files]
+    """Put the commit into the outcome of the automation that carries it, with the changes of them all."""
+    carrier = job.carrier
     commit = "" if prepared.published else prepared.commit
-    for id_ in writing if commit else ():
-        lines = tuple(format_moves(moves(job.edits[id_].changes)).splitlines())
-        outcomes[id_] = replace(outcomes[id_], commit=commit, branch=job.branch, changes=lines)
-    proposes = any(spec.pull_request for spec in job.active)
-    if not commit and not proposes:
+    if not commit and not carrier.pull_request:
         return
-    outcomes[writing[0]] = replace(
-        outcomes[writing[0]],
+    changes = [change for edits in job.edits.values() for change in edits.changes]
+    outcomes[carrier.id] = replace(
+        outcomes[carrier.id],
+        commit=commit,
         branch=job.branch,
+        changes=tuple(format_moves(moves(changes)).splitlines()) if commit else (),
         diff=prepared.diff,
         pending={
             "prepared": prepared.as_json(),
             "documents": [[item.file, item.index, item.data] for item in documents],
         },
-        proposal=prepared.commit if proposes else "",
+        proposal=prepared.commit if carrier.pull_request else "",
         before=encode(source) if commit and prepared.same_branch else {},
     )
+
+
+def _failing(outcomes: Mapping[UnitId, AutomationOutcome], error: str) -> dict[UnitId, AutomationOutcome]:
+    """The outcomes when there is no commit: an error of each that is not suspended."""
+    return {id_: one if one.spec.suspend else replace(one, error=error) for id_, one in outcomes.items()}
 
 
 def access(clusters: Clusters, *, allow_file_urls: bool) -> Access:
