@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shutil
+
 import pytest
 
 from tests.support.stack import changed as summary_changed
@@ -37,6 +39,21 @@ def test_destroy_leaves_nothing(world: World) -> None:
     world.stack.up().must()
     owned = set(world.checker.owned())
     assert len(owned) == 3
+    world.stack.destroy().must()
+    world.checker.wait_gone(owned).must_hold()
+    assert world.checker.inventories() == {}
+
+
+def test_destroy_from_a_lost_state_is_refused_until_an_up_took_the_units_back(world: World) -> None:
+    app(world)
+    world.units(web="./web")
+    world.stack.up().must()
+    owned = set(world.checker.owned())
+    shutil.rmtree(world.stack.backend / ".pulumi")
+    refused = world.stack.destroy().must_fail()
+    assert f"its state does not know: Kustomization/{world.flux}/web; nothing was removed" in refused.out
+    world.judge(web="web")
+    world.stack.up().must()
     world.stack.destroy().must()
     world.checker.wait_gone(owned).must_hold()
     assert world.checker.inventories() == {}

@@ -175,7 +175,7 @@ def run_engine(
     Args:
         request: what to run.
         find_orphans: the units of this stack that the cluster remembers and the prepared state does not hold; the
-            program gets them as `$WEIR_ORPHANS`.
+            program gets them as `$WEIR_ORPHANS`. Raises WeirError when the engine must not run.
         host: runs the program in this process.
     """
     with (

@@ -1,4 +1,8 @@
-"""`weir destroy`: remove everything that a stack owns, through the Pulumi engine."""
+"""`weir destroy`: remove everything that a stack owns, through the Pulumi engine.
+
+The engine removes what the state holds. When the cluster remembers more, nothing is removed: it would be left behind
+under a success.
+"""
 
 from __future__ import annotations
 
@@ -7,6 +11,7 @@ import sys
 from dataclasses import replace
 
 from weir.cli._engine import EngineRequest, add_engine_arguments, request_of, run_engine
+from weir.cli._orphans import orphan_refuser
 from weir.edges.pulumi.project import EngineError
 
 
@@ -22,7 +27,7 @@ def run(args: argparse.Namespace) -> int:
     if not args.yes:
         _ask(request)
     allowed = {**request.environ, "WEIR_ALLOW_DELETE": "a person asked for it"}
-    return run_engine(replace(request, environ=allowed))
+    return run_engine(replace(request, environ=allowed), orphan_refuser(args))
 
 
 def _ask(request: EngineRequest) -> None:
