@@ -32,7 +32,7 @@ class Place:
         self.fails = False
         self.asked: list[Sequence[UnitId]] = []
         self.refused: list[tuple[UnitId, str]] = []
-        self.broken = False
+        self.broken: Exception | None = None
         self.receivers = Receivers(
             secret=self._secret,
             on_request=self._on_request,
@@ -58,7 +58,7 @@ class Place:
 
     def _on_request(self, asked: Sequence[UnitId]) -> None:
         if self.broken:
-            raise RuntimeError
+            raise self.broken
         self.asked.append(asked)
 
 
@@ -156,10 +156,12 @@ def test_a_repeated_delivery_is_answered_and_asks_for_nothing() -> None:
 
 def test_a_delivery_that_could_not_be_passed_on_may_come_again() -> None:
     place = Place()
-    place.broken = True
+    place.broken = RuntimeError()
     with pytest.raises(RuntimeError):
         place.post()
-    place.broken = False
+    place.broken = ClusterError("the leader's record cannot be written")
+    assert place.post() == HTTPStatus.SERVICE_UNAVAILABLE
+    place.broken = None
     assert place.post() == HTTPStatus.OK
     assert len(place.asked) == 1
 

@@ -40,7 +40,10 @@ _REFUSED: Final = Response(status=HTTPStatus.BAD_REQUEST)
 _NOT_READY: Final = Response(status=HTTPStatus.SERVICE_UNAVAILABLE)
 
 OnRequest = Callable[[Sequence[UnitId]], None]
-"""Told which units a webhook asks for, each once and never none; returns at once."""
+"""Told which units a webhook asks for, each once and never none; returns soon.
+
+A WeirError, which it has told by itself, means that the sender should try again.
+"""
 Report = Callable[[UnitId, str], None]
 """Told which receiver refuses a webhook or cannot judge any, and why; holds nothing secret."""
 
@@ -99,7 +102,7 @@ class Receivers:
         return found if isinstance(found, Response) else None
 
     def handle(self, request: Request) -> Response:
-        """The answer to a POST: 200, 400 for one that proves nothing, else as `refusal`."""
+        """The answer to a POST: 200, 400 for one that proves nothing, 503 for one to send again, else as `refusal`."""
         served = self._served
         found = self._find(served, request.path)
         if isinstance(found, Response):
@@ -143,9 +146,11 @@ class Receivers:
             return _OK
         try:
             self._on_request(units)
-        except BaseException:
+        except BaseException as err:
             with self._lock:
                 self._replays.forget(accepted.delivery)
+            if isinstance(err, WeirError):
+                return _NOT_READY
             raise
         return _OK
 

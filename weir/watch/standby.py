@@ -13,6 +13,8 @@ from weir.flow.clusters import Clusters
 from weir.flow.session import Session
 from weir.spec.errors import WeirError
 from weir.spec.identity import UnitId
+from weir.spec.image_policy import ImagePolicySpec
+from weir.spec.kinds import IMAGE_REPOSITORY
 from weir.watch.journal import Journal
 from weir.watch.looking import Looked, look
 
@@ -31,6 +33,8 @@ class Standby:
     on_look: Callable[[Looked], None]
     on_trouble: Callable[[str], None]
     stop: threading.Event
+    looked: Looked | None = None
+    """What the last look that succeeded found."""
     _due: float = 0.0
     _thread: threading.Thread | None = None
 
@@ -44,15 +48,34 @@ class Standby:
 
     def _look(self) -> None:
         try:
-            self.on_look(look(self.open_session, self.clusters, self.stop))
+            self.looked = look(self.open_session, self.clusters, self.stop)
+            self.on_look(self.looked)
         except WeirError as err:
             self._due = time.monotonic() + _RETRY
             self.on_trouble(str(err))
 
     def pass_on(self, units: Sequence[UnitId]) -> None:
-        """Leave requests in the units' records, where the leader sees them. Units without a record wait for it."""
-        for unit in units:
+        """Leave requests in the units' records, where the leader sees them.
+
+        Raises:
+            WeirError: some have no record, or it cannot be written; the others are passed on.
+        """
+        recorded, failed = self._recorded(units), 0
+        for unit in recorded:
             try:
                 self.clusters.records.request(unit, request_time())
             except WeirError as err:
+                failed += 1
                 self.journal.error(f"a webhook cannot be passed on: {err}", unit)
+        if failed:
+            raise WeirError(f"a webhook cannot be passed on to {failed} of {len(recorded)} units")
+
+    def _recorded(self, units: Sequence[UnitId]) -> Sequence[UnitId]:
+        """Image repositories have no records: their policies, whose tags are listed anew as well, stand for them."""
+        if self.looked is None:
+            return units
+        specs = [one.spec for one in self.looked.declared.values()]
+        policies = [spec for spec in specs if isinstance(spec, ImagePolicySpec)]
+        found = {unit for unit in units if unit.kind != IMAGE_REPOSITORY}
+        found |= {spec.id for spec in policies if spec.repository in units}
+        return sorted(found)
