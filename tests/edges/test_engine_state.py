@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import random
 import shutil
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -78,6 +79,34 @@ def test_a_deleted_state_is_recovered(tiny: TinyEngine) -> None:
     assert "is missing" in output
     assert tiny.done == done_before
     assert len(tiny.resources()) == 5
+
+
+def test_a_stack_that_was_removed_does_not_come_back_from_its_copies(tiny: TinyEngine) -> None:
+    made = [f"create {name}" for name in ("first", "second", "third")]
+    subprocess.run(
+        tiny.bare("stack", "rm", "--yes", "--force", "--stack=dev"),
+        cwd=tiny.root,
+        env=tiny.environ,
+        check=True,
+        capture_output=True,
+    )
+    assert not tiny.files.state.exists()
+    assert tiny.files.baks()
+    done = put_right(tiny.files)
+    assert (done.exists, done.lost, done.checkpoint) == (False, True, None)
+    assert "it has no history either, so the stack starts empty" in tiny.run("up")
+    assert sorted(tiny.done) == sorted(2 * made)
+    assert "starts empty" not in tiny.run("up")
+
+
+def test_a_state_that_was_lost_in_its_first_update_starts_empty(tiny: TinyEngine) -> None:
+    for path in tiny.files.history():
+        path.unlink()
+    tiny.files.state.write_bytes(b"{")
+    assert "recovered from" in put_right(tiny.files).told[0]
+    tiny.files.state.unlink()
+    done = put_right(tiny.files)
+    assert (done.exists, done.lost) == (False, True)
 
 
 def test_every_flipped_bit_is_found(tiny: TinyEngine) -> None:

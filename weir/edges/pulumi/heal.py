@@ -11,6 +11,7 @@ import json
 import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Final
 
 from weir.edges.pulumi.integrity import Checkpoint, CorruptError, UncheckedError, is_gzip
@@ -112,21 +113,16 @@ def _examine(files: StackFiles, done: Healing) -> str:
 def _recover(files: StackFiles, done: Healing, problem: str, check_salt: Callable[[str], None]) -> None:
     path = files.state
     told = f"the state {path} {problem}"
-    try:
-        copy = files.newest_copy()
-    except UncheckedError as err:
-        raise EngineError(
-            f"{told}; {err}, which cannot be checked here", hint="put a copy in its place"
-        ) from err
+    removed = _was_removed(files)
+    copy = None if removed else _newest_copy(files, told)
     if copy:
         check_salt(copy[1].salt)
     if path.exists():
         told += f"; it is kept as {set_aside(path, keep=copy is not None).name}"
     if copy is None:
         done.exists, done.lost = False, True
-        done.told.append(
-            f"{told}; no copy is whole, so the stack starts empty and adopts what is in the cluster"
-        )
+        why = "it has no history either" if removed else "no copy is whole"
+        done.told.append(f"{told}; {why}, so the stack starts empty and adopts what is in the cluster")
         return
     source, done.checkpoint = copy
     raw = source.read_bytes()
@@ -137,6 +133,23 @@ def _recover(files: StackFiles, done: Healing, problem: str, check_salt: Callabl
     done.exists = True
     taken = done.checkpoint.time.strftime(_TIME) if done.checkpoint.latest else "before its first update"
     done.told.append(f"{told}; recovered from {source.relative_to(files.backend)} of {taken}")
+
+
+def _was_removed(files: StackFiles) -> bool:
+    """Whether there is neither a state nor a history, which is what `pulumi stack rm` leaves beside old copies.
+
+    So does a stack that was lost while its first update ran: what it made is in the cluster's records only.
+    """
+    return not files.state.exists() and not files.history()
+
+
+def _newest_copy(files: StackFiles, told: str) -> tuple[Path, Checkpoint] | None:
+    try:
+        return files.newest_copy()
+    except UncheckedError as err:
+        raise EngineError(
+            f"{told}; {err}, which cannot be checked here", hint="put a copy in its place"
+        ) from err
 
 
 def _drop_pending(files: StackFiles, done: Healing, check_salt: Callable[[str], None]) -> None:
