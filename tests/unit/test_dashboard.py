@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from html.parser import HTMLParser
 from types import MappingProxyType
 from urllib.parse import quote
@@ -59,10 +60,11 @@ def get(
     token: str = "",
     headers: Mapping[str, str] = MappingProxyType({}),
     happened: Callable[[], Sequence[Event]] = events,
+    unread: str = "",
 ) -> Response:
     path, _, query = address.partition("?")
     access = Access(token, loopback=not token)
-    dashboard = Dashboard(lambda: view or sample(), plan, happened, access, lambda: now)
+    dashboard = Dashboard(lambda: view or sample(), plan, happened, access, lambda: now, lambda: unread)
     request = Request(method="GET", path=path, query=query, headers={**LOCAL, **headers})
     return dashboard.routes()[path](request)
 
@@ -218,7 +220,9 @@ def test_a_fragment_is_the_live_parts_of_the_page() -> None:
     assert "<head>" not in part
     assert "<form" not in part
     live = set(re.findall(r'id="([a-z]+)" data-live', whole))
-    assert live == set(re.findall(r'id="([a-z]+)" data-live', part)) == {"age", "summary", "units"}
+    assert (
+        live == set(re.findall(r'id="([a-z]+)" data-live', part)) == {"age", "problems", "summary", "units"}
+    )
 
 
 def test_nothing_is_inline_and_nothing_comes_from_elsewhere() -> None:
@@ -229,6 +233,34 @@ def test_nothing_is_inline_and_nothing_comes_from_elsewhere() -> None:
         policy = answer.headers["Content-Security-Policy"]
         assert "default-src 'none'" in policy
         assert "unsafe" not in policy
+
+
+def test_what_cannot_be_read_is_on_every_page_and_nothing_is_called_settled() -> None:
+    fine = viewed(record(SHOP, ready("ok")), each=Watched(interval=60, checked=NOW))
+    assert "everything is synced" in read(get("/", fine))[0]
+    problems = ["the last look failed: no space left", "<script>a.yaml</script>: not YAML", "x" * 5000]
+    view = replace(fine, problems=(*problems, *(f"b{number}.yaml: broken" for number in range(30))))
+    for address in ("/", "/images", "/events", unit_href(SHOP)):
+        for headers in ({}, {"x-weir-fragment": "1"}):
+            text = get(address, view, headers=headers).body.decode()
+            assert "the last look failed: no space left" in text
+            assert "&lt;script&gt;a.yaml&lt;/script&gt;: not YAML" in text
+            assert "<script>a" not in text
+            assert "x" * 1001 not in text
+            assert "and 13 more" in text
+            assert "b29.yaml" not in text
+    assert "everything is synced" not in read(get("/", view))[0]
+
+
+def test_events_that_cannot_be_read_are_not_none() -> None:
+    assert "No events." in read(get("/events", happened=lambda: ()))[0]
+    for address, nothing in (("/events", "No events."), (unit_href(PAY), "None that is still known.")):
+        text, _ = read(get(address, happened=lambda: (), unread="events: <forbidden>"))
+        assert "Events cannot be read: events: <forbidden>" in text
+        assert nothing not in text
+        text, _ = read(get(address, unread="away"))
+        assert "Events cannot be read: away" in text
+        assert "DriftCorrected" in text, "those known before are shown"
 
 
 def test_static_files() -> None:

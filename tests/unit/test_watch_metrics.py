@@ -47,6 +47,12 @@ def of(metrics: Metrics, metric: str, **labels: str) -> list[float]:
     return [value for found, value in samples(metrics)[metric] if labels.items() <= found.items()]
 
 
+def test_what_the_last_look_could_not_read_is_counted() -> None:
+    assert of(made(), "weir_look_problems") == [0.0]
+    broken = replace(sample(), problems=("the last look failed: no space left", "a.yaml: not YAML"))
+    assert of(made(broken), "weir_look_problems") == [2.0]
+
+
 def test_resource_info_has_flux_labels() -> None:
     (labels,) = [one for one, _ in samples(made())["gotk_resource_info"] if one["name"] == "payments"]
     assert labels == {

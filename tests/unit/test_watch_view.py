@@ -190,3 +190,14 @@ def test_a_source_that_is_written_in_another_way_is_none() -> None:
     broken = replace(APPLIED, source="somewhere")
     assert seen(broken).source is None
     assert seen(APPLIED).source == UnitId("GitRepository", "flux-system", "fleet")
+
+
+def test_what_cannot_be_read_leaves_nothing_settled() -> None:
+    known = Known(stack="production", leader="", at=NOW, records=[APPLIED])
+    settled = view_of(known, {SHOP: LOOKED}, NOW)
+    assert settled.unsynced_since is None
+    broken = view_of(replace(known, problems=("a.yaml: not YAML",)), {SHOP: LOOKED}, NOW, settled)
+    assert broken.problems == ("a.yaml: not YAML",)
+    assert broken.unsynced_since == NOW
+    assert (settled.settled, broken.settled) == (True, False)
+    assert not view_of(replace(known, records=[]), {}, NOW).settled

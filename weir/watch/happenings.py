@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import threading
 import time
 from collections.abc import Callable, Sequence
@@ -24,6 +23,8 @@ class Happenings:
     read: Callable[[], Sequence[Event]]
     clock: Callable[[], float] = time.monotonic
     _read_at: float | None = None
+    unread: str = ""
+    """Why they could not be read when they were asked for last."""
     _known: tuple[Event, ...] = ()
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
@@ -33,6 +34,8 @@ class Happenings:
             now = self.clock()
             if self._read_at is None or now - self._read_at > KEPT:
                 self._read_at = now
-                with contextlib.suppress(WeirError):
-                    self._known = tuple(reversed(self.read()[-MOST:]))
+                try:
+                    self._known, self.unread = tuple(reversed(self.read()[-MOST:])), ""
+                except WeirError as err:
+                    self.unread = str(err)
             return self._known

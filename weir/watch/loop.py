@@ -78,6 +78,8 @@ class Watcher:
     """Ends everything that the watcher began."""
     inbox: queue.SimpleQueue[Message] = field(default_factory=queue.SimpleQueue)
     looked: Looked | None = None
+    failing: tuple[float, str] | None = None
+    """Since when looks fail, in epoch seconds, and why the last one did; None while they do not."""
     stored: dict[UnitId, Stored] = field(default_factory=dict)
     reached_at: float = 0.0
     """Epoch seconds at which the cluster last began to be followed."""
@@ -250,6 +252,7 @@ class Watcher:
     def _take_look(self, found: Looked | WeirError) -> None:
         self._looking = False
         if isinstance(found, WeirError):
+            self.failing = (self.failing[0] if self.failing else time.time(), str(found))
             self.journal.error(str(found))
             self.look_soon(_LOOK_RETRY)
             return
@@ -262,7 +265,7 @@ class Watcher:
         if found.problems:
             self.look_soon(_LOOK_RETRY)
         ran = self._judge(found)
-        self.looked = found
+        self.looked, self.failing = found, None
         now = time.monotonic()
         self.on_look(found)
         self._resolved = {unit: now for unit, source in found.sources.items() if not source.error}

@@ -182,6 +182,8 @@ class _Present(Collector):
             "How long not everything has been synced.",
             value=0.0 if since is None else max(now - since, 0.0),
         )
+        problems = "What the last look at Git could not read; that it failed counts as well."
+        yield GaugeMetricFamily("weir_look_problems", problems, value=len(view.problems))
         yield GaugeMetricFamily(
             "weir_loop_idle_seconds", "Time since the last round of the loop.", value=self._vitals.idle
         )

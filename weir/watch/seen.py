@@ -29,8 +29,17 @@ def present(watcher: Watcher, leader: str, before: StackView | None) -> StackVie
         leader=leader,
         at=now if watcher.reachable else watcher.reached_at,
         records=records,
+        problems=tuple(_problems(watcher)),
     )
     return view_of(known, dict(_watched(watcher, now)), now, before)
+
+
+def _problems(watcher: Watcher) -> Iterator[str]:
+    """Why the last look failed, and what the last one that did not could not read."""
+    failing, looked = watcher.failing, watcher.looked
+    if failing:
+        yield f"the last look failed: {failing[1]}"
+    yield from looked.problems if looked else ()
 
 
 def _watched(watcher: Watcher, now: float) -> Iterator[tuple[UnitId, Watched]]:
@@ -68,8 +77,13 @@ def _differs(wanted: Wanted, record: UnitRecord) -> bool:
 
 
 def _checked(watcher: Watcher, wanted: Wanted, now: float, offset: float) -> float | None:
-    """When the unit was last known to be as shown: a Kustomization's objects are followed, a source is polled."""
+    """When the unit was last known to be as shown: a Kustomization's objects are followed, a source is polled.
+
+    Nothing asked for another look until looks began to fail, so that far back the former one still counts.
+    """
     polled = watcher.polled_at(wanted.id)
     if polled is not None:
         return polled + offset
-    return now if watcher.reachable else watcher.reached_at or None
+    seen = now if watcher.reachable else watcher.reached_at
+    failing = watcher.failing
+    return (min(seen, failing[0]) if failing else seen) or None

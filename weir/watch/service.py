@@ -254,7 +254,9 @@ class Service:
 
             access = Access(self.token, loopback=self.pages.host in LOOPBACK)
             plans, happenings = Plans(self._held, self._record), Happenings(self._read_events)
-            dashboard = Dashboard(self.current, plans.of, happenings.latest, access)
+            dashboard = Dashboard(
+                self.current, plans.of, happenings.latest, access, unread=lambda: happenings.unread
+            )
             yield self._listen("dashboard", self.pages, routes=dashboard.routes())
 
     def _listen(

@@ -169,6 +169,13 @@ class StackView:
     """By kind, namespace and name."""
     unsynced_since: float | None
     """Since when not everything is synced; None while everything is."""
+    problems: tuple[str, ...] = ()
+    """What could not be read, and why no look succeeds: there may be more than the units show."""
+
+    @property
+    def settled(self) -> bool:
+        """Whether there is something, all of it is synced, and nothing could not be read."""
+        return bool(self.units) and not self.problems and all(unit.sync is Sync.SYNCED for unit in self.units)
 
     @property
     def image_policies(self) -> tuple[UnitView, ...]:
@@ -199,6 +206,8 @@ class Known:
     at: float
     """When the records were read; 0 before the first look."""
     records: Sequence[UnitRecord]
+    problems: tuple[str, ...] = ()
+    """Of the looks at what Git says."""
 
 
 def view_of(
@@ -215,7 +224,7 @@ def view_of(
         )
         for unit in sorted({*records, *watched})
     ]
-    settled = all(unit.sync is Sync.SYNCED for unit in units)
+    settled = not known.problems and all(unit.sync is Sync.SYNCED for unit in units)
     since = before.unsynced_since if before else None
     return StackView(
         stack=known.stack,
@@ -223,6 +232,7 @@ def view_of(
         at=known.at,
         units=tuple(units),
         unsynced_since=None if settled else since or now,
+        problems=known.problems,
     )
 
 

@@ -69,17 +69,20 @@ class Dashboard:
         events: Callable[[], Sequence[Event]],
         access: Access,
         clock: Callable[[], float] = time.time,
+        unread: Callable[[], str] = str,
     ) -> None:
         """Pages about `current`.
 
         `plan` tells what a run would change in a unit, None when that is not known. `events` gives the latest first,
-        and is asked only for pages that show them. `clock` gives epoch seconds.
+        and is asked only for pages that show them; `unread` says afterwards why they could not be read, or nothing.
+        `clock` gives epoch seconds.
         """
         self._current = current
         self._plan = plan
         self._happened = events
         self._access = access
         self._clock = clock
+        self._unread = unread
 
     def routes(self) -> Mapping[str, Handler]:
         """What answers which path."""
@@ -135,7 +138,7 @@ class Dashboard:
             syncs=syncs,
             healths=healths,
             choices=choices,
-            settled=bool(view.units) and all(unit.sync is Sync.SYNCED for unit in view.units),
+            settled=view.settled,
         )
 
     def _unit(self, request: Request, view: StackView, query: Mapping[str, str]) -> Response:
@@ -157,6 +160,7 @@ class Dashboard:
             dependents=_dependents(unit, view),
             tree=tree_of(unit.objects),
             events=list(islice((one for one in self._happened() if one.unit == unit.id), _EVENTS_OF_UNIT)),
+            unread=self._unread(),
         )
 
     def _images(self, request: Request, view: StackView, _: Mapping[str, str]) -> Response:
@@ -165,8 +169,9 @@ class Dashboard:
     def _events(self, request: Request, view: StackView, query: Mapping[str, str]) -> Response:
         severity = query.get("severity", "")
         found = (one for one in self._happened() if severity in ("", one.severity.value))
+        events = list(islice(found, _EVENTS))
         return self._page(
-            request, "events.html", view, severity=severity, events=list(islice(found, _EVENTS))
+            request, "events.html", view, severity=severity, events=events, unread=self._unread()
         )
 
     def _page(self, request: Request, template: str, view: StackView, **values: Any) -> Response:
