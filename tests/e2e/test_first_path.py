@@ -59,6 +59,21 @@ def test_destroy_from_a_lost_state_is_refused_until_an_up_took_the_units_back(wo
     assert world.checker.inventories() == {}
 
 
+def test_a_unit_that_left_git_with_the_state_is_removed_once_the_tree_is_whole(world: World) -> None:
+    ns = world.namespace
+    world.commit({"one/a.yaml": [config_map(ns, "one", A="1")], "two/b.yaml": [config_map(ns, "two", B="1")]})
+    world.units(one="./one", two="./two")
+    world.stack.up().must()
+    shutil.rmtree(world.stack.backend / ".pulumi")
+    world.units(one="./one", bad="./nowhere")
+    world.stack.up().must_fail()
+    assert not world.gone("v1", "ConfigMap", "two"), "in a tree that is not whole it may still be declared"
+    world.units(one="./one")
+    world.stack.up().must()
+    assert world.gone("v1", "ConfigMap", "two")
+    world.judge(one="one")
+
+
 def test_a_commit_changes_only_what_it_touches(world: World) -> None:
     app(world)
     world.units(web="./web")
