@@ -73,6 +73,21 @@ def test_a_plugin_that_pulumi_downloaded_is_taken(
     assert tools.find_installed(plugin) == downloaded
 
 
+def test_linked_plugins_stay_when_another_home_with_links_to_them_goes(
+    only_system_path: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    plugin = TOOLS["pulumi-resource-kubernetes"]
+    real = install(tmp_path, plugin.name, plugin.version)
+    link = tmp_path / "one" / "plugins" / f"resource-kubernetes-v{plugin.version}" / plugin.name
+    link.parent.mkdir(parents=True)
+    link.symlink_to(real)
+    monkeypatch.setenv("PULUMI_HOME", str(tmp_path / "one"))
+    tools.link_plugins(tmp_path / "two")
+    link.unlink()
+    (found,) = (tmp_path / "two" / "plugins").glob("*/*")
+    assert found.is_file()
+
+
 def test_a_missing_tool_names_the_command_that_builds_it(
     only_system_path: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:

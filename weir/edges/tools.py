@@ -219,7 +219,7 @@ def link_plugins(pulumi_home: Path) -> None:
     for tool in TABLE:
         link = pulumi_home / "plugins" / f"{tool.plugin}-v{tool.version}" / tool.name
         if tool.plugin and not link.exists():
-            target = locate(tool.name)
+            target = locate(tool.name).resolve()  # not another link, which may go before this one
             link.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
             temporary = link.with_name(f".{link.name}.{os.getpid()}")
             temporary.symlink_to(target)
