@@ -14,7 +14,7 @@ from typing import Final
 from weir.cli._engine import Prepared
 from weir.edges.pulumi.project import EngineError
 from weir.edges.pulumi.targets import unit_of
-from weir.spec.errors import WeirError
+from weir.spec.errors import SpecError, WeirError
 from weir.spec.identity import UnitId
 
 _NAMED: Final = 5
@@ -30,6 +30,8 @@ def orphan_finder(args: argparse.Namespace) -> Callable[[Prepared], set[UnitId]]
             return set()
         try:
             return _unknown(args.stack, prepared)
+        except SpecError:
+            return set()  # the program says what is wrong with the settings
         except WeirError as err:
             print(f"► the cluster's records could not be compared with the state: {err}", file=sys.stderr)
             return set()
