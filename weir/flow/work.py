@@ -165,12 +165,17 @@ class Worker:
         return Artifact(revision=record.revision, digest=record.digest) if record and known else None
 
     def _last_good(self, source: UnitId, last: Artifact | None) -> Artifact | None:
-        """What an outage falls back to: never an older revision than another machine applied meanwhile."""
+        """What an outage falls back to: never an older revision than another machine applied meanwhile.
+
+        Nothing when `last` is none: this machine, or this spec of the source, never had an artifact.
+        """
+        if last is None:
+            return None
         try:
             known = self._recorded(source) or last
-        except ClusterError:
+        except WeirError:
             known = last
-        return known if known and known.digest and self._store.holds(known.digest) else None
+        return known if known.digest and self._store.holds(known.digest) else None
 
     def _remembered(
         self, spec: GitRepositorySpec, includes: Mapping[str, Artifact], last: Artifact | None
@@ -178,7 +183,7 @@ class Worker:
         """The artifact of a suspended source: what its record in the cluster names, whichever machine resolved it."""
         try:
             known = self._recorded(spec.id)
-        except ClusterError:
+        except WeirError:
             known = None
         if known is None:
             return self._fetch(spec, includes, last, "")
