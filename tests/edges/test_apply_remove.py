@@ -13,8 +13,9 @@ from tests.support.rights import grant, user_of
 from tests.support.units import Unit, config_map, deployment
 from weir.edges.kube.discovery import Discovery
 from weir.flow.plan import Plan, Request, plan_unit
-from weir.flow.remove import plan_removal
+from weir.flow.remove import plan_removal, remove_unit
 from weir.flow.repair import Outcome, Repair, hold, repair
+from weir.flow.reporting import PruneError
 from weir.spec.changes import Action
 from weir.spec.errors import GuardError, HealthError
 from weir.spec.identity import ObjectId
@@ -156,6 +157,30 @@ def test_removal_leaves_what_another_unit_took_over(kubeconfig: Path, kube: Kube
     old.remove()
     assert kube.get("v1", "ConfigMap", "a", namespace)
     assert kube.get("v1", "ConfigMap", "b", namespace) is None
+
+
+@pytest.mark.parametrize("mode", ["", "IfNotPresent"])
+def test_removal_waits_for_a_successor_but_not_for_one_that_never_writes(
+    unit: Unit, kube: Kube, namespace: str, mode: str
+) -> None:
+    annotations = {"kustomize.toolkit.fluxcd.io/ssa": mode} if mode else {}
+    unit.must_apply([config_map(namespace, "a", annotations=annotations)])
+    record = unit.records.read(unit.spec().id)
+    assert record
+    wanted = frozenset({ObjectId("", "ConfigMap", namespace, "a")})
+
+    def remove() -> None:
+        stop = threading.Event()
+        clusters, options, said = unit.clusters(), unit.options, unit.said.append
+        remove_unit(clusters, record, options, progress=said, stop=stop, elsewhere=lambda _: wanted)
+
+    if mode:
+        remove()
+    else:
+        with pytest.raises(PruneError, match="has not taken it over"):
+            remove()
+    assert kube.get("v1", "ConfigMap", "a", namespace)
+    assert (unit.records.read(unit.spec().id) is None) == bool(mode)
 
 
 def test_removal_of_a_namespace_must_be_allowed(unit: Unit, kube: Kube, namespace: str) -> None:

@@ -65,11 +65,10 @@ def test_a_server_that_is_away_is_asked_once_and_not_for_every_object(
     assert len(asked) == 1
 
 
-def test_two_keys_of_one_secret_are_two_clusters(unit: Unit) -> None:
-    first, second = (
-        unit.spec(kubeConfig={"secretRef": {"name": "clusters", "key": key}}) for key in ("east", "west")
-    )
-    assert target_of(first) != target_of(second)
-    assert target_of(first) == target_of(
-        unit.spec(kubeConfig={"secretRef": {"name": "clusters", "key": "east"}})
-    )
+def test_two_keys_of_one_secret_are_two_clusters_and_the_default_is_no_third(unit: Unit) -> None:
+    def target(**key: str) -> str:
+        return target_of(unit.spec(kubeConfig={"secretRef": {"name": "clusters", **key}}))
+
+    assert target(key="east") != target(key="west")
+    assert target(key="east") == target(key="east")
+    assert target() == target(key="value") == target(key="value.yaml")

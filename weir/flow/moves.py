@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from weir.edges.runs import Run, claims_file
 from weir.spec.identity import ObjectId
 from weir.spec.kustomization import KustomizationSpec
 
+_DEFAULTS: Final = ("", "value.yaml")
+"""Keys of a kubeconfig's Secret that say the same as `value`."""
+
 
 def target_of(spec: KustomizationSpec) -> str:
     """Which cluster a unit applies to: `namespace/name/key` of its kubeconfig's Secret, empty for the stack's own."""
-    secret = spec.kube_config_secret
-    return f"{spec.id.namespace}/{secret}/{spec.kube_config_key}" if secret else ""
+    secret, key = spec.kube_config_secret, spec.kube_config_key
+    return f"{spec.id.namespace}/{secret}/{'value' if key in _DEFAULTS else key}" if secret else ""
 
 
 def wanted_elsewhere(run: Run, spec: KustomizationSpec) -> frozenset[ObjectId]:

@@ -33,6 +33,7 @@ from weir.flow.pruning import (
     survivors,
 )
 from weir.flow.reporting import PruneError, stamp
+from weir.objects import annotations as marks
 from weir.objects.prune import guard_precious
 from weir.objects.rank import delete_order
 from weir.spec.changes import Action, ChangeSet, ObjectChange
@@ -47,7 +48,9 @@ Obj = dict[str, Any]
 
 Elsewhere = Callable[[KustomizationSpec], frozenset[ObjectId]]
 
-_STAYS: Final = "another unit of this run renders it and has not taken it over"
+_STAYS: Final = (
+    "another unit of this run renders it and has not taken it over; resume or mend that unit first"
+)
 _POLICIES: Final = {"Delete": "", "WaitForTermination": "", "Orphan": "spec.deletionPolicy is Orphan"}
 
 
@@ -152,12 +155,19 @@ def _delete(
         records.write(record.with_inventory(rest), running=mark)
         doomed = look_again(kube, doomed, record.id, lambda: records.write(record, running=mark))
     left = await_moves(kube, delete_all(kube, doomed, record.id, stop, progress), record.id, stop)
+    left = [item for item in left if not (item.moving and _is_left_alone(item))]
     problems = [item.problem or f"{item.id}: {_STAYS}" for item in left if item.problem or item.moving]
     if problems:
         records.write(record.with_inventory(survivors(left)), running=mark)
         count = f"{len(problems)} objects could not be deleted, so the unit stays"
         raise PruneError(f"{record.id}: {count}:\n" + "\n".join(problems))
     return left
+
+
+def _is_left_alone(item: Doomed) -> bool:
+    """Whether an object says that it is not written once it is there: no unit takes it over, and it stays."""
+    live = item.live or {}
+    return marks.reconcile_disabled(live, live) or marks.ssa_mode(live, live) in ("Ignore", "IfNotPresent")
 
 
 def _look(

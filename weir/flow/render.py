@@ -93,8 +93,9 @@ def render_unit(
 
 
 def _allowed(cache: BuildCache | None, spec: KustomizationSpec) -> BuildCache | None:
-    """The cache, but none for a unit whose own patches may hold a secret."""
-    return None if spec.confidential else cache
+    """The cache, but none for a unit whose own document may put a secret into the build."""
+    built = spec.patches or spec.images or spec.components or spec.name_prefix or spec.name_suffix
+    return None if spec.confidential and built else cache
 
 
 def _secret(spec: KustomizationSpec, filled: Substituted) -> Iterable[int]:
