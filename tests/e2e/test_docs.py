@@ -60,6 +60,8 @@ LASTING: Final = {
 """Commands that go on: what they show, and how they end after Ctrl-C."""
 TELLING: Final = re.compile(r"weir (?:diff|explain) ")
 """They end with 1 when they found something."""
+REFUSED: Final = {"kubectl --kubeconfig=preview.kubeconfig create configmap": "denied request"}
+"""What a page says is refused, and the word that shows it."""
 READING: Final = re.compile(
     r"weir (?:get|tree|events|stats|explain|trace|diff|build|export|check|version|completion) "
     r"|weir image (?:list|policies) |weir create (?=.* --export)|source <"
@@ -117,7 +119,10 @@ class Reader:
             return
         answer = next((word for start, word in ANSWERS.items() if text.startswith(start)), "")
         done = self.checkout.run(text, answer)
-        assert done.code in ((0, 1) if TELLING.match(text) else (0,)), explain(command, done)
+        refused = next((word for start, word in REFUSED.items() if text.startswith(start)), "")
+        codes = (1,) if refused else (0, 1) if TELLING.match(text) else (0,)
+        assert done.code in codes, explain(command, done)
+        assert refused in done.out, explain(command, done)
 
     def follow(self, text: str, shows: str, code: int) -> None:
         with self.checkout.running(text) as one:
