@@ -14,7 +14,7 @@ import socket
 from pathlib import Path
 from typing import Final
 
-from weir.edges.pulumi.lock import birth
+from weir.edges.birth import birth
 
 _BOOT: Final = Path("/proc/sys/kernel/random/boot_id")
 _PROCESSES: Final = Path("/proc/self/ns/pid")

@@ -20,6 +20,7 @@ from typing import Final
 import orjson
 import psutil
 
+from weir.edges.birth import birth
 from weir.edges.folders import cache_root, private_folder
 from weir.spec.identity import UnitId
 
@@ -46,7 +47,7 @@ class Run:
         """The run we belong to: that of the CLI which `engine_is` named, or is our nearest ancestor, else our own."""
         engine = _ENGINE.get()
         process = psutil.Process(engine) if engine else _engine_ancestor() or psutil.Process()
-        name = f"{process.pid}-{int(process.create_time() * 100)}"
+        name = f"{process.pid}-{_started(process)}"
         return cls(private_folder(cache_root() / "runs" / name), process.pid)
 
     def write(self, name: str, payload: bytes) -> None:
@@ -129,8 +130,14 @@ def sweep(folder: Path) -> None:
 
 def _alive(pid: int, started: str) -> bool:
     with contextlib.suppress(psutil.Error, ValueError):
-        return pid > 0 and int(psutil.Process(pid).create_time() * 100) == int(started)
+        return pid > 0 and _started(psutil.Process(pid)) == int(started)
     return False
+
+
+def _started(process: psutil.Process) -> int:
+    """What tells a process from a later one with its pid: its start, where possible by a clock that nobody sets."""
+    ticks = birth(process.pid)
+    return int(process.create_time() * 100) if ticks is None else ticks
 
 
 def _engine_ancestor() -> psutil.Process | None:

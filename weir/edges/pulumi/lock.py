@@ -18,7 +18,6 @@ else is respected: locks of other hosts always are, and so is a lock that cannot
 
 from __future__ import annotations
 
-import contextlib
 import getpass
 import json
 import os
@@ -35,6 +34,7 @@ from typing import Any, Final
 
 import psutil
 
+from weir.edges.birth import birth
 from weir.edges.pulumi.namespaces import pids_prove, runs_inside
 from weir.edges.pulumi.project import EngineError, backend_folder, backend_url, find_project
 from weir.spec.errors import WeirError
@@ -264,13 +264,6 @@ def _is_free(pid: int) -> bool:
     except OSError:
         return False
     return False
-
-
-def birth(pid: int) -> int | None:
-    """When a process was started, in ticks since boot (field 22 of /proc/<pid>/stat), or None."""
-    with contextlib.suppress(OSError, ValueError, IndexError):
-        return int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[19])
-    return None
 
 
 def _settled(path: Path) -> bool:
