@@ -32,10 +32,11 @@ def tidy(store: Store, now: float | None = None) -> bool:
     if not _due(mark, moment):
         return False
     with contextlib.suppress(WeirError, OSError):
-        mark.touch()
         store.collect_garbage(remembered_digests(), max_bytes=MOST, min_age=MIN_AGE, now=moment)
         for folder in _GIT_CACHES:
             prune_caches(cache_root() / folder, older_than=moment - UNUSED)
+        # last: a run that ended before this did leaves it to the next
+        mark.touch()
         return True
     return False
 

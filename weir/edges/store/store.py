@@ -169,6 +169,8 @@ class Store:
             return before - _used(self.blobs) - _used(self.trees)
 
     def _remove_trees(self, keep: set[str], excess: int, before: float) -> None:
+        if excess <= 0:
+            return
         owners: dict[str, int] = {}
         trees: dict[str, Mapping[str, TreeFile]] = {}
         ages = sorted((found.st_mtime, name) for name, found in self.trees.all())
