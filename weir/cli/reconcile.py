@@ -55,9 +55,10 @@ def _policies(args: argparse.Namespace, known: Iterable[UnitRecord]) -> list[Uni
         and record.source.rpartition("/")[2] in selection.names
         and selection.namespace in (None, record.source.split("/")[1])
     ]
-    if not found:
+    scanned = {record.source.rpartition("/")[2] for record in found}
+    missing = [name for name in selection.names if name not in scanned]
+    if missing or not found:
         expected = "a repository whose policies were reconciled"
-        raise SpecError.at(
-            "image repository of the stack", "", found=", ".join(selection.names), expected=expected
-        )
+        shown = ", ".join(missing) or None
+        raise SpecError.at("image repository of the stack", "", found=shown, expected=expected)
     return found

@@ -297,7 +297,7 @@ class Watcher:
             self._running = looked
             self._haste.begun(records, now)
             self.journal.info(f"running: {ask.why}")
-            self._asks.begun()
+            self._asks.begun(self.stored)
             self.engine.start(ask.targets, lambda code: self.tell(lambda: self._ended(code)))
 
     def _hurry_run(self, now: float) -> None:
@@ -327,6 +327,7 @@ class Watcher:
         said = "done" if code == 0 else f"ended with exit code {code}"
         (self.journal.info if code == 0 else self.journal.error)(f"run {said} after {took:.1f} s")
         self.meter.ran(took, failed=code != 0)
+        self._asks.ended(self.stored, well=code == 0, again=self._haste.interrupted)
         self._running, self._ran = None, None if self._haste.interrupted else self._running
         self.look_soon()
 
