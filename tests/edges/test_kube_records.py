@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -98,6 +99,25 @@ def test_write_of_a_run_that_was_overtaken_is_refused_and_names_the_other(record
     assert stored
     assert stored.running == other
     assert stored.record.revision == "other"
+
+
+def test_a_write_that_was_stored_and_whose_answer_was_lost_is_no_other_run(
+    records: Records, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    version = records.write(FULL)
+    running = Running(holder="h/1/x", started="2026-01-01T00:00:00Z", revision="main@sha1:2")
+    put, times = Records._put, iter([True])
+
+    def twice(self: Records, unit: UnitId, body: dict[str, Any], *, fresh: bool) -> str:
+        if next(times, False):
+            put(self, unit, body, fresh=fresh)
+        return put(self, unit, body, fresh=fresh)
+
+    monkeypatch.setattr(Records, "_put", twice)
+    version = records.write(replace(FULL, revision="main@sha1:2"), running=running, expected=version)
+    stored = records.load(UNIT)
+    assert stored
+    assert (stored.version, stored.running, stored.record.revision) == (version, running, "main@sha1:2")
 
 
 def test_large_inventory_fits(records: Records) -> None:

@@ -177,6 +177,7 @@ class Kube:
                     and self._shared.credentials.forget()
                 ):
                     renewed = True
+                    self.drop_idle()
                     continue
                 pause = _pause(err, attempt)
                 if not self._is_worth(pause, began):
@@ -213,8 +214,8 @@ class Kube:
             if response.will_close:
                 connection.close()
         self._shared.answered = True
-        if status < HTTPStatus.BAD_REQUEST:
-            return orjson.loads(answer) if answer else None
+        if status < HTTPStatus.MULTIPLE_CHOICES:
+            return _json(answer)
         raise _refusal(status, answer, f"{method} {target.partition('?')[0]}", wait)
 
     def _headers(self, accept: str) -> dict[str, str]:
@@ -245,7 +246,7 @@ class Kube:
             headers = {**self._headers(JSON), "Accept-Encoding": "identity"}
             connection.request("GET", _target(self._shared.prefix + path, query), None, headers)
             response = connection.getresponse()
-            if response.status >= HTTPStatus.BAD_REQUEST:
+            if response.status >= HTTPStatus.MULTIPLE_CHOICES:
                 raise status_error(response.status, _decode(_read(response)), f"WATCH {path}")
         except KubeStatusError:
             connection.close()
@@ -307,11 +308,24 @@ def _target(path: str, query: Query) -> str:
 def _read(response: http.client.HTTPResponse) -> bytes:
     """The whole body, bounded: the server of a tenant's kubeconfig may send anything."""
     data = response.read(_LARGEST + 1)
+    if response.length and len(data) <= _LARGEST:
+        raise http.client.IncompleteRead(data, response.length)
     if response.headers.get("Content-Encoding") == "gzip":
-        data = zlib.decompressobj(wbits=31).decompress(data, _LARGEST + 1)
+        try:
+            data = zlib.decompressobj(wbits=31).decompress(data, _LARGEST + 1)
+        except zlib.error as err:
+            raise http.client.HTTPException("an answer that cannot be unpacked") from err
     if len(data) > _LARGEST:
         raise http.client.HTTPException(f"an answer of more than {_LARGEST >> 20} MiB")
     return data
+
+
+def _json(answer: bytes) -> Any:
+    """What an API server says. Anything else, as of a proxy in front of it, says nothing about any object."""
+    try:
+        return orjson.loads(answer)
+    except ValueError:
+        raise http.client.HTTPException("an answer that is no JSON") from None
 
 
 def _decode(data: bytes) -> Any:

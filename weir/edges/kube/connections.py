@@ -40,10 +40,7 @@ class Connections:
     def borrow(self, timeout: float) -> Iterator[http.client.HTTPConnection]:
         """A connection, perhaps not connected yet; closed when the block raises. `timeout` in seconds, per read."""
         with self._places:
-            try:
-                connection = self._idle.pop()
-            except IndexError:
-                connection = self.open(timeout)
+            connection = self._next(timeout)
             with self._lock:
                 self._busy.add(connection)
             try:
@@ -59,6 +56,16 @@ class Connections:
             finally:
                 with self._lock:
                     self._busy.discard(connection)
+
+    def _next(self, timeout: float) -> http.client.HTTPConnection:
+        """An idle connection with the present TLS settings, or a new one: the server knows us by our certificate."""
+        with contextlib.suppress(IndexError):
+            while True:
+                connection = self._idle.pop()
+                if getattr(connection, "_context", None) is self._credentials.tls():
+                    return connection
+                connection.close()
+        return self.open(timeout)
 
     def open(self, timeout: float) -> http.client.HTTPConnection:
         """A new connection outside the pool, for a watch. Raises ClusterError for unusable credentials."""

@@ -153,7 +153,10 @@ class Records:
                 if err.missing_namespace:
                     self.ensure_namespace()
                 elif err.status == HTTPStatus.CONFLICT and expected:
-                    expected = self._touched(record.id, expected, err)
+                    now = self._touched(record.id, expected, _content(body), err)
+                    if now.version.endswith(f"/{_content(body)}"):
+                        return now.version  # stored, but the answer was lost and the request sent again
+                    expected = now.version
                 elif err.status == HTTPStatus.CONFLICT:
                     raise self._overtaken(record.id) from err
                 else:
@@ -221,12 +224,12 @@ class Records:
             hint = "it was never reconciled; until then only spec.suspend in Git keeps it still"
             raise ClusterError(f"{unit}: found no record in namespace {self._namespace}", hint=hint) from err
 
-    def _touched(self, unit: UnitId, expected: str, err: KubeStatusError) -> str:
-        """The version of a record that says what it said at `expected`. Raises ClusterError when it does not."""
+    def _touched(self, unit: UnitId, expected: str, wanted: str, err: KubeStatusError) -> Stored:
+        """A record that says what it said at `expected`, or what is `wanted`. Raises ClusterError for another."""
         now = self.load(unit)
-        if now is None or now.version.partition("/")[2] != expected.partition("/")[2]:
+        if now is None or now.version.partition("/")[2] not in (expected.partition("/")[2], wanted):
             raise self._overtaken(unit) from err
-        return now.version
+        return now
 
     def _overtaken(self, unit: UnitId) -> ClusterError:
         other = ""
@@ -299,8 +302,13 @@ def stored_of(obj: dict[str, Any]) -> Stored:
 
 
 def _version(obj: dict[str, Any]) -> str:
-    content = orjson.dumps([obj.get("data"), obj.get("binaryData")], option=orjson.OPT_SORT_KEYS)
-    return f"{obj['metadata']['resourceVersion']}/{hashlib.sha256(content).hexdigest()[:32]}"
+    return f"{obj['metadata']['resourceVersion']}/{_content(obj)}"
+
+
+def _content(obj: dict[str, Any]) -> str:
+    """A digest of what a record says."""
+    said = orjson.dumps([obj.get("data"), obj.get("binaryData")], option=orjson.OPT_SORT_KEYS)
+    return hashlib.sha256(said).hexdigest()[:32]
 
 
 def record_name(unit: UnitId) -> str:
