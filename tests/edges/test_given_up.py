@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tests.support.kube import Kube
+from tests.support.kube import Kube, wait_for
 from tests.support.repairs import REVISION, Watched, in_the_middle_of_a_run, meanwhile
 from tests.support.units import Unit, config_map
 from weir.flow.repair import Outcome, Repair
@@ -70,3 +70,31 @@ def test_a_revision_that_does_not_get_ready_is_not_taken_for_drift(
     unit.must_apply([config_map(namespace, name, {"key": "old"}) for name in ("a", "b", "c")], REVISION)
     kube.delete("v1", "ConfigMap", "a", namespace)
     assert watched.repair("a").outcome is Outcome.REPAIRED
+
+
+def test_a_claim_of_another_form_is_not_recreated_behind_anybodys_back(
+    unit: Unit, kube: Kube, namespace: str
+) -> None:
+    """Its data would go with it; a run refuses that, and so does a repair."""
+    claim: dict[str, Any] = {
+        "apiVersion": "v1",
+        "kind": "PersistentVolumeClaim",
+        "metadata": {"name": "data", "namespace": namespace},
+        "spec": {
+            "accessModes": ["ReadWriteOnce"],
+            "storageClassName": "slow",
+            "resources": {"requests": {"storage": "1Gi"}},
+        },
+    }
+    watched = Watched(unit, [claim, config_map(namespace, "a")], force=True)
+    kube.delete("v1", "PersistentVolumeClaim", "data", namespace)
+    kube.patch("v1", "PersistentVolumeClaim", "data", namespace, {"metadata": {"finalizers": None}})
+    wait_for(lambda: kube.get("v1", "PersistentVolumeClaim", "data", namespace) is None)
+    restored = unit.label({**claim, "spec": {**claim["spec"], "storageClassName": "fast"}})
+    uid = kube.apply_as("restore", restored)["metadata"]["uid"]
+    done = watched.repair("data", "PersistentVolumeClaim")
+    assert done.outcome is Outcome.REFUSED
+    assert "PersistentVolumeClaim" in done.text
+    live = kube.get("v1", "PersistentVolumeClaim", "data", namespace)
+    assert live
+    assert (live["metadata"]["uid"], live["spec"]["storageClassName"]) == (uid, "fast")

@@ -18,7 +18,7 @@ from weir.flow.conflicts import other_owners, refuse_other_stack
 from weir.flow.decisions import WRITES, Work
 from weir.flow.definitions import rework, settle
 from weir.flow.faults import fault
-from weir.flow.plan import Plan, Request, make_plan
+from weir.flow.plan import Plan, Request, guard_remade, make_plan
 from weir.flow.pruning import Doomed, absent, await_moves, delete_all, look_again, survivors
 from weir.flow.reporting import SUCCEEDED, PruneError, condition, reason_of, says_the_same, stamp, with_result
 from weir.flow.writes import Writer, refused
@@ -190,6 +190,7 @@ class _Run:
             works = list(stage)
             if index and (written or any(work.guessed for work in works)):
                 works = rework(self.request, works)
+                guard_remade(self.request.spec, works)
                 self._replan(stage, works)
             problems = [f"{work.id}: {work.blocked}" for work in works if work.blocked and not work.problem]
             problems += [work.problem for work in works if work.problem]

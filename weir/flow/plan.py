@@ -285,7 +285,6 @@ def _guard(
     going = [item for item in doomed if item.delete]
     moving = {item.id for item in doomed if item.moving}
     live = {item.id: item.live for item in going if item.live}
-    remade = {work.id: work.live for work in works if work.action is Action.RECREATE and work.live}
     spec, options = request.spec, request.options
     try:
         guard(
@@ -298,10 +297,16 @@ def _guard(
             allow_empty=options.allow_empty,
             allow_mass_delete=options.allow_mass_delete,
         )
-        guard_precious(spec.id, doomed=list(remade), live=remade, annotations=spec.annotations)
+        guard_remade(spec, works)
     except GuardError as err:
         return err
     return None
+
+
+def guard_remade(spec: KustomizationSpec, works: Sequence[Work]) -> None:
+    """Raises GuardError when an object would be recreated with which more than itself would go."""
+    remade = {work.id: work.live for work in works if work.action is Action.RECREATE and work.live}
+    guard_precious(spec.id, doomed=list(remade), live=remade, annotations=spec.annotations)
 
 
 def _warnings(

@@ -26,7 +26,7 @@ from weir.edges.kube.reading import read_one
 from weir.edges.kube.records import Records, Stored
 from weir.flow.checks import is_checked, passes, tells_health
 from weir.flow.decisions import WRITES, Work, skipped
-from weir.flow.plan import Request, decide_placed
+from weir.flow.plan import Request, decide_placed, guard_remade
 from weir.flow.staging import Placed, place
 from weir.flow.writes import Writer
 from weir.objects import annotations as marks
@@ -34,7 +34,7 @@ from weir.objects.health import Health, health
 from weir.objects.ignore import strip_ignored
 from weir.objects.owned import Verdict, compare
 from weir.objects.prune import may_prune
-from weir.spec.errors import ApplyError, ClusterError, WeirError
+from weir.spec.errors import ApplyError, ClusterError, GuardError, WeirError
 from weir.spec.identity import ObjectId
 
 Obj = dict[str, Any]
@@ -211,6 +211,10 @@ def _carry_out(request: Request, work: Work, *, report: bool, stop: threading.Ev
     if why := work.problem if missing else work.blocked:
         return Repair(id=work.id, outcome=Outcome.REFUSED, missing=missing, text=why)
     if not report:
+        try:
+            guard_remade(request.spec, [work])
+        except GuardError as err:
+            return Repair(id=work.id, outcome=Outcome.REFUSED, text=str(err))
         return _write(request, work, stop)
     return Repair(id=work.id, outcome=Outcome.REPORTED, missing=missing, text=_sentence(work))
 
