@@ -72,3 +72,19 @@ def test_two_keys_of_one_secret_are_two_clusters_and_the_default_is_no_third(uni
     assert target(key="east") != target(key="west")
     assert target(key="east") == target(key="east")
     assert target() == target(key="value") == target(key="value.yaml")
+
+
+def test_a_kubeconfig_that_was_renewed_is_read_again(unit: Unit, kube: Rest, namespace: str) -> None:
+    def store(token: str) -> None:
+        document = yaml.safe_load(unit.kubeconfig.read_text())
+        document["users"][0]["user"] = {"token": token}
+        body = {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "far", "namespace": namespace}}
+        kube.apply({**body, "stringData": {"value": yaml.safe_dump(document)}})
+
+    clusters, spec = unit.clusters(), unit.spec(kubeConfig={"secretRef": {"name": "far"}})
+    store("one")
+    first = clusters.target(spec)
+    assert clusters.target(spec)[0] is first[0], "connections are kept"
+    assert first[0].access.token == "one"
+    store("two")
+    assert clusters.target(spec)[0].access.token == "two"

@@ -41,7 +41,8 @@ class Clusters:
         self.options = options
         self._stack = stack
         self._lock = threading.Lock()
-        self._targets: dict[tuple[str, ...], tuple[Kube, Discovery]] = {}
+        self._targets: dict[tuple[str, ...], tuple[bytes, Kube, Discovery]] = {}
+        """(kubeconfig's Secret and key, identity) -> the kubeconfig, and the connection that it gave."""
 
     @cached_property
     def main(self) -> Kube:
@@ -52,7 +53,7 @@ class Clusters:
         """Close the connections that nobody uses at present; whoever asks again opens new ones."""
         main = [self.main] if "main" in self.__dict__ else []
         with self._lock:
-            for kube in (*main, *(kube for kube, _ in self._targets.values())):
+            for kube in (*main, *(kube for _, kube, _ in self._targets.values())):
                 kube.drop_idle()
 
     @property
@@ -76,7 +77,10 @@ class Clusters:
         return cluster_uid(self.main)
 
     def target(self, spec: KustomizationSpec) -> tuple[Kube, Discovery]:
-        """The cluster and identity a unit applies with (kubeConfig, serviceAccountName)."""
+        """The cluster and identity a unit applies with (kubeConfig, serviceAccountName).
+
+        A kubeconfig is read again each time, as its token may be a new one, or its cluster another.
+        """
         account = spec.service_account or self.options.default_service_account
         user = f"system:serviceaccount:{spec.id.namespace}:{account}" if account else ""
         key = (
@@ -85,23 +89,27 @@ class Clusters:
             spec.kube_config_key,
             user,
         )
+        where, text = self._kubeconfig(spec) if spec.kube_config_secret else ("", b"")
         with self._lock:
-            if key not in self._targets:
-                kube = self._connect(spec, user)
+            if key not in self._targets or self._targets[key][0] != text:
+                kube = self._connect(where, text, user)
                 asked = kube.until(self._stop) if self._stop else kube
-                self._targets[key] = (kube, Discovery(asked))
-            return self._targets[key]
+                self._targets[key] = (text, kube, Discovery(asked))
+            return self._targets[key][1:]
 
-    def _connect(self, spec: KustomizationSpec, user: str) -> Kube:
-        if not spec.kube_config_secret:
+    def _connect(self, where: str, text: bytes, user: str) -> Kube:
+        if not where:
             return self.main.acting_as(user) if user else self.main
+        access = load_untrusted(text.decode("utf-8", "replace"), where)
+        return Kube(access, impersonate=user).wary(_OWN)
+
+    def _kubeconfig(self, spec: KustomizationSpec) -> tuple[str, bytes]:
+        """Where a unit's kubeconfig stands, and what it says. Raises ClusterError, SpecError."""
         data = self.secret(spec.id.namespace, spec.kube_config_secret)
         keys = [spec.kube_config_key] if spec.kube_config_key else ["value", "value.yaml"]
         for key in keys:
             if key in data:
-                where = f"Secret/{spec.id.namespace}/{spec.kube_config_secret}: {key}"
-                access = load_untrusted(data[key].decode("utf-8", "replace"), where)
-                return Kube(access, impersonate=user).wary(_OWN)
+                return f"Secret/{spec.id.namespace}/{spec.kube_config_secret}: {key}", data[key]
         where = f"Secret/{spec.id.namespace}/{spec.kube_config_secret}"
         raise SpecError.at(where, "data", found=sorted(data), expected=" or ".join(keys))
 

@@ -49,7 +49,8 @@ class Looked:
     timings: Mapping[UnitId, Timing]
     """Of sources and, under `REPOSITORIES`, of image scans; those of units that are not suspended."""
     values: frozenset[tuple[str, str, str]]
-    """(kind, namespace, name) of ConfigMaps and Secrets on the main cluster that units take variables from."""
+    """(kind, namespace, name) of ConfigMaps and Secrets on the main cluster that units take variables or kubeconfigs
+    from."""
     problems: tuple[str, ...]
     sources: Mapping[UnitId, SourceOutcome]
     declared: Mapping[UnitId, Declared]
@@ -273,4 +274,8 @@ def _values(specs: Sequence[object]) -> frozenset[tuple[str, str, str]]:
         if isinstance(spec, KustomizationSpec)
         for item in spec.substitute_from
         if item.kind in ("ConfigMap", "Secret")
+    ) | frozenset(
+        ("Secret", spec.id.namespace, spec.kube_config_secret)
+        for spec in specs
+        if isinstance(spec, KustomizationSpec) and spec.kube_config_secret
     )

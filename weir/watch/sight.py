@@ -69,12 +69,18 @@ class Sight:
             self._followers.pop(key).end()
         for key in sorted(wanted, key=str):
             expected = _inside(key, self._objects)
+            if key in self._followers and self._has_another_login(key):
+                self._followers.pop(key).end()
             if key not in self._followers:
                 self._followers[key] = self._begin(key, expected)
                 continue
             self._followers[key].expected = expected
             if _inside(key, anew):
                 self._followers[key].relist()
+
+    def _has_another_login(self, key: _Covered) -> bool:
+        """Whether the kubeconfig by which a place is followed was replaced, as by one with a new token."""
+        return self._followers[key].kube.access is not self._kubes[key[0], key[1]].access
 
     def _places(self) -> Iterator[_Covered]:
         for kind, objects in self._objects.items():
