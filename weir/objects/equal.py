@@ -55,6 +55,8 @@ _QUANTITY_MAPS: Final = frozenset(
 )
 """Fields that map resource names to quantities."""
 _QUANTITY_FIELDS: Final = frozenset({"averageValue", "divisor", "sizeLimit"})
+_TEXT_MAPS: Final = frozenset({"annotations", "data", "labels", "matchLabels", "nodeSelector", "parameters"})
+"""Fields whose keys are anybody's words."""
 _QUANTITY: Final = re.compile(
     r"([+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+))([eE][+-]?[0-9]+|[numkMGTPE]|[KMGTPE]i)?", re.ASCII
 )
@@ -149,7 +151,7 @@ def _parse_quantity(written: str) -> Quantity | None:
 
 def is_quantity(parent: str, key: str) -> bool:
     """Whether a field of a built-in kind holds a quantity, told by its own name and its parent's."""
-    return parent in _QUANTITY_MAPS or key in _QUANTITY_FIELDS
+    return parent in _QUANTITY_MAPS or (key in _QUANTITY_FIELDS and parent not in _TEXT_MAPS)
 
 
 def same_value(desired: Json, live: Json, *, parent: str = "", key: str = "", built_in: bool = False) -> bool:
