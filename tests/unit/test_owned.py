@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from weir.objects.equal import same_value
 from weir.objects.normal import normalise
 from weir.objects.owned import Verdict, compare, owned_paths
 
@@ -145,6 +146,16 @@ def test_a_quantity_is_only_a_text_in_a_label_or_a_variable() -> None:
     for obj, text in ((desired, "1000m"), (live, "1")):
         obj["metadata"]["labels"]["app"] = text
     assert compare(desired, live) is Verdict.UNSURE
+
+
+@pytest.mark.parametrize("key", ["divisor", "sizeLimit", "averageValue"])
+def test_a_text_is_no_quantity_whatever_its_key_is_called(key: str) -> None:
+    def same(parent: str) -> bool:
+        return same_value({parent: {key: "1Gi"}}, {parent: {key: "1024Mi"}}, built_in=True)
+
+    assert not same("data")
+    assert not same("annotations")
+    assert same("emptyDir")
 
 
 def test_a_custom_resource_is_compared_to_the_letter() -> None:
