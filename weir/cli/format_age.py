@@ -5,6 +5,8 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Final
 
+from weir.flow.reporting import stamp
+
 _YEAR: Final = 365 * 86_400
 _UNITS: Final = (("d", 86_400), ("h", 3_600), ("m", 60))
 
@@ -27,7 +29,7 @@ def since(moment: str, now: float) -> str:
 
 def moment(seconds: float) -> str:
     """Epoch seconds as an RFC 3339 time, for programs."""
-    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    return stamp(datetime.fromtimestamp(seconds, UTC))
 
 
 def epoch(moment: str) -> float | None:

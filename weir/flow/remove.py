@@ -20,6 +20,7 @@ from weir.edges.kube.reading import read_live
 from weir.edges.kube.records import Records, Running
 from weir.edges.kube.watching import wait_absent
 from weir.flow.clusters import Clusters
+from weir.flow.decisions import skipped
 from weir.flow.pruning import (
     Doomed,
     absent,
@@ -33,7 +34,6 @@ from weir.flow.pruning import (
     survivors,
 )
 from weir.flow.reporting import PruneError, stamp
-from weir.objects import annotations as marks
 from weir.objects.prune import guard_precious
 from weir.objects.rank import delete_order
 from weir.spec.changes import Action, ChangeSet, ObjectChange
@@ -166,8 +166,7 @@ def _delete(
 
 def _is_left_alone(item: Doomed) -> bool:
     """Whether an object says that it is not written once it is there: no unit takes it over, and it stays."""
-    live = item.live or {}
-    return marks.reconcile_disabled(live, live) or marks.ssa_mode(live, live) in ("Ignore", "IfNotPresent")
+    return bool(item.live and skipped(item.live, item.live))
 
 
 def _look(

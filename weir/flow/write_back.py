@@ -109,7 +109,7 @@ def prepare(
     with _naming(target.where):
         with open_work(target, access) as work:
             proposal = work.propose(edit, now)
-            url = _address(target, work.url, access)
+            url = work.address
         if proposal.commit == proposal.base:
             return None
         artifact = _artifact(target, proposal.commit, url, store, includes, access)
@@ -167,11 +167,6 @@ def _artifact(
 def _shown(target: Target, access: Access) -> str:
     """The GitRepository's URL without what may be a token."""
     return parse_url(target.spec.url, allow_file=access.allow_file_urls).text
-
-
-def _address(target: Target, found: str, access: Access) -> str:
-    """The URL to read from: the GitRepository's own with all that it holds, or the one that it redirects to."""
-    return target.spec.url if found == _shown(target, access) else found
 
 
 def _push_again(prepared: Prepared, target: Target, edit: Edit, access: Access, now: int) -> Pushed:

@@ -115,8 +115,13 @@ class Work:
 
     @property
     def url(self) -> str:
-        """Where the repository is, after redirects."""
+        """Where the repository is, after redirects, as it may be shown."""
         return self._session.url.text
+
+    @property
+    def address(self) -> str:
+        """The same, to read from."""
+        return self._session.url.address
 
     def propose(self, edit: Edit, now: int) -> Proposal:
         """Do the edit on what is there now. `now` is the commit's time in seconds since the epoch.
