@@ -8,6 +8,7 @@ import pytest
 
 from tests.support.kube import Kube
 from tests.support.units import Unit, config_map, deployment, secret
+from tests.support.writes import version
 from weir.spec.changes import Action
 from weir.spec.errors import ClusterError
 from weir.spec.stack import OptionsConfig
@@ -20,9 +21,9 @@ def unit(kubeconfig: Path, namespace: str) -> Unit:
 
 def versions(kube: Kube, namespace: str) -> dict[str, str]:
     return {
-        f"{kind}/{item['metadata']['name']}": item["metadata"]["resourceVersion"]
-        for kind, version in (("ConfigMap", "v1"), ("Secret", "v1"), ("Deployment", "apps/v1"))
-        for item in kube.list(version, kind, namespace)
+        f"{kind}/{item['metadata']['name']}": version(item)
+        for kind, api in (("ConfigMap", "v1"), ("Secret", "v1"), ("Deployment", "apps/v1"))
+        for item in kube.list(api, kind, namespace)
     }
 
 

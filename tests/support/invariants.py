@@ -109,7 +109,7 @@ def uids(world: World) -> dict[str, str]:
 
 
 def steady(world: World, seconds: float = 0.5) -> dict[str, str]:
-    """resourceVersions of all owned objects once nothing has changed them for that long."""
+    """The versions of all owned objects once nothing has changed them for that long."""
 
     def look() -> dict[str, str] | None:
         before = world.versions()

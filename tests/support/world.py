@@ -15,6 +15,7 @@ from tests.support import checker
 from tests.support.checker import Checker, Expected
 from tests.support.git_server import GitServer, Repo
 from tests.support.stack import StackRun, git_repository, kustomization, write_tree
+from tests.support.writes import version
 
 Obj = dict[str, Any]
 
@@ -95,18 +96,15 @@ class World:
         self.rest.patch(obj, change)
 
     def versions(self) -> dict[str, str]:
-        """resourceVersion of every object the test's units own."""
-        return {
-            checker.show(key): live["metadata"]["resourceVersion"]
-            for key, live in self.checker.owned().items()
-        }
+        """What changes with each write but a controller's, for every object the test's units own."""
+        return {checker.show(key): version(live) for key, live in self.checker.owned().items()}
 
     def close(self) -> None:
         """Ask for the removal of what the test left."""
         for key in self.checker.owned():
             if key[1] in {"Namespace", "CustomResourceDefinition", "ClusterRole"}:
-                version = {"": "v1"}.get(key[0], f"{key[0]}/v1")
-                self.rest.delete(version, key[1], "", key[3])
+                api = {"": "v1"}.get(key[0], f"{key[0]}/v1")
+                self.rest.delete(api, key[1], "", key[3])
         for name in (self.namespace, self.checker.record_namespace):
             self.rest.delete("v1", "Namespace", "", name)
 
