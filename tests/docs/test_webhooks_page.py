@@ -66,7 +66,7 @@ def test_the_receiver_on_the_page_is_read_and_its_path_is_the_one_that_the_comma
 
 
 def test_what_the_commands_sign_is_accepted(tmp_path: Path) -> None:
-    arguments = json.loads(run(blocks("sh")[1], tmp_path, TOKEN="s3cret"))
+    arguments = json.loads(run(blocks("sh")[-1], tmp_path, TOKEN="s3cret"))
     name, _, value = arguments[arguments.index("-H") + 1].partition(": ")
     body = arguments[arguments.index("-d") + 1].encode()
     request = HookRequest(headers={name.lower(): value}, body=body)

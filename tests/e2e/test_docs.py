@@ -93,6 +93,7 @@ def said(checkout: Checkout, sink: Sink, hooks: str) -> dict[str, str]:
         "sudo ": "",
         "ghcr.io/org/web": f"{checkout.registry.host}/org/web",
         "5c2d89b1": checkout.repo.head()[:8],
+        "127.0.0.1:9292": "127.0.0.1:0",
         "127.0.0.1:9293": "127.0.0.1:0",
         "127.0.0.1:8081": "127.0.0.1:0",
         "http://collector.example.com:4318": sink.url,
@@ -136,7 +137,9 @@ class Reader:
         receiver["spec"]["type"] = "generic-hmac"
         del receiver["spec"]["events"]
         self.checkout.declare("push.yaml", receiver)
-        command = f"weir watch --stack {STACK} --listen 127.0.0.1:0"
+        shown = re.search(r"^weir watch .* --listen .*$", page, re.MULTILINE)
+        assert shown
+        command = shown[0].replace(":9292", ":0")
         watcher = self.also.enter_context(self.checkout.running(command))
         watcher.wait_for("following Deployment in prod")
         found = re.search(r"webhooks on (\S+)", watcher.said)
