@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import os
+import threading
+import time
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from http import HTTPStatus
 from pathlib import Path
 
 import pytest
@@ -13,11 +16,16 @@ from tests.support.browser import Browser, chromium
 from tests.support.stack_view import NOW, PAY, events, plan, sample
 from weir.spec.event import Event, Severity
 from weir.watch.dashboard.access import Access
-from weir.watch.dashboard.pages import Dashboard, unit_href
+from weir.watch.dashboard.pages import FRAGMENT, Dashboard, unit_href
+from weir.watch.exchange import Request, Response
 from weir.watch.listener import Listener
 from weir.watch.view import StackView
 
 pytestmark = [pytest.mark.slow, pytest.mark.skipif(not chromium(), reason="there is no Chromium on PATH")]
+LATER = "const now = performance.now.bind(performance); performance.now = () => now() + 60000"
+"""Script that lets a minute pass on the page."""
+HASTE = "const wait = AbortSignal.timeout.bind(AbortSignal); AbortSignal.timeout = () => wait(200)"
+"""Script that makes a page impatient."""
 SHOTS = "WEIR_SCREENSHOTS"
 """Environment variable with the folder where pictures are kept for people."""
 
@@ -72,6 +80,82 @@ def test_it_lives(site: Site, tmp_path: Path, shots: Path) -> None:
         site.listener.stop()
         browser.wait("document.querySelector('#age').textContent.includes('connection lost')")
         browser.shot(shots / "lost.png")
+
+
+def colour(browser: Browser, state: str) -> object:
+    """How the chip of a state looks."""
+    return browser.ask(f"getComputedStyle(document.querySelector('.state-{state}')).color")
+
+
+def test_what_nobody_renews_is_not_green_in_the_browser(site: Site, tmp_path: Path, shots: Path) -> None:
+    with Browser(tmp_path / "profile") as browser:
+        browser.go(site.url)
+        green, grey = colour(browser, "synced"), colour(browser, "unknown")
+        assert green != grey
+        told = "document.querySelector('[aria-live]').textContent"
+        answer, fails = site.listener.routes["/"], threading.Event()
+
+        def answer_or_fail(request: Request) -> Response:
+            if fails.is_set():
+                raise OSError
+            return answer(request)
+
+        site.listener.routes["/"] = answer_or_fail
+        fails.set()
+        browser.wait("document.querySelector('#age').textContent.includes('connection lost')")
+        browser.ask(LATER)
+        browser.wait(f"{told}.includes('what this page shows is old')")
+        assert {colour(browser, state) for state in ("synced", "healthy", "degraded", "outofsync")} == {grey}
+        browser.shot(shots / "old.png")
+        fails.clear()
+        browser.wait(f"{told} === ''")
+        assert colour(browser, "synced") == green
+
+
+def test_an_answer_that_never_comes_is_a_lost_connection(site: Site, tmp_path: Path) -> None:
+    with Browser(tmp_path / "profile") as browser:
+        browser.go(site.url)
+        browser.ask(HASTE)
+        end = threading.Event()
+
+        def wait(_: Request) -> Response:
+            end.wait(60)
+            return Response()
+
+        site.listener.routes["/"] = wait
+        try:
+            browser.wait("document.querySelector('#age').textContent.includes('connection lost')")
+        finally:
+            end.set()
+
+
+def test_a_unit_that_is_gone_and_a_login_that_ended_are_said(site: Site, tmp_path: Path) -> None:
+    locked = Dashboard(lambda: site.view, plan, lambda: (), Access("t" * 16, loopback=False), lambda: NOW)
+    with Browser(tmp_path / "profile") as browser:
+        browser.go(site.url + unit_href(PAY))
+        site.view = replace(site.view, units=())
+        browser.wait("document.body.textContent.includes('No such unit')")
+        browser.go(site.url)
+        site.listener.routes |= locked.routes()
+        browser.wait("document.body.textContent.includes('This dashboard asks for its token.')")
+
+
+def test_a_page_whose_parts_alone_are_refused_is_loaded_again_once(site: Site, tmp_path: Path) -> None:
+    answer = site.listener.routes["/"]
+    asked: list[bool] = []
+
+    def refuse_parts(request: Request) -> Response:
+        asked.append(FRAGMENT in request.headers)
+        return Response(status=HTTPStatus.UNAUTHORIZED) if asked[-1] else answer(request)
+
+    site.listener.routes["/"] = refuse_parts
+    with Browser(tmp_path / "profile") as browser:
+        browser.go(site.url)
+        deadline = time.monotonic() + 60
+        while asked.count(True) < 4 and time.monotonic() < deadline:
+            time.sleep(0.1)
+        assert asked.count(True) >= 4
+        assert asked.count(False) == 2
 
 
 def test_the_tree_stays_as_a_person_left_it(site: Site, tmp_path: Path) -> None:

@@ -49,7 +49,7 @@ KNOWN_ATTRIBUTES = frozenset((
     "lang", "charset", "name", "content", "rel", "href", "type", "src", "defer", "class", "alt",
     "width", "height", "title", "aria-label", "aria-current", "aria-hidden", "method", "action",
     "role", "id", "value", "placeholder", "autocomplete", "spellcheck", "selected", "data-live",
-    "data-age", "open",
+    "data-age", "open", "aria-live",
 ))
 # fmt: on
 

@@ -206,6 +206,14 @@ def test_an_unknown_unit_is_not_found(asked: str) -> None:
     assert asked not in answer.body.decode() or not asked
 
 
+def test_before_the_first_look_a_unit_is_not_called_gone() -> None:
+    view = StackView(stack="s", leader="", at=0.0, units=(), unsynced_since=None)
+    answer = get(unit_href(PAY), view)
+    assert answer.status == 503
+    assert "The stack has not been looked at yet." in read(answer)[0]
+    assert get(unit_href(PAY), replace(view, at=NOW)).status == 404
+
+
 def test_events_and_images() -> None:
     text, _ = read(get("/events"))
     assert "NewArtifact stored artifact for commit 'Sign every image'" in text

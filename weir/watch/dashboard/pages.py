@@ -148,6 +148,9 @@ class Dashboard:
             unit = units.get(UnitId.parse(query.get("id", "")))
         except SpecError:
             unit = None
+        if unit is None and view.age(self._clock()) is None:
+            text = "The stack has not been looked at yet."
+            return _notice(HTTPStatus.SERVICE_UNAVAILABLE, "Not known yet", text)
         if unit is None:
             return _notice(HTTPStatus.NOT_FOUND, "No such unit", "The stack has no unit of this name.")
         return self._page(

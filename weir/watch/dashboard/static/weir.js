@@ -2,6 +2,7 @@
 "use strict";
 
 const PERIOD = 2000;
+const PATIENCE = 10000;
 let readAt = performance.now();
 let lost = false;
 
@@ -22,6 +23,28 @@ function showAge() {
   age.classList.toggle("old", lost || seconds > 60);
 }
 
+function showLoss() {
+  const old = lost && performance.now() - readAt > PATIENCE;
+  if (document.body.classList.contains("lost") === old) return;
+  document.body.classList.toggle("lost", old);
+  const banner = document.createElement("p");
+  banner.className = "banner warn";
+  banner.textContent = "The watcher does not answer: what this page shows is old, and may be wrong by now.";
+  document.getElementById("lost").replaceChildren(...(old ? [banner] : []));
+}
+
+function show() {
+  showAge();
+  showLoss();
+}
+
+// Once: a page that is there again after it, while its parts are not, would be loaded for ever.
+function reloadOnce() {
+  if (history.state === "reloaded") return;
+  history.replaceState("reloaded", "");
+  location.reload();
+}
+
 function selects(part) {
   const selection = document.getSelection();
   return selection && !selection.isCollapsed && part.contains(selection.anchorNode);
@@ -40,8 +63,11 @@ function update(part, fresh) {
 
 async function refresh() {
   const address = location.href;
+  const began = performance.now();
   try {
-    const answer = await fetch(address, { headers: { "X-Weir-Fragment": "1" }, cache: "no-store" });
+    const signal = AbortSignal.timeout(PATIENCE);
+    const answer = await fetch(address, { headers: { "X-Weir-Fragment": "1" }, cache: "no-store", signal });
+    if ([401, 404].includes(answer.status) && address === location.href) reloadOnce();
     if (!answer.ok) throw new Error(answer.statusText);
     const text = await answer.text();
     if (address !== location.href) return;
@@ -52,10 +78,11 @@ async function refresh() {
     }
     readAt = performance.now();
     lost = false;
+    if (history.state === "reloaded") history.replaceState(null, "");
   } catch {
-    lost = true;
+    lost = readAt < began;
   }
-  showAge();
+  show();
 }
 
 async function live() {
@@ -94,5 +121,5 @@ document.addEventListener("keydown", (event) => {
 document.addEventListener("visibilitychange", () => document.hidden || refresh());
 const form = document.querySelector("form[role=search]");
 if (form) filterAtOnce(form);
-setInterval(showAge, 1000);
+setInterval(show, 1000);
 setTimeout(live, PERIOD);
