@@ -335,17 +335,48 @@ def test_a_login_keeps_the_token_out_of_address_and_cookie() -> None:
     assert get("/", token=f"{TOKEN}s", headers={"cookie": value}).status == 401
 
 
+@pytest.mark.parametrize(
+    "other",
+    ['prefs={"theme":"dark"}', "user[id]=7", "a,b=c", "nothing", "", f"{COOKIE}=stale", "name=\udcff"],
+)
+def test_a_login_holds_whatever_cookies_other_tools_keep(other: str) -> None:
+    cookie = get(f"/?token={quote(TOKEN)}", token=TOKEN).headers["Set-Cookie"].partition(";")[0]
+    for header in (f"{other}; {cookie}", f"{cookie}; {other}", f"{other};{cookie}"):
+        assert get("/", token=TOKEN, headers={"cookie": header}).status == 200
+    for header in (other, f"{other}; x{cookie}", f"{other}; {cookie}x", f"x={cookie}", f"{COOKIE}="):
+        assert get("/", token=TOKEN, headers={"cookie": header}).status == 401
+
+
+@pytest.mark.parametrize("given", [f"{TOKEN}\n", f"{TOKEN}\r\n", f" {TOKEN} "])
+def test_white_space_around_the_token_does_not_count(given: str) -> None:
+    assert get("/", token=given, headers={"authorization": f"Bearer {TOKEN}"}).status == 200
+    assert get(f"/?token={quote(TOKEN)}", token=given).status == 303
+
+
 def test_behind_tls_the_cookie_is_for_tls_only() -> None:
     answer = get(f"/?token={quote(TOKEN)}", token=TOKEN, headers={"x-forwarded-proto": "https"})
     assert answer.headers["Set-Cookie"].endswith("; Secure")
     assert answer.headers["Location"] == "/"
 
 
-@pytest.mark.parametrize(("token", "loopback"), [("", False), ("short", False), ("short", True)])
+@pytest.mark.parametrize(
+    ("token", "loopback"),
+    [
+        ("", False),
+        ("short", False),
+        ("short", True),
+        ("\n", False),
+        (" " * 20, True),
+        ("short" + " " * 20, True),
+        ("pässword" * 4, False),
+        ("two\nlines of a file", False),
+        ("\udcff" * 20, True),
+    ],
+)
 def test_a_dashboard_for_others_needs_a_good_token(token: str, loopback: bool) -> None:
     with pytest.raises(SpecError, match="WEIR_DASHBOARD_TOKEN") as caught:
         Access(token, loopback=loopback)
-    assert not token or token not in str(caught.value)
+    assert not token.strip() or token.strip() not in str(caught.value)
 
 
 def test_events_of_other_units_are_not_on_a_units_page() -> None:

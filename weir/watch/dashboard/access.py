@@ -10,7 +10,6 @@ import hashlib
 import hmac
 from collections.abc import Mapping
 from enum import Enum, auto
-from http.cookies import CookieError, SimpleCookie
 from typing import Final
 from urllib.parse import urlsplit
 
@@ -40,15 +39,15 @@ class Access:
     """The rule of one dashboard."""
 
     def __init__(self, token: str, *, loopback: bool) -> None:
-        """`loopback` tells that only this machine reaches the pages. Raises SpecError when the token is too weak."""
-        if token and len(token) < _LEAST:
-            expected = f"at least {_LEAST} characters"
-            raise SpecError.at(VARIABLE, "", found=f"{len(token)} characters", expected=expected)
+        """`loopback` tells that only this machine reaches the pages; white space around the token does not count.
+
+        Raises SpecError when the token is too weak, or holds what a header cannot.
+        """
         if not token and not loopback:
             hint = "set it, for example to `openssl rand -hex 32`, or listen on 127.0.0.1"
             expected = "a token: the dashboard is not on loopback"
             raise SpecError.at(VARIABLE, "", found=None, expected=expected, hint=hint)
-        self._token = token.encode()
+        self._token = _checked(token) if token else b""
 
     def judge(self, headers: Mapping[str, str], query: Mapping[str, str]) -> Verdict:
         """Whether a request may look; header names are in lower case."""
@@ -59,8 +58,8 @@ class Access:
         scheme, _, given = headers.get("authorization", "").partition(" ")
         if scheme.lower() == "bearer" and self._same(given.strip()):
             return Verdict.ALLOWED
-        cookie = _cookie(headers.get("cookie", ""))
-        return Verdict.ALLOWED if hmac.compare_digest(cookie, self._mark()) else Verdict.UNKNOWN
+        marks = [hmac.compare_digest(cookie, self._mark()) for cookie in _cookies(headers.get("cookie", ""))]
+        return Verdict.ALLOWED if any(marks) else Verdict.UNKNOWN
 
     def cookie(self, *, secure: bool) -> str:
         """The Set-Cookie header after a login: proves the token without holding it."""
@@ -82,9 +81,18 @@ def _called(host: str) -> str:
         return ""
 
 
-def _cookie(header: str) -> bytes:
-    try:
-        found = SimpleCookie(header).get(COOKIE)
-    except CookieError:
-        return b""
-    return found.value.encode("utf-8", "surrogateescape") if found else b""
+def _checked(token: str) -> bytes:
+    """The token alone: a Secret that was made from a file ends with a new line."""
+    alone = token.strip()
+    plain = sum(" " <= one <= "~" for one in alone)
+    if plain < max(len(alone), _LEAST):
+        found = f"{len(alone)} characters, {plain} of them printable ASCII"
+        expected = f"at least {_LEAST} characters, all of them printable ASCII"
+        raise SpecError.at(VARIABLE, "", found=found, expected=expected)
+    return alone.encode()
+
+
+def _cookies(header: str) -> list[bytes]:
+    """The values under the own name, whatever other tools of the same host keep beside it."""
+    pairs = (part.strip().partition("=") for part in header.split(";"))
+    return [value.encode("utf-8", "surrogateescape") for name, _, value in pairs if name == COOKIE]
