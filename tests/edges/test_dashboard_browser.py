@@ -19,13 +19,16 @@ from weir.watch.dashboard.access import Access
 from weir.watch.dashboard.pages import FRAGMENT, Dashboard, unit_href
 from weir.watch.exchange import Request, Response
 from weir.watch.listener import Listener
-from weir.watch.view import StackView
+from weir.watch.view import Finding, ObjectNote, StackView
 
 pytestmark = [pytest.mark.slow, pytest.mark.skipif(not chromium(), reason="there is no Chromium on PATH")]
 LATER = "const now = performance.now.bind(performance); performance.now = () => now() + 60000"
 """Script that lets a minute pass on the page."""
 HASTE = "const wait = AbortSignal.timeout.bind(AbortSignal); AbortSignal.timeout = () => wait(200)"
 """Script that makes a page impatient."""
+MARK = "window.marked ="
+REPLACED = "!window.marked.isConnected"
+"""Whether what was marked gave way to something new."""
 SHOTS = "WEIR_SCREENSHOTS"
 """Environment variable with the folder where pictures are kept for people."""
 
@@ -170,6 +173,50 @@ def test_the_tree_stays_as_a_person_left_it(site: Site, tmp_path: Path) -> None:
         site.events = (event,)
         browser.wait("document.querySelector('#events').textContent.includes('fresh')")
         assert browser.ask(folded) is False
+
+
+def test_a_long_message_stays_where_a_person_scrolled_it(site: Site, tmp_path: Path) -> None:
+    error = "\n".join(f"line {number} of a long error" for number in range(200))
+    site.view = replace(site.view, units=tuple(replace(unit, error=error) for unit in site.view.units))
+    with Browser(tmp_path / "profile") as browser:
+        browser.go(site.url + unit_href(PAY))
+        browser.ask("document.querySelector('.message').scrollTop = 300")
+        browser.ask("document.querySelector('#unit .unit').focus()")
+        browser.ask(f"{MARK} document.querySelector('#unit')")
+        site.now = NOW + 5
+        browser.wait(REPLACED)
+        assert browser.ask("document.querySelector('.message').scrollTop") == 300
+        assert browser.ask("document.activeElement === document.querySelector('#unit .unit')") is True
+
+
+def test_who_uses_the_keyboard_stays_at_the_kind_that_was_folded(site: Site, tmp_path: Path) -> None:
+    with Browser(tmp_path / "profile") as browser:
+        browser.go(site.url + unit_href(PAY))
+        first = "document.querySelector('#objects summary')"
+        browser.ask(f"{first}.focus()")
+        browser.ask(f"{first}.click()")
+        browser.ask(f"{MARK} document.querySelector('#objects')")
+        site.events = (replace(events()[0], unit=PAY, message="fresh"),)
+        browser.wait("document.querySelector('#events').textContent.includes('fresh')")
+        assert browser.ask(f"!({REPLACED})") is True, "nothing new was in it"
+        unit = next(one for one in site.view.units if one.id == PAY)
+        noted = tuple(replace(one, notes=(ObjectNote(Finding.MISSING, "gone"),)) for one in unit.objects)
+        site.view = replace(site.view, units=(replace(unit, objects=noted),))
+        browser.wait(REPLACED)
+        assert browser.ask(f"document.activeElement === {first}") is True
+        assert browser.ask(f"{first}.parentElement.open") is False
+
+
+def test_a_link_that_is_there_often_keeps_the_focus_where_it_was(site: Site, tmp_path: Path) -> None:
+    site.events = tuple(replace(events()[0], unit=PAY, message=f"event {number}") for number in range(5))
+    with Browser(tmp_path / "profile") as browser:
+        browser.go(f"{site.url}/events")
+        third = "document.querySelectorAll('#events .unit')[2]"
+        browser.ask(f"{third}.focus()")
+        browser.ask(f"{MARK} document.querySelector('#events')")
+        site.events = (*site.events, replace(events()[0], message="fresh"))
+        browser.wait(REPLACED)
+        assert browser.ask(f"document.activeElement === {third}") is True
 
 
 def test_markup_in_a_message_is_text(site: Site, tmp_path: Path) -> None:

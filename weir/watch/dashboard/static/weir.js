@@ -50,15 +50,31 @@ function selects(part) {
   return selection && !selection.isCollapsed && part.contains(selection.anchorNode);
 }
 
-function update(part, fresh) {
-  if (part.outerHTML === fresh.outerHTML || selects(part)) return;
-  const folded = new Map([...part.querySelectorAll("details[id]")].map((one) => [one.id, one.open]));
-  const focused = part.contains(document.activeElement) ? document.activeElement.getAttribute("href") : null;
+// Finds an element of a part that can have the focus again in the part that takes its place.
+function selectorOf(element) {
+  if (element.matches("summary")) return `details[id="${CSS.escape(element.parentElement.id)}"] > summary`;
+  return element.matches("a") ? `a[href="${CSS.escape(element.getAttribute("href"))}"]` : ".message";
+}
+
+// Puts a part in place of another; the reader keeps the focus, and what is scrolled stays so.
+function replace(part, fresh) {
+  const active = part.contains(document.activeElement) ? document.activeElement : null;
+  const selector = active && selectorOf(active);
+  const index = active && [...part.querySelectorAll(selector)].indexOf(active);
+  const scrolled = [...part.querySelectorAll(".message")].map((one) => one.scrollTop);
   part.replaceWith(fresh);
-  for (const one of fresh.querySelectorAll("details[id]")) {
-    if (folded.has(one.id)) one.open = folded.get(one.id);
+  fresh.querySelectorAll(".message").forEach((one, number) => (one.scrollTop = scrolled[number] ?? 0));
+  const found = active ? fresh.querySelectorAll(selector) : [];
+  (found[index] ?? found[0])?.focus({ preventScroll: true });
+}
+
+function update(part, fresh) {
+  for (const one of part.querySelectorAll("details[id]")) {
+    const other = fresh.querySelector(`details[id="${CSS.escape(one.id)}"]`);
+    if (other) other.open = one.open;
   }
-  if (focused) [...fresh.querySelectorAll("a")].find((one) => one.getAttribute("href") === focused)?.focus();
+  if (part.outerHTML === fresh.outerHTML || selects(part)) return;
+  replace(part, fresh);
 }
 
 async function refresh() {
