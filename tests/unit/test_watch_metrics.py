@@ -120,12 +120,14 @@ def test_a_unit_that_comes_back_is_counted_again() -> None:
 def test_what_the_watcher_does_is_counted_from_zero() -> None:
     metrics = made()
     assert of(metrics, "weir_engine_runs_total", result="failed") == [0.0]
-    metrics.engine_ran(Result.FAILED, 2.0)
+    Meter(metrics).ran(2.0, failed=True)
+    Meter(metrics).ran(1.0, failed=False)
     metrics.polled(Result.UNCHANGED, 0.1)
     metrics.repaired(Result.DONE, 0.05)
     metrics.repaired(Result.UNCHANGED, 0.0)
     metrics.watch_restarted()
-    assert of(metrics, "weir_engine_runs_total", result="failed") == [1.0]
+    runs = [({"result": "done"}, 1.0), ({"result": "failed"}, 1.0)]
+    assert samples(metrics)["weir_engine_runs_total"] == runs, "no series that nothing ever counts"
     assert of(metrics, "weir_polls_total", result="unchanged") == [1.0]
     assert of(metrics, "weir_drift_repairs_total") == [1.0, 1.0, 0.0]
     assert of(metrics, "weir_drift_repair_duration_seconds_count") == [1.0]

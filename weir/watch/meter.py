@@ -26,7 +26,7 @@ class Meter:
     def ran(self, seconds: float, *, failed: bool) -> None:
         """The engine ran."""
         if self.metrics:
-            self.metrics.engine_ran(_result(moved=True, failed=failed), seconds)
+            self.metrics.engine_ran(seconds, failed=failed)
 
     def repaired(self, seconds: float, outcome: Outcome) -> None:
         """Drift of an object was looked at."""

@@ -89,7 +89,9 @@ class Metrics:
         self._repair_seconds = self._histogram(
             "weir_drift_repair_duration_seconds", "Time from noticing drift to its repair."
         )
-        self._runs = self._counter("weir_engine_runs_total", "Runs of the Pulumi engine.")
+        self._runs = self._counter(
+            "weir_engine_runs_total", "Runs of the Pulumi engine.", (Result.DONE, Result.FAILED)
+        )
         self._run_seconds = self._histogram(
             "weir_engine_run_duration_seconds", "Time that an engine run took."
         )
@@ -114,9 +116,9 @@ class Metrics:
         if result is Result.DONE:
             self._repair_seconds.observe(seconds)
 
-    def engine_ran(self, result: Result, seconds: float) -> None:
-        """The engine ran."""
-        self._runs.labels(result.value).inc()
+    def engine_ran(self, seconds: float, *, failed: bool) -> None:
+        """The engine ran; it does not tell whether there was anything to do."""
+        self._runs.labels((Result.FAILED if failed else Result.DONE).value).inc()
         self._run_seconds.observe(seconds)
 
     def watch_restarted(self) -> None:
@@ -134,9 +136,9 @@ class Metrics:
                 self._reconciled.remove(*_labels(unit))
             self._timed &= present
 
-    def _counter(self, name: str, what: str) -> Counter:
+    def _counter(self, name: str, what: str, results: Iterable[Result] = Result) -> Counter:
         counter = Counter(name, what, ["result"], registry=self.registry)
-        for result in Result:
+        for result in results:
             counter.labels(result.value)
         return counter
 
