@@ -132,7 +132,8 @@ def test_a_page_is_served_with_its_headers_and_the_usual_ones(served: Served) ->
         ("GET", PATH, 405),
         ("PUT", PATH, 405),
         ("DELETE", PATH, 405),
-        ("HEAD", "/page", 405),
+        ("HEAD", "/page", 200),
+        ("HEAD", PATH, 405),
         ("POST", "/page", 405),
         ("NONSENSE", "/page", 405),
         ("POST", PATH, 400),
@@ -142,8 +143,17 @@ def test_a_page_is_served_with_its_headers_and_the_usual_ones(served: Served) ->
 def test_statuses(served: Served, method: str, path: str, want: int) -> None:
     status, _, headers = served.ask(method, path)
     assert status == want
-    assert headers.get("Allow") == ({"/page": "GET", PATH: "POST"}[path] if want == 405 else None)
+    assert headers.get("Allow") == ({"/page": "GET, HEAD", PATH: "POST"}[path] if want == 405 else None)
     assert not served.asked
+
+
+def test_a_head_is_that_of_the_page_without_the_page(served: Served) -> None:
+    for path in (b"/page", b"/fails", b"/nothing"):
+        line = b"HEAD " + path + b" HTTP/1.1\r\nHost: a\r\n\r\n"
+        answer, _, body = served.raw(line).partition(b"\r\n\r\n")
+        whole, _, page = served.raw(line.replace(b"HEAD", b"GET")).partition(b"\r\n\r\n")
+        assert (answer, body) == (whole, b"")
+        assert page
 
 
 def test_a_page_that_fails_is_a_500_without_a_word(served: Served, capfd: pytest.CaptureFixture[str]) -> None:

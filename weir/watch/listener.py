@@ -40,6 +40,7 @@ _LINGER_SECONDS: Final = 1.0
 """For a client that still sends what is not read any more, so that it sees the answer."""
 _CHUNK: Final = 64 * 1024
 _DIGITS: Final = 18
+_READS: Final = ("GET", "HEAD")
 _ALWAYS: Final = {
     "Cache-Control": "no-store",
     "Connection": "close",
@@ -73,7 +74,7 @@ class Listener:
         hooks: Hooks | None = None,
         report: Report,
     ) -> None:
-        """`routes` answer GET by path; one that ends with `/` also answers for all paths below it, but `/` alone.
+        """`routes` answer GET and HEAD by path; one that ends with `/` also for all paths below it, but `/` alone.
 
         `hooks` answers POST below `/hook/`. Port 0 takes a free one. Raises WeirError when the address is taken.
         """
@@ -117,7 +118,7 @@ class Listener:
         page = self._page(path)
         if page is None:
             return _plain(HTTPStatus.NOT_FOUND)
-        return Admission("page", page, 0) if method == "GET" else _not_allowed("GET")
+        return Admission("page", page, 0) if method in _READS else _not_allowed(", ".join(_READS))
 
     def _page(self, path: str) -> Handler | None:
         if path in self.routes:
@@ -188,6 +189,7 @@ class _Exchange(BaseHTTPRequestHandler):
         self.rfile = io.BufferedReader(self._raw)
         self._too_large = HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE
         self._waits_for_continue = False
+        self.command = ""
 
     def finish(self) -> None:
         """Nothing is left to be written."""
@@ -287,7 +289,8 @@ class _Exchange(BaseHTTPRequestHandler):
         status = HTTPStatus(response.status)
         head = "\r\n".join([f"HTTP/1.1 {status.value} {status.phrase}", *lines, "", ""])
         self.connection.settimeout(WRITE_SECONDS)
-        return self.connection.sendall(head.encode("latin-1", "replace") + response.body)
+        body = b"" if self.command == "HEAD" else response.body
+        return self.connection.sendall(head.encode("latin-1", "replace") + body)
 
     def _linger(self) -> None:
         """Read on for a moment, or the answer would be lost on a client that is still sending."""
@@ -310,9 +313,9 @@ def _length(lengths: list[str]) -> int:
     return int(text)
 
 
-def _not_allowed(method: str) -> Response:
+def _not_allowed(methods: str) -> Response:
     status = HTTPStatus.METHOD_NOT_ALLOWED
-    return Response(status=status, body=_plain(status).body, headers={"Allow": method})
+    return Response(status=status, body=_plain(status).body, headers={"Allow": methods})
 
 
 def _plain(status: HTTPStatus) -> Response:
