@@ -20,6 +20,8 @@ class Request:
     headers: Mapping[str, str] = field(repr=False, default_factory=dict)
     """By lower-case name; repeated ones joined with commas."""
     body: bytes = field(repr=False, default=b"")
+    local: bool = field(repr=False, default=False)
+    """Whether it came to an address that only this machine reaches."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

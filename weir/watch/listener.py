@@ -20,6 +20,7 @@ from types import MappingProxyType, TracebackType
 from typing import Any, Final, Self, TypeVar, cast
 
 from weir.notify.hooks import PREFIX
+from weir.spec import loopback
 from weir.spec.errors import WeirError
 from weir.watch.connections import Connections
 from weir.watch.deadline import DeadlineReader, MalformedError, TooLargeError, read_chunks, read_exactly
@@ -81,6 +82,7 @@ class Listener:
         self.routes = dict(routes)
         self.hooks = hooks
         self.report = report
+        self.local = host in loopback.LOOPBACK
         self.connections = Connections(MOST_CONNECTIONS)
         try:
             self._server = _Server(host, port, self)
@@ -253,7 +255,8 @@ class _Exchange(BaseHTTPRequestHandler):
         for name, value in self.headers.items():
             key = name.lower()
             headers[key] = f"{headers[key]}, {value}" if key in headers else value
-        return Request(method=self.command, path=path, query=query, headers=headers, body=body)
+        local = self._listener.local
+        return Request(method=self.command, path=path, query=query, headers=headers, body=body, local=local)
 
     def _body(self, most: int) -> bytes:
         codings = self.headers.get_all("Transfer-Encoding", [])

@@ -5,15 +5,21 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from http import HTTPStatus
 
+from weir.spec.loopback import is_local
 from weir.watch.exchange import Handler, Request, Response
 from weir.watch.metrics import CONTENT_TYPE, Metrics
 from weir.watch.vitals import Vitals
 
 
 def probe_routes(vitals: Vitals, metrics: Metrics) -> Mapping[str, Handler]:
-    """What answers which path. None of them needs a token: they hold no value of any object."""
+    """What answers which path. None of them needs a token: they hold no value of any object.
 
-    def answer_metrics(_: Request) -> Response:
+    On loopback `/metrics`, which names all units, answers only who calls it by a name of this machine.
+    """
+
+    def answer_metrics(request: Request) -> Response:
+        if request.local and not is_local(request.headers.get("host", "")):
+            return Response(status=HTTPStatus.FORBIDDEN, body=b"on loopback only localhost is answered\n")
         return Response(body=metrics.text(), content_type=CONTENT_TYPE)
 
     return {

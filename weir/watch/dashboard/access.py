@@ -1,7 +1,6 @@
 """Who may look: everybody on this machine, or whoever has the token.
 
-A page that needs no token answers only requests that call it by a name of this machine: otherwise any web page could
-read it by letting its own name lead here (DNS rebinding).
+A page that needs no token answers only requests that call it by a name of this machine.
 """
 
 from __future__ import annotations
@@ -11,10 +10,9 @@ import hmac
 from collections.abc import Mapping
 from enum import Enum, auto
 from typing import Final
-from urllib.parse import urlsplit
 
 from weir.spec.errors import SpecError
-from weir.spec.loopback import LOOPBACK
+from weir.spec.loopback import is_local
 
 VARIABLE: Final = "WEIR_DASHBOARD_TOKEN"
 """Environment variable with the token."""
@@ -52,7 +50,7 @@ class Access:
     def judge(self, headers: Mapping[str, str], query: Mapping[str, str]) -> Verdict:
         """Whether a request may look; header names are in lower case."""
         if not self._token:
-            return Verdict.ALLOWED if _called(headers.get("host", "")) in LOOPBACK else Verdict.STRANGER
+            return Verdict.ALLOWED if is_local(headers.get("host", "")) else Verdict.STRANGER
         if "token" in query and self._same(query["token"]):
             return Verdict.LOGIN
         scheme, _, given = headers.get("authorization", "").partition(" ")
@@ -71,14 +69,6 @@ class Access:
 
     def _same(self, given: str) -> bool:
         return hmac.compare_digest(given.encode("utf-8", "surrogateescape"), self._token)
-
-
-def _called(host: str) -> str:
-    """The name in a Host header."""
-    try:
-        return urlsplit(f"//{host}").hostname or ""
-    except ValueError:
-        return ""
 
 
 def _checked(token: str) -> bytes:
