@@ -11,9 +11,9 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from tests.support.alerts import SECRET, alert, event, provider
+from tests.support.alerts import SECRET, alert, event, provider, written
 from weir.notify.http_message import HttpMessage
-from weir.notify.messages.render import FORMS, render
+from weir.notify.messages.render import FORMS
 from weir.notify.text import clean, code_block, cut, cut_escaped, html, width
 from weir.spec.event import Severity
 from weir.spec.identity import UnitId
@@ -59,7 +59,7 @@ def strings(value: Any) -> list[str]:
 def test_every_body_is_well_formed_bounded_and_without_the_secret(kind: str, told: Any) -> None:
     """Whatever happened, a service is sent something that it can read and that tells nobody a secret."""
     spec = provider(kind, username="\ud800\x00", channel=f"{provider(kind).channel}\ud800")
-    message = render(spec, SECRET, told, alert(summary="&" * 255))
+    message = written(spec, SECRET, told, alert(summary="&" * 255))
     assert len(message.body) <= FORMS[kind].largest
     values = decoded(kind, message)
     assert values
@@ -72,18 +72,18 @@ def test_every_body_is_well_formed_bounded_and_without_the_secret(kind: str, tol
 @given(told=events)
 def test_limits_of_single_fields_hold(told: Any) -> None:
     """https://core.telegram.org/bots/api#sendmessage, https://discord.com/developers/docs/resources/message."""
-    telegram = json.loads(render(provider("telegram"), SECRET, told, alert()).body)["text"]
+    telegram = json.loads(written(provider("telegram"), SECRET, told, alert()).body)["text"]
     assert width(unescape(telegram.replace("<b>", "").replace("</b>", ""))) <= 4096
-    [embed] = json.loads(render(provider("discord"), SECRET, told, alert()).body)["embeds"]
+    [embed] = json.loads(written(provider("discord"), SECRET, told, alert()).body)["embeds"]
     assert width("".join(strings(embed))) <= 6000
     assert len(embed["fields"]) <= 25
     assert all(
         0 < width(field["name"]) <= 256 and 0 < width(field["value"]) <= 1024 for field in embed["fields"]
     )
-    opsgenie = json.loads(render(provider("opsgenie"), SECRET, told, alert()).body)
+    opsgenie = json.loads(written(provider("opsgenie"), SECRET, told, alert()).body)
     assert width(opsgenie["message"]) <= 130
     assert width(opsgenie["description"]) <= 15_000
-    zulip = parse_qs(render(provider("zulip"), SECRET, told, alert()).body.decode())
+    zulip = parse_qs(written(provider("zulip"), SECRET, told, alert()).body.decode())
     assert len(zulip["content"][0]) <= 10_000
 
 

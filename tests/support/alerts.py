@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
+from weir.notify.http_message import HttpMessage
+from weir.notify.messages.render import render
 from weir.spec.alert import AlertSpec, parse_alert
 from weir.spec.documents import Document
 from weir.spec.event import Event, Severity
@@ -58,3 +61,10 @@ def event(
         stack="production",
         metadata={"revision": "main@sha1:3f1c"} if metadata is None else metadata,
     )
+
+
+def written(to: ProviderSpec, secret: Mapping[str, bytes], told: Event, set_off: AlertSpec) -> HttpMessage:
+    """The message that a provider is sent, and it is sent one."""
+    message = render(to, secret, told, set_off)
+    assert message is not None
+    return message

@@ -10,9 +10,9 @@ from urllib.parse import parse_qs
 
 import pytest
 
-from tests.support.alerts import SECRET, alert, event, provider
+from tests.support.alerts import SECRET, alert, event, provider, written
 from weir.notify.http_message import HttpMessage
-from weir.notify.messages.render import FORMS, render
+from weir.notify.messages.render import FORMS
 from weir.spec.errors import SpecError
 from weir.spec.event import Event, Severity
 from weir.spec.provider import MESSAGE_TYPES
@@ -27,7 +27,7 @@ TOKEN, BASIC = "Bearer t0ken-never-shown", "Basic Ym90OnBhc3N3MHJkLW5ldmVyLXNob3
 
 
 def sent(kind: str, told: Event = BAD, **spec: Any) -> HttpMessage:
-    return render(provider(kind, **spec), SECRET, told, alert(summary="Production"))
+    return written(provider(kind, **spec), SECRET, told, alert(summary="Production"))
 
 
 def body(kind: str, told: Event = BAD, **spec: Any) -> Any:
@@ -39,7 +39,7 @@ def test_there_is_a_form_for_every_type_of_message() -> None:
 
 
 def test_generic_is_the_event_as_flux_writes_it() -> None:
-    message = render(provider("generic"), {}, event(), alert(eventMetadata={"env": "prod"}))
+    message = written(provider("generic"), {}, event(), alert(eventMetadata={"env": "prod"}))
     assert (message.method, message.url) == ("POST", "https://hooks.example/in")
     assert message.headers == {"Content-Type": "application/json", "Gotk-Component": "weir"}
     assert json.loads(message.body) == {
@@ -61,7 +61,7 @@ def test_generic_is_the_event_as_flux_writes_it() -> None:
 
 def test_generic_takes_headers_from_the_secret() -> None:
     secret = {"headers": b"authorization: Key 1\ncontent-type: application/cloudevents+json\n"}
-    message = render(provider("generic", address="https://a:b@hooks.example/"), secret, event(), alert())
+    message = written(provider("generic", address="https://a:b@hooks.example/"), secret, event(), alert())
     assert message.url == "https://hooks.example/"
     assert message.headers == {
         "authorization": "Key 1",
@@ -73,8 +73,8 @@ def test_generic_takes_headers_from_the_secret() -> None:
 def test_generic_hmac_signs_the_body_with_the_token_as_it_is() -> None:
     secret = {"token": b"\xff\n", "headers": b"x-signature: sha256=00"}
     with pytest.raises(SpecError):
-        render(provider("generic-hmac"), secret, event(), alert())
-    message = render(provider("generic-hmac"), {**secret, "token": b"key\n"}, event(), alert())
+        written(provider("generic-hmac"), secret, event(), alert())
+    message = written(provider("generic-hmac"), {**secret, "token": b"key\n"}, event(), alert())
     expected = hmac.new(b"key\n", message.body, hashlib.sha256).hexdigest()
     assert message.headers["X-Signature"] == f"sha256={expected}"
     assert "x-signature" not in message.headers
@@ -82,7 +82,7 @@ def test_generic_hmac_signs_the_body_with_the_token_as_it_is() -> None:
 
 def test_the_secret_stands_before_the_spec() -> None:
     secret = {"address": b" https://hooks.example/secret\n", "username": b"robot"}
-    message = render(provider("slack", username="spec"), secret, event(), alert())
+    message = written(provider("slack", username="spec"), secret, event(), alert())
     assert message.url == "https://hooks.example/secret"
     assert json.loads(message.body)["username"] == "robot"
 
@@ -112,7 +112,7 @@ def test_slack() -> None:
 
 
 def test_a_slack_webhook_needs_no_secret() -> None:
-    message = render(provider("slack"), {}, event(), alert())
+    message = written(provider("slack"), {}, event(), alert())
     assert message.headers == {"Content-Type": "application/json"}
     assert json.loads(message.body)["attachments"][0]["color"] == "good"
 
@@ -161,7 +161,7 @@ def test_lark_shows_plain_text() -> None:
 @pytest.mark.parametrize("address", ["", "https://api.telegram.org", "https://api.telegram.org/"])
 def test_telegram(address: str) -> None:
     secret = {"token": b"123:abc/.."}
-    message = render(provider("telegram", address=address, channel="@ops:7"), secret, BAD, alert())
+    message = written(provider("telegram", address=address, channel="@ops:7"), secret, BAD, alert())
     assert message.url == "https://api.telegram.org/bot123:abc%2F../sendMessage"
     payload = json.loads(message.body)
     assert (payload["chat_id"], payload["message_thread_id"]) == ("@ops", "7")
@@ -175,7 +175,7 @@ def test_telegram(address: str) -> None:
 
 def test_matrix_repeats_a_message_under_the_same_name() -> None:
     spec = provider("matrix", address="https://matrix.example", channel="!a/b:example.org")
-    first, again, other = (render(spec, SECRET, told, alert()) for told in (BAD, BAD, event()))
+    first, again, other = (written(spec, SECRET, told, alert()) for told in (BAD, BAD, event()))
     prefix = "https://matrix.example/_matrix/client/v3/rooms/%21a%2Fb%3Aexample.org/send/m.room.message/"
     assert (first.method, first.headers["Authorization"]) == ("PUT", TOKEN)
     assert first.url.startswith(prefix)
@@ -277,7 +277,7 @@ def test_alertmanager_has_labels_that_it_takes() -> None:
 def test_alertmanager_signs_in_by_token_or_by_the_address() -> None:
     assert sent("alertmanager").headers["Authorization"] == TOKEN
     spec = provider("alertmanager", address="https://a%40b:c@am.example/api/v2/alerts/")
-    message = render(spec, {}, event(), alert())
+    message = written(spec, {}, event(), alert())
     assert message.url == "https://am.example/api/v2/alerts/"
     assert message.headers["Authorization"] == "Basic YUBiOmM="
 
@@ -300,7 +300,7 @@ def test_grafana() -> None:
 
 def test_grafana_signs_in_by_password_without_a_token() -> None:
     secret = {key: SECRET[key] for key in ("username", "password")}
-    assert render(provider("grafana"), secret, event(), alert()).headers["Authorization"] == BASIC
+    assert written(provider("grafana"), secret, event(), alert()).headers["Authorization"] == BASIC
 
 
 def test_datadog() -> None:
@@ -375,7 +375,7 @@ def test_what_a_service_lacks_is_told_without_the_secret(
     kind: str, spec: dict[str, Any], secret: dict[str, bytes], expected: str
 ) -> None:
     with pytest.raises(SpecError) as caught:
-        render(provider(kind, **spec), secret, event(), alert())
+        written(provider(kind, **spec), secret, event(), alert())
     error: BaseException | None = caught.value
     assert str(error).startswith(f"f.yaml: Provider/flux-system/ops: {expected}")
     while error:

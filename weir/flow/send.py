@@ -67,7 +67,7 @@ class Sender:
         self._judge(self._exchange(message, seconds))
 
     def _message(self, alert: AlertSpec, event: Event) -> HttpMessage | None:
-        """The message, None when there is nothing to say: a revision without a commit has no status."""
+        """The message, None when there is nothing to say."""
         if self.provider.type in STATUS_TYPES:
             from weir.notify.commit_status import render_status
 

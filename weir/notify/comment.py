@@ -10,7 +10,7 @@ import re
 from dataclasses import dataclass
 from typing import Final
 
-from weir.notify.facts import cleaned, facts, is_error, within
+from weir.notify.facts import cleaned, facts, is_about_drift, is_error, within
 from weir.notify.text import code, code_block
 from weir.spec.event import Event
 from weir.spec.provider import ProviderSpec
@@ -36,9 +36,12 @@ class Comment:
 
 
 def comment_for(provider: ProviderSpec, event: Event) -> Comment | None:
-    """The comment of an event that has its alert's metadata; None when it belongs to no pull request."""
+    """The comment of an event that has its alert's metadata; None when it belongs to no pull request.
+
+    None too for what drifts: it must not put a tick over a failure.
+    """
     number = event.metadata.get(CHANGE_REQUEST, "")
-    if not _NUMBER.fullmatch(number):
+    if is_about_drift(event) or not _NUMBER.fullmatch(number):
         return None
     parts = (event.stack, str(event.unit), str(provider.id))
     marker = f"<!-- weir:{hashlib.sha256(repr(parts).encode()).hexdigest()[:32]} -->"

@@ -19,12 +19,13 @@ from dataclasses import dataclass
 from typing import Any, Final
 from urllib.parse import quote, unquote, urlunsplit
 
+from weir.notify.facts import is_about_drift, is_error
 from weir.notify.http_message import HttpMessage
 from weir.notify.messages.post import encoded
 from weir.notify.target import Target, check_headers, read_target
 from weir.notify.text import clean, cut, one_line
 from weir.spec.errors import SpecError
-from weir.spec.event import Event, Severity
+from weir.spec.event import Event
 from weir.spec.provider import ProviderSpec
 
 PROGRESSING: Final = "Progressing"
@@ -52,7 +53,9 @@ class _Status:
 def render_status(
     provider: ProviderSpec, secret: Mapping[str, bytes], event: Event, name: str = ""
 ) -> HttpMessage | None:
-    """The request that sets the status of the event's commit; None when its revision names no commit.
+    """The request that sets the status of the event's commit; None when it names none, or says nothing about it.
+
+    What drifts says nothing: a commit is as its last apply and the health of its objects are.
 
     `name` is what tells this status from others of the commit, empty for the usual one: `kind/name/<provider>`.
 
@@ -60,7 +63,7 @@ def render_status(
         SpecError: the address is no repository of such a forge, or the Secret lacks what it needs; tells no secret.
     """
     commit = commit_of(event.metadata.get("revision", ""))
-    if not commit:
+    if not commit or is_about_drift(event):
         return None
     status = _Status(
         commit=commit,
@@ -88,7 +91,7 @@ def status_name(provider: ProviderSpec, event: Event) -> str:
 def _state(event: Event) -> str:
     if event.reason == PROGRESSING:
         return "pending"
-    return "failure" if event.severity is Severity.ERROR else "success"
+    return "failure" if is_error(event) else "success"
 
 
 def _words(reason: str) -> str:

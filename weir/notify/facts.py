@@ -18,6 +18,7 @@ _MAX_KEY: Final = 100
 _MAX_NAME: Final = 253
 _LONGER_THAN_NAMES: Final = 1000
 _LONGEST: Final = 1_000_000
+_DRIFT: Final = frozenset(("DriftCorrected", "DriftDetected", "DriftCorrectionFailed"))
 
 
 def cleaned(event: Event) -> Event:
@@ -76,6 +77,11 @@ def _name(text: str) -> str:
 def is_error(event: Event) -> bool:
     """Whether somebody should look."""
     return event.severity is Severity.ERROR
+
+
+def is_about_drift(event: Event) -> bool:
+    """Whether it tells of objects that differ from Git, which says neither that the unit failed nor that it is well."""
+    return event.reason in _DRIFT
 
 
 def seconds(event: Event) -> int:

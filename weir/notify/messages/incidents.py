@@ -8,7 +8,7 @@ from typing import Any, Final
 from urllib.parse import urlunsplit
 
 from weir.notify.event_json import CONTROLLER
-from weir.notify.facts import facts, is_error, title
+from weir.notify.facts import facts, is_about_drift, is_error, title
 from weir.notify.http_message import HttpMessage
 from weir.notify.messages.post import encoded, post
 from weir.notify.target import Target
@@ -20,11 +20,14 @@ _SENTRY_PROJECT: Final = re.compile(r"(/[A-Za-z0-9/_.~-]*)?/([0-9]+)/?", re.ASCI
 _MAX_SENTRY_TAG: Final = 200
 
 
-def pagerduty(target: Target, event: Event) -> HttpMessage:
+def pagerduty(target: Target, event: Event) -> HttpMessage | None:
     """https://developer.pagerduty.com/docs/send-alert-event: an error opens an incident, other news resolve it.
 
-    Limits: 255 characters of key, 1024 of summary, 512 KB in all.
+    Drift that was found or corrected resolves nothing, and is no incident: None. Limits: 255 characters of key, 1024
+    of summary, 512 KB in all.
     """
+    if is_about_drift(event) and not is_error(event):
+        return None
     unit = event.unit
     payload: dict[str, Any] = {
         "routing_key": target.needs_channel("the integration key of a service"),

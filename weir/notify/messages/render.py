@@ -20,7 +20,8 @@ from weir.spec.provider import ProviderSpec
 class Form:
     """How a service wants its messages."""
 
-    write: Callable[[Target, Event], HttpMessage]
+    write: Callable[[Target, Event], HttpMessage | None]
+    """None when it has nothing to say to the service."""
     largest: int
     """Bytes of a body that the service takes, or that are enough for anybody where it names no limit."""
 
@@ -51,10 +52,11 @@ FORMS: Final[Mapping[str, Form]] = {
 
 def render(
     provider: ProviderSpec, secret: Mapping[str, bytes], event: Event, alert: AlertSpec
-) -> HttpMessage:
+) -> HttpMessage | None:
     """The request that tells a provider of one of MESSAGE_TYPES about an event that set off an alert.
 
-    `secret` is the data of the provider's Secret, empty without one. What is too long for the service is cut.
+    `secret` is the data of the provider's Secret, empty without one. What is too long for the service is cut. None
+    when there is nothing to say to it.
 
     Raises:
         SpecError: the provider or its Secret lacks what the service needs; no secret text is in it.
@@ -64,8 +66,9 @@ def render(
     room = form.largest
     told = cleaned(with_metadata(event, alert))
     message = form.write(target, within(told, room))
-    while len(message.body) > form.largest and room:
+    while message and len(message.body) > form.largest and room:
         room = room * 2 // 3
         message = form.write(target, within(told, room))
-    check_headers(provider.where, message.headers)
+    if message:
+        check_headers(provider.where, message.headers)
     return message
