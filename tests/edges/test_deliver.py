@@ -249,6 +249,28 @@ def test_a_commit_status_is_named_by_an_expression(outbox: Outbox, sink: Sink) -
     assert sink.got[0].json["context"] == "Kustomization/prod-1"
 
 
+def test_an_event_that_an_expression_cannot_name_holds_up_none_after_it(outbox: Outbox, sink: Sink) -> None:
+    unnamed, named = event("unnamed"), event("named")
+    named = replace(named, metadata={**named.metadata, "event.toolkit.fluxcd.io/cluster": "prod-1"})
+    outbox.put([(unnamed, NO_LABELS), (named, NO_LABELS)], NOW)
+    expr = "event.metadata.cluster"
+    status = provider(f"{sink.url}/team/app", "gitea", secretRef={"name": "forge"}, commitStatusExpr=expr)
+    done = go(outbox, status, clusters=Secrets(forge={"token": b"t0ken"}))
+    assert (done.sent, done.left, len(outbox)) == (1, 0, 0)
+    assert [one.json["context"] for one in sink.got] == ["prod-1"]
+    (lost,) = done.lost
+    assert "spec.commitStatusExpr" in lost
+    assert "reads a field that is not there" in lost
+
+
+def test_an_expression_is_not_asked_about_an_event_without_a_commit(outbox: Outbox, sink: Sink) -> None:
+    outbox.put([(event("chart", metadata={"revision": "6.5.0"}), NO_LABELS)], NOW)
+    expr = "event.metadata.cluster"
+    status = provider(f"{sink.url}/team/app", "gitea", secretRef={"name": "forge"}, commitStatusExpr=expr)
+    done = go(outbox, status, clusters=Secrets(forge={"token": b"t0ken"}))
+    assert (done.lost, done.left, len(outbox), sink.got) == ([], 0, 0, [])
+
+
 def test_slack_says_no_in_an_answer_that_looks_fine(outbox: Outbox, sink: Sink) -> None:
     sink.body = b'{"ok": false, "error": "channel_not_found"}'
     put(outbox, "a")

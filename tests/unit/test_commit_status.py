@@ -124,7 +124,7 @@ def test_the_name_differs_by_provider_and_stack_and_can_be_given() -> None:
     names = {status_name(one, event()), status_name(other, event()), status_name(one, event(stack="staging"))}
     assert len(names) == 3
     assert all(name.startswith("kustomization/apps/") and len(name) == 27 for name in names)
-    message = render_status(one, TOKEN, event(), "my\nown")
+    message = render_status(one, TOKEN, event(), lambda: "my\nown")
     assert message is not None
     assert json.loads(message.body)["context"] == "my own"
 
@@ -160,7 +160,7 @@ def test_any_event_gives_a_bounded_status_in_json(
     kind: str, name: str, reason: str, unit: str, stack: str
 ) -> None:
     told = event(name, reason=reason, stack=stack, unit=UnitId("Kustomization", "x", unit))
-    message = render_status(provider(REPOSITORIES[kind], kind), TOKEN, told, name)
+    message = render_status(provider(REPOSITORIES[kind], kind), TOKEN, told, lambda: name)
     assert message is not None
     assert isinstance(json.loads(message.body), dict)
     assert len(message.body) < 4000

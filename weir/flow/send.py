@@ -25,7 +25,7 @@ from weir.flow.send_errors import FinalError, PostponedError
 from weir.notify.http_message import HttpMessage
 from weir.notify.match import with_metadata
 from weir.spec.alert import AlertSpec
-from weir.spec.errors import SourceError, StopRequested
+from weir.spec.errors import SourceError, SpecError, StopRequested
 from weir.spec.event import Event
 from weir.spec.provider import COMMENT_TYPES, STATUS_TYPES, ProviderSpec
 
@@ -72,17 +72,21 @@ class Sender:
             from weir.notify.commit_status import render_status
 
             told = with_metadata(event, alert)
-            return render_status(self.provider, self._secret, told, self._status_name(alert, told))
+            return render_status(self.provider, self._secret, told, lambda: self._status_name(alert, told))
         from weir.notify.messages.render import render
 
         return render(self.provider, self._secret, event, alert)
 
     def _status_name(self, alert: AlertSpec, event: Event) -> str:
+        """Raises FinalError: what cannot be evaluated for this event must not keep those after it."""
         if not self.provider.commit_status_expr:
             return ""
         from weir.flow.status_name import status_name
 
-        return status_name(self.provider, alert, event)
+        try:
+            return status_name(self.provider, alert, event)
+        except SpecError as err:
+            raise FinalError(err.message, hint=err.hint) from err
 
     def _comment(self, event: Event, seconds: float) -> None:
         from weir.flow.comment import comment

@@ -51,13 +51,14 @@ class _Status:
 
 
 def render_status(
-    provider: ProviderSpec, secret: Mapping[str, bytes], event: Event, name: str = ""
+    provider: ProviderSpec, secret: Mapping[str, bytes], event: Event, name: Callable[[], str] = str
 ) -> HttpMessage | None:
     """The request that sets the status of the event's commit; None when it names none, or says nothing about it.
 
     What drifts says nothing: a commit is as its last apply and the health of its objects are.
 
-    `name` is what tells this status from others of the commit, empty for the usual one: `kind/name/<provider>`.
+    `name` gives what tells this status from others of the commit, empty for the usual one: `kind/name/<provider>`. It
+    is asked only where there is a status to set.
 
     Raises:
         SpecError: the address is no repository of such a forge, or the Secret lacks what it needs; tells no secret.
@@ -67,7 +68,7 @@ def render_status(
         return None
     status = _Status(
         commit=commit,
-        name=cut(one_line(clean(name)), _LONGEST_NAME) or status_name(provider, event),
+        name=cut(one_line(clean(name())), _LONGEST_NAME) or status_name(provider, event),
         state=_state(event),
         description=cut(_words(event.reason), _LONGEST),
     )
