@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -15,11 +15,12 @@ from tests.support.delivery import NO_LABELS, NOW, Secrets, go
 from tests.support.events import COMMIT, UNIT, event
 from tests.support.notices import alert, provider
 from tests.support.sink import Sink, running_sink
-from weir.edges.outbox import Outbox
+from weir.edges.outbox import Entry, Outbox
 from weir.flow.deliver import LONGEST
 from weir.flow.events import COMMIT_STATUS, UPDATE
 from weir.spec.event import Severity
 from weir.spec.identity import UnitId
+from weir.spec.provider import ProviderSpec
 from weir.spec.stack import OptionsConfig
 
 
@@ -168,13 +169,89 @@ def test_without_cross_namespace_references_an_alert_sees_its_own_namespace(
     assert sink.messages() == ["far again"]
 
 
-def test_what_nobody_wants_any_more_is_removed(outbox: Outbox, sink: Sink) -> None:
+def waiting(outbox: Outbox, sink: Sink, message: str = "a") -> ProviderSpec:
+    """The provider that a notification waits for."""
     sink.down = True
+    put(outbox, message)
+    to = provider(sink.url)
+    assert go(outbox, to, budget=1.2).left == 1
+    sink.down = False
+    return to
+
+
+def test_what_waits_for_an_alert_or_a_provider_that_is_gone_is_told_to_be_lost(
+    outbox: Outbox, sink: Sink
+) -> None:
+    to = waiting(outbox, sink)
+    renamed = [alert(name="renamed")]
+    (lost,) = go(outbox, to, alerts=renamed, at=NOW + 60).lost
+    assert lost.startswith(f"Provider/flux-system/sink: Alert/flux-system/to-sink is gone: {UNIT} ")
+    waiting(outbox, sink, "b")
+    (lost,) = go(outbox, alerts=[alert(name="to-sink")], at=NOW + 60).lost
+    assert lost.startswith("Provider/flux-system/sink: it is gone, ")
+    assert (len(outbox), sink.messages()) == (0, [])
+
+
+def test_what_is_suspended_is_not_sent_and_not_called_lost(outbox: Outbox, sink: Sink) -> None:
+    waiting(outbox, sink)
+    assert go(outbox, provider(sink.url, suspend=True), at=NOW + 60).lost == []
+    to = waiting(outbox, sink, "b")
+    suspended = [alert(name="to-sink", suspend=True)]
+    assert go(outbox, to, alerts=suspended, at=NOW + 60).lost == []
+    assert (len(outbox), sink.messages()) == (0, [])
+
+
+@pytest.mark.parametrize("broken", ["Provider/flux-system/sink", "Alert/flux-system/to-sink"])
+def test_what_is_for_a_document_that_cannot_be_read_waits_for_it(
+    outbox: Outbox, sink: Sink, broken: str
+) -> None:
+    to, known = waiting(outbox, sink), alert(name="to-sink")
+    unreadable = {UnitId.parse(broken): "spec.adress: unknown"}
+    rest = [] if broken.startswith("Provider") else [to]
+    alerts = [known] if broken.startswith("Provider") else []
+    done = go(outbox, *rest, alerts=alerts, unreadable=unreadable, at=NOW + 60)
+    assert (done.left, done.lost, done.delayed) == (1, [], {to.id: "spec.adress: unknown"})
+    assert go(outbox, to, alerts=[known], at=NOW + 120, budget=60.0).sent == 1
+    assert sink.messages() == ["a"]
+
+
+def test_what_happens_while_a_provider_cannot_be_read_is_told_when_it_can_be(
+    outbox: Outbox, sink: Sink
+) -> None:
+    to, known = provider(sink.url), alert(name="to-sink")
+    quiet = event("the revision alone")
+    quiet = replace(quiet, metadata={**quiet.metadata, COMMIT_STATUS: UPDATE})
+    outbox.put([(event("a"), NO_LABELS), (quiet, NO_LABELS)], NOW)
+    assert go(outbox, alerts=[known], unreadable={to.id: "no"}).left == 2
+    assert len(outbox) == 2
+    done = go(outbox, to, alerts=[known], at=NOW + 60, budget=60.0)
+    assert (done.sent, done.left, done.lost) == (1, 0, [])
+    assert sink.messages() == ["a"]
+
+
+def test_what_waits_for_a_document_that_cannot_be_read_is_given_up_after_a_day(outbox: Outbox) -> None:
+    to, known = provider("https://sink.example"), alert(name="to-sink")
     put(outbox, "a")
-    go(outbox, provider(sink.url), budget=1.2)
-    assert len(outbox) == 1
-    go(outbox, alerts=[])
+    done = go(outbox, alerts=[known], unreadable={to.id: "no"}, at=NOW + LONGEST + 1)
+    assert "given up after a day" in done.lost[0]
     assert len(outbox) == 0
+
+
+def test_an_event_that_comes_in_while_others_are_sorted_out_is_not_lost(tmp_path: Path, sink: Sink) -> None:
+    class Busy(Outbox):
+        """Gets another event whenever one is divided."""
+
+        def divide(self, entry: Entry, deliveries: Sequence[Entry]) -> None:
+            super().divide(entry, deliveries)
+            if entry.event.message == "a":
+                put(self, "b")
+
+    outbox = Busy(tmp_path / "outbox")
+    put(outbox, "a")
+    done = go(outbox, provider(sink.url), budget=60.0)
+    assert (done.sent, done.left, done.lost) == (1, 1, [])
+    go(outbox, provider(sink.url), budget=60.0)
+    assert sink.messages() == ["a", "b"]
 
 
 def test_a_round_beside_another_sends_nothing(outbox: Outbox, sink: Sink) -> None:
@@ -255,7 +332,7 @@ def test_an_event_that_an_expression_cannot_name_holds_up_none_after_it(outbox: 
     outbox.put([(unnamed, NO_LABELS), (named, NO_LABELS)], NOW)
     expr = "event.metadata.cluster"
     status = provider(f"{sink.url}/team/app", "gitea", secretRef={"name": "forge"}, commitStatusExpr=expr)
-    done = go(outbox, status, clusters=Secrets(forge={"token": b"t0ken"}))
+    done = go(outbox, status, clusters=Secrets(forge={"token": b"t0ken"}), budget=60.0)
     assert (done.sent, done.left, len(outbox)) == (1, 0, 0)
     assert [one.json["context"] for one in sink.got] == ["prod-1"]
     (lost,) = done.lost
@@ -267,7 +344,7 @@ def test_an_expression_is_not_asked_about_an_event_without_a_commit(outbox: Outb
     outbox.put([(event("chart", metadata={"revision": "6.5.0"}), NO_LABELS)], NOW)
     expr = "event.metadata.cluster"
     status = provider(f"{sink.url}/team/app", "gitea", secretRef={"name": "forge"}, commitStatusExpr=expr)
-    done = go(outbox, status, clusters=Secrets(forge={"token": b"t0ken"}))
+    done = go(outbox, status, clusters=Secrets(forge={"token": b"t0ken"}), budget=60.0)
     assert (done.lost, done.left, len(outbox), sink.got) == ([], 0, 0, [])
 
 

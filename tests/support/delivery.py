@@ -11,7 +11,9 @@ from tests.support.notices import alert
 from weir.edges.outbox import Outbox
 from weir.flow.clusters import Clusters
 from weir.flow.deliver import Delivered, deliver
+from weir.flow.notices import Notices
 from weir.spec.alert import AlertSpec
+from weir.spec.identity import UnitId
 from weir.spec.provider import ProviderSpec
 from weir.spec.stack import ClusterConfig, OptionsConfig
 
@@ -35,6 +37,7 @@ def go(
     outbox: Outbox,
     *providers: ProviderSpec,
     alerts: Sequence[AlertSpec] | None = None,
+    unreadable: Mapping[UnitId, str] | None = None,
     clusters: Clusters | None = None,
     at: float = NOW,
     budget: float = 5.0,
@@ -42,12 +45,17 @@ def go(
 ) -> Delivered:
     """One round that begins at a time; without `alerts`, every provider has one on all Kustomizations."""
     began = time.monotonic()
-    every = [alert(one.id.name, f"to-{one.id.name}") for one in providers]
+    every = tuple(alert(one.id.name, f"to-{one.id.name}") for one in providers)
+    known = Notices(
+        alerts=every if alerts is None else tuple(alerts),
+        providers={one.id: one for one in providers},
+        problems=(),
+        unreadable=unreadable or {},
+    )
     return deliver(
         outbox,
         clusters or Secrets(),
-        every if alerts is None else alerts,
-        {one.id: one for one in providers},
+        known,
         budget_seconds=budget,
         stop=stop or threading.Event(),
         clock=lambda: at + time.monotonic() - began,

@@ -8,10 +8,13 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.events import event
 from tests.support.notices import alert_object, provider_object
+from weir.edges.outbox import Outbox
 from weir.edges.runs import Run
 from weir.flow import notices
 from weir.spec.documents import Document
+from weir.spec.identity import UnitId
 
 
 @pytest.fixture
@@ -75,6 +78,37 @@ def test_what_is_wrong_is_told_and_leaves_the_others_alone(run: Run) -> None:
     assert any(
         "spec.providerRef" in problem and "Alert/flux-system/stray" in problem for problem in found.problems
     )
+
+
+def test_an_alert_or_a_provider_that_cannot_be_read_is_known_to_be_there(run: Run) -> None:
+    odd = provider_object("https://sink.example", name="odd", timeout="soon")
+    never = provider_object("https://sink.example", "nats", "never")
+    twice = provider_object("https://sink.example", name="twice", timeout="soon")
+    good = provider_object("https://sink.example", name="twice")
+    broken = alert_object(name="broken", eventSources=[])
+    odder = provider_object("https://sink.example", name="odder")
+    odder["spec"]["type"] = ["slack"]
+    notices.announce(run, documents(odd, odder, never, twice, good, broken))
+    found = notices.read_announced(run)
+    assert {str(unit) for unit in found.unreadable} == {
+        "Provider/flux-system/odd",
+        "Provider/flux-system/odder",
+        "Alert/flux-system/broken",
+    }
+    assert "spec.timeout" in found.unreadable[UnitId("Provider", "flux-system", "odd")]
+
+
+def test_what_waits_is_not_forgotten_with_the_last_alert(run: Run) -> None:
+    notices.announce(run, documents(alert_object()))
+    notices.keep(run, "prod", whole=True)
+    outbox = Outbox(notices.outbox_folder("prod"))
+    outbox.put([(event(), {})], 1.0)
+    (run.root / "notices.json").unlink()
+    notices.keep(run, "prod", whole=True)
+    assert notices.kept("prod"), "somebody has to tell what is lost"
+    (entry,) = outbox.entries()
+    outbox.remove(entry)
+    assert not notices.kept("prod")
 
 
 def test_a_damaged_file_is_as_none(run: Run) -> None:

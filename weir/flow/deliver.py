@@ -21,7 +21,7 @@ from weir.flow.clusters import Clusters
 from weir.flow.events import COMMIT_STATUS, UPDATE
 from weir.flow.send import Sender
 from weir.flow.send_errors import FinalError, PostponedError
-from weir.notify.match import recipients
+from weir.notify.match import recipients, sets_off
 from weir.spec.alert import AlertSpec
 from weir.spec.errors import StopRequested, WeirError
 from weir.spec.identity import UnitId
@@ -66,8 +66,7 @@ class Delivered:
 def deliver(
     outbox: Outbox,
     clusters: Clusters,
-    alerts: Sequence[AlertSpec],
-    providers: Mapping[UnitId, ProviderSpec],
+    known: notices.Notices,
     *,
     budget_seconds: float,
     stop: threading.Event,
@@ -85,7 +84,8 @@ def deliver(
         if not alone or not len(outbox):
             return done
         deadline = time.monotonic() + budget_seconds
-        given = _Round(outbox, clusters, _allowed(alerts, clusters), providers, deadline, stop, clock)
+        alerts = {one.id: one for one in _allowed(known.alerts, clusters)}
+        given = _Round(outbox, clusters, alerts, known.providers, known.unreadable, deadline, stop, clock)
         queues = given.sort_out(done)
         if queues:
             with ThreadPoolExecutor(min(_PROVIDERS, len(queues)), thread_name_prefix="deliver") as pool:
@@ -113,9 +113,7 @@ def deliver_kept(
     if not len(outbox):
         return Delivered()
     known = notices.read_kept(stack)
-    return deliver(
-        outbox, clusters(), known.alerts, known.providers, budget_seconds=budget_seconds, stop=stop
-    )
+    return deliver(outbox, clusters(), known, budget_seconds=budget_seconds, stop=stop)
 
 
 def _allowed(alerts: Sequence[AlertSpec], clusters: Clusters) -> tuple[AlertSpec, ...]:
@@ -134,31 +132,61 @@ class _Round:
 
     outbox: Outbox
     clusters: Clusters
-    alerts: Sequence[AlertSpec]
+    alerts: Mapping[UnitId, AlertSpec]
     providers: Mapping[UnitId, ProviderSpec]
+    unreadable: Mapping[UnitId, str]
     deadline: float
     stop: threading.Event
     clock: Callable[[], float]
 
     def sort_out(self, done: Delivered) -> dict[UnitId, list[Entry]]:
-        """What waits, by provider. Events are divided into deliveries, what nobody wants any more is removed."""
+        """What waits, by provider. Events are divided into deliveries; those that will never be sent are removed."""
         for entry in self.outbox.entries():
             if entry.alert is None:
-                found = recipients(entry.event, entry.labels, self.alerts, self.providers)
-                wanted = [(alert, provider) for alert, provider in found if _takes(provider, entry)]
-                self.outbox.divide(entry, [entry.to(alert.id, provider.id) for alert, provider in wanted])
-        alerts = {alert.id for alert in self.alerts if not alert.suspend}
+                self.outbox.divide(entry, self._deliveries(entry))
         queues: dict[UnitId, list[Entry]] = {}
         for entry in self.outbox.entries():
-            provider = self.providers.get(entry.provider) if entry.provider else None
-            if provider is None or provider.suspend or entry.alert not in alerts:
+            if entry.alert is None or entry.provider is None:
+                done.left += 1  # came in meanwhile
+            elif self._unwanted(entry.alert, entry.provider, entry):
                 self.outbox.remove(entry)
-            elif self.clock() - entry.since > LONGEST:
+            elif why := self._lost(entry.alert, entry.provider, entry):
                 self.outbox.remove(entry)
-                done.lost.append(f"{provider.id}: given up after a day: {_named(entry)}")
+                done.lost.append(f"{entry.provider}: {why}: {_named(entry)}")
+            elif why := self._unreadable(entry.alert, entry.provider):
+                done.left += 1
+                done.delayed[entry.provider] = why
             else:
-                queues.setdefault(provider.id, []).append(entry)
+                queues.setdefault(entry.provider, []).append(entry)
         return queues
+
+    def _deliveries(self, entry: Entry) -> list[Entry]:
+        """What an event gives. An alert whose provider cannot be read now is told when it can be."""
+        found = recipients(entry.event, entry.labels, self.alerts.values(), self.providers)
+        told = [alert for alert, provider in found if _takes(provider, entry)]
+        told += [
+            alert
+            for alert in self.alerts.values()
+            if alert.provider in self.unreadable and sets_off(alert, entry.event, entry.labels)
+        ]
+        return [entry.to(alert.id, alert.provider) for alert in told]
+
+    def _unwanted(self, alert: UnitId, provider: UnitId, entry: Entry) -> bool:
+        """Whether somebody wants that this is not sent."""
+        by, to = self.alerts.get(alert), self.providers.get(provider)
+        return bool((by and by.suspend) or (to and (to.suspend or not _takes(to, entry))))
+
+    def _lost(self, alert: UnitId, provider: UnitId, entry: Entry) -> str:
+        """Why this will never be sent; empty while it may be."""
+        if provider not in self.providers and provider not in self.unreadable:
+            return "it is gone, or of a type that is not sent to"
+        if alert not in self.alerts and alert not in self.unreadable:
+            return f"{alert} is gone"
+        return "given up after a day" if self.clock() - entry.since > LONGEST else ""
+
+    def _unreadable(self, alert: UnitId, provider: UnitId) -> str:
+        """Why the provider or the alert cannot be read now; empty when both can be."""
+        return self.unreadable.get(provider) or self.unreadable.get(alert, "")
 
     def serve(self, waiting: tuple[UnitId, Iterable[Entry]]) -> Delivered:
         """Send what waits for one provider. After each failure it is left alone for a while, longer each time."""
@@ -178,7 +206,7 @@ class _Round:
 
     def _try(self, sender: Sender, entry: Entry, queue: _Queue, done: Delivered) -> Entry | None:
         """Send once. None when this delivery is over, else what waits now."""
-        alert = next(one for one in self.alerts if one.id == entry.alert)
+        alert = next(one for one in self.alerts.values() if one.id == entry.alert)
         now = self.clock()
         pause = _growing(entry.attempts + 1)
         again = replace(entry, attempts=entry.attempts + 1, not_before=now + pause)

@@ -1,6 +1,6 @@
 """The Alerts, Providers and Receivers of a stack: where a run leaves them, for whoever delivers or listens later.
 
-They hold references to Secrets and no Secret. A stack without any pays two looks for a file that is not there.
+They hold references to Secrets and no Secret. A stack without any pays three looks for a file that is not there.
 """
 
 from __future__ import annotations
@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 WATCHED: Final = "WEIR_WATCHED"
 """Environment variable of runs that a watcher starts: it delivers what they tell, and they need not wait for that."""
 _FILE: Final = "notices.json"
+_NEVER_SENT_TO: Final = frozenset(("azureeventhub", "googlepubsub", "nats", "otel"))
+"""Flux's types that are not there: nothing waits for such a Provider, for it will never be read."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,6 +37,8 @@ class Notices:
     providers: Mapping[UnitId, ProviderSpec]
     problems: tuple[str, ...]
     """What is wrong with the others, one sentence each."""
+    unreadable: Mapping[UnitId, str]
+    """Alerts and Providers that are there and cannot be read, and why: what is for them waits until they can be."""
 
 
 def outbox_folder(stack: str) -> Path:
@@ -53,8 +57,13 @@ def wanted(run: Run, stack: str) -> bool:
 
 
 def kept(stack: str) -> bool:
-    """Whether an earlier run of the stack left any."""
-    return (outbox_folder(stack) / _FILE).exists()
+    """Whether an earlier run of the stack left any, or notifications that wait for one that is gone."""
+    folder = outbox_folder(stack)
+    if (folder / _FILE).exists() or not folder.exists():
+        return (folder / _FILE).exists()
+    from weir.edges.outbox import Outbox
+
+    return len(Outbox(folder)) > 0
 
 
 def keep(run: Run, stack: str, *, whole: bool) -> None:
@@ -81,7 +90,7 @@ def read_kept(stack: str) -> Notices:
     try:
         return _parse(_documents((outbox_folder(stack) / _FILE).read_bytes()))
     except OSError:
-        return Notices(alerts=(), providers={}, problems=())
+        return Notices(alerts=(), providers={}, problems=(), unreadable={})
 
 
 def read_announced(run: Run) -> Notices:
@@ -114,6 +123,7 @@ def _parse(documents: Iterable[Document]) -> Notices:
 
     alerts: list[AlertSpec] = []
     providers: dict[UnitId, ProviderSpec] = {}
+    unreadable: dict[UnitId, str] = {}
     problems: list[str] = []
     for document in documents:
         try:
@@ -125,9 +135,28 @@ def _parse(documents: Iterable[Document]) -> Notices:
                     providers[provider.id] = provider
         except SpecError as err:
             problems.append(str(err))
+            if unit := _waited_for(document):
+                unreadable[unit] = str(err)
+    known = {*providers, *(alert.id for alert in alerts)}
     problems += [
         f"{alert.where}: spec.providerRef: found no usable {alert.provider}"
         for alert in alerts
         if alert.provider not in providers
     ]
-    return Notices(alerts=tuple(alerts), providers=providers, problems=tuple(problems))
+    return Notices(
+        alerts=tuple(alerts),
+        providers=providers,
+        problems=tuple(problems),
+        unreadable={unit: why for unit, why in unreadable.items() if unit not in known},
+    )
+
+
+def _waited_for(document: Document) -> UnitId | None:
+    """What a document that cannot be read may become once it can be; None for what will never be sent to."""
+    from weir.spec.header import DEFAULT_NAMESPACE
+
+    meta, spec = document.data.get("metadata"), document.data.get("spec")
+    if not isinstance(meta, dict) or (isinstance(spec, dict) and str(spec.get("type")) in _NEVER_SENT_TO):
+        return None
+    kind, namespace = document.data.get("kind"), meta.get("namespace", DEFAULT_NAMESPACE)
+    return UnitId(str(kind), str(namespace), str(meta.get("name")))
