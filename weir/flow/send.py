@@ -136,33 +136,56 @@ class Sender:
             raise FinalError(f"{host}: refused: {why if _WORD.fullmatch(why) else 'no reason given'}")
 
     @cached_property
+    def _data(self) -> Mapping[str, bytes]:
+        """The provider's Secret; empty without one."""
+        name = self.provider.secret
+        return self._clusters.secret(self.provider.id.namespace, name) if name else {}
+
+    @cached_property
     def _secret(self) -> Mapping[str, bytes]:
         """The provider's Secret; that of a GitHub App with a token in it."""
-        name = self.provider.secret
-        if not name:
-            return {}
-        data = self._clusters.secret(self.provider.id.namespace, name)
-        if "githubAppID" not in data:
-            return data
+        if "githubAppID" not in self._data:
+            return self._data
         from weir.edges.git.github_app import installation_token
 
-        return {**data, "token": installation_token(data, self._settings.proxy).encode()}
+        return {**self._data, "token": installation_token(self._data, self._settings.proxy).encode()}
 
     @cached_property
     def _settings(self) -> Settings:
-        spec, namespace = self.provider, self.provider.id.namespace
-        settings = Settings(proxy=spec.proxy, where=f"Secret/{namespace}/{spec.cert_secret}")
-        if spec.proxy_secret:
-            settings = replace(
-                settings, proxy=read_proxy(self._clusters.secret(namespace, spec.proxy_secret))
-            )
-        if not spec.cert_secret:
+        name, data = self._certificates()
+        where = f"Secret/{self.provider.id.namespace}/{name}"
+        settings = Settings(proxy=self._proxy(), where=where)
+        if not name:
             return settings
         try:
-            found = read_certificate_secret(self._clusters.secret(namespace, spec.cert_secret))
+            found = read_certificate_secret(data)
         except SourceError as err:
-            raise SourceError(f"Secret/{namespace}/{spec.cert_secret}: {err.message}", hint=err.hint) from err
+            raise SourceError(f"{where}: {err.message}", hint=err.hint) from err
         return replace(settings, ca=found["ca"], certificate=found["certificate"], key=found["key"])
+
+    def _certificates(self) -> tuple[str, Mapping[str, bytes]]:
+        """The Secret that holds the certificates; without a name when there is none."""
+        spec = self.provider
+        if spec.cert_secret:
+            return spec.cert_secret, self._clusters.secret(spec.id.namespace, spec.cert_secret)
+        if spec.type in STATUS_TYPES and self._data.get("ca.crt"):
+            return spec.secret, self._data
+        return "", {}
+
+    def _proxy(self) -> str:
+        """The proxy's URL, of `proxySecretRef` before that of the Secret before that of the spec."""
+        spec, namespace = self.provider, self.provider.id.namespace
+        if spec.proxy_secret:
+            return read_proxy(self._clusters.secret(namespace, spec.proxy_secret))
+        if "proxy" not in self._data:
+            return spec.proxy
+        try:
+            return read_proxy({"address": self._data["proxy"].strip()})
+        except SourceError as err:
+            expected = "a URL such as http://proxy.example:3128"
+            raise SourceError(
+                f"Secret/{namespace}/{spec.secret}: key proxy is not {expected}", hint=err.hint
+            ) from None
 
     @cached_property
     def _transport(self) -> Transport:

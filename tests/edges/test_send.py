@@ -1,0 +1,100 @@
+"""How one notification is sent: by which proxy, trusting whom, and what the answers of single services mean."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.support.delivery import NO_LABELS, NOW, Secrets, go
+from tests.support.events import COMMIT, event
+from tests.support.fault_proxy import FaultProxy
+from tests.support.notices import provider
+from tests.support.proxy import running_proxy
+from tests.support.sink import Sink, running_sink
+from tests.support.tls import Authority
+from weir.edges.outbox import Outbox
+from weir.spec.provider import ProviderSpec
+
+BUDGET = 60.0
+"""Seconds; a round ends when all is sent."""
+
+
+@dataclass(frozen=True)
+class Forge:
+    """A forge, and the Secret `sink` for it."""
+
+    url: str
+    secret: Mapping[str, bytes]
+
+    def provider(self, **spec: Any) -> ProviderSpec:
+        """A provider of commit statuses there."""
+        return provider(f"{self.url}/team/app", "gitea", secretRef={"name": "sink"}, **spec)
+
+
+@pytest.fixture
+def sink() -> Iterator[Sink]:
+    """A service that takes everything."""
+    with running_sink() as running:
+        yield running
+
+
+@pytest.fixture
+def outbox(tmp_path: Path) -> Outbox:
+    """An outbox with one event."""
+    outbox = Outbox(tmp_path / "outbox")
+    outbox.put([(event("a"), NO_LABELS)], NOW)
+    return outbox
+
+
+@pytest.fixture
+def forge(sink: Sink, tmp_path: Path) -> Iterator[Forge]:
+    """The same over TLS, and what a Secret for it holds."""
+    authority = Authority(tmp_path / "tls")
+    with FaultProxy(sink.url, tls=authority.server()) as server:
+        yield Forge(server.url, {"token": b"t0ken", "ca.crt": authority.pem})
+
+
+def test_the_proxy_is_that_of_the_secret(outbox: Outbox, sink: Sink, forge: Forge) -> None:
+    login = f"Basic {base64.b64encode(b'me:pass').decode()}"
+    with running_proxy(login) as proxy:
+        address = f"http://me:pass@127.0.0.1:{proxy.port}\n".encode()
+        to = forge.provider(proxy="http://127.0.0.1:1")
+        done = go(outbox, to, clusters=Secrets(sink={**forge.secret, "proxy": address}), budget=BUDGET)
+        assert (done.sent, len(sink.got)) == (1, 1)
+        assert [head.split()[0] for head in proxy.seen] == ["CONNECT"]
+
+
+def test_a_proxy_secret_stands_before_the_proxy_of_the_secret(
+    outbox: Outbox, sink: Sink, forge: Forge
+) -> None:
+    with running_proxy() as proxy:
+        secret = {**forge.secret, "proxy": b"http://127.0.0.1:1"}
+        secrets = Secrets(sink=secret, proxy={"address": proxy.url.encode()})
+        done = go(outbox, forge.provider(proxySecretRef={"name": "proxy"}), clusters=secrets, budget=BUDGET)
+        assert (done.sent, len(sink.got), len(proxy.seen)) == (1, 1, 1)
+
+
+def test_a_proxy_that_is_none_is_told_by_its_key_and_without_its_text(outbox: Outbox, sink: Sink) -> None:
+    to = provider(sink.url, secretRef={"name": "sink"})
+    done = go(outbox, to, clusters=Secrets(sink={"proxy": b"socks5://me:hidden@proxy"}), budget=1.2)
+    assert done.delayed[to.id].startswith("Secret/flux-system/sink: key proxy is not a URL such as ")
+    assert "hidden" not in repr(done)
+    assert sink.got == []
+
+
+def test_a_commit_status_trusts_the_authority_in_the_secret(outbox: Outbox, sink: Sink, forge: Forge) -> None:
+    done = go(outbox, forge.provider(), clusters=Secrets(sink=forge.secret), budget=BUDGET)
+    assert (done.sent, done.delayed) == (1, {})
+    assert sink.got[0].path == f"/api/v1/repos/team/app/statuses/{COMMIT}"
+
+
+def test_other_types_trust_the_authority_of_the_cert_secret_only(outbox: Outbox, forge: Forge) -> None:
+    secrets = Secrets(sink=forge.secret)
+    assert go(outbox, provider(forge.url, secretRef={"name": "sink"}), clusters=secrets, budget=1.2).left == 1
+    trusting = provider(forge.url, certSecretRef={"name": "sink"})
+    assert go(outbox, trusting, clusters=secrets, at=NOW + 3600, budget=BUDGET).sent == 1
