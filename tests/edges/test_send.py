@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -98,3 +99,27 @@ def test_other_types_trust_the_authority_of_the_cert_secret_only(outbox: Outbox,
     assert go(outbox, provider(forge.url, secretRef={"name": "sink"}), clusters=secrets, budget=1.2).left == 1
     trusting = provider(forge.url, certSecretRef={"name": "sink"})
     assert go(outbox, trusting, clusters=secrets, at=NOW + 3600, budget=BUDGET).sent == 1
+
+
+@pytest.mark.parametrize("status", [403, 429])
+def test_a_commit_status_waits_until_the_rate_limit_of_github_ends(
+    outbox: Outbox, sink: Sink, status: int
+) -> None:
+    """https://docs.github.com/en/rest/using-the-rest-api/rate-limits-for-the-rest-api#exceeding-the-rate-limit."""
+    sink.answers[:] = [status]
+    sink.headers |= {"x-ratelimit-remaining": "0", "x-ratelimit-reset": str(int(time.time()) + 3600)}
+    to = provider(f"{sink.url}/team/app", "github", secretRef={"name": "sink"})
+    secrets = Secrets(sink={"token": b"t0ken"})
+    done = go(outbox, to, clusters=secrets, budget=BUDGET)
+    assert (done.sent, done.left, done.lost) == (0, 1, [])
+    assert go(outbox, to, clusters=secrets, at=NOW + 600, budget=1.2).left == 1
+    assert len(sink.got) == 1, "it is left alone until then"
+    assert go(outbox, to, clusters=secrets, at=NOW + 3700, budget=BUDGET).sent == 1
+
+
+def test_a_forbidden_commit_status_is_lost(outbox: Outbox, sink: Sink) -> None:
+    sink.answers[:] = [403]
+    sink.headers |= {"x-ratelimit-remaining": "4999", "x-ratelimit-reset": "1800003600"}
+    to = provider(f"{sink.url}/team/app", "github", secretRef={"name": "sink"})
+    done = go(outbox, to, clusters=Secrets(sink={"token": b"t0ken"}), budget=BUDGET)
+    assert "refuses it (403)" in done.lost[0]

@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 
 import orjson
 
+from weir.edges.forge.api import limited
 from weir.edges.http.budget import retry_after
 from weir.edges.http.errors import ExchangeError, Failure
 from weir.edges.http.settings import Settings
@@ -115,9 +116,10 @@ class Sender:
             return
         if status < HTTPStatus.BAD_REQUEST:
             raise FinalError(f"{host}: found a redirect ({status}), which is not followed")
-        asked = retry_after(answer.headers.get("retry-after", ""), time.time())
-        limited = status == HTTPStatus.FORBIDDEN and asked is not None
-        if status in _BUSY or status >= HTTPStatus.INTERNAL_SERVER_ERROR or limited:
+        now = time.time()
+        waits = limited(answer, now)
+        if status in _BUSY or status >= HTTPStatus.INTERNAL_SERVER_ERROR or waits is not None:
+            asked = retry_after(answer.headers.get("retry-after", ""), now) if waits is None else waits
             raise PostponedError(f"{host}: the server does not take it now ({status})", asked)
         if self.provider.type == "gitlab" and _KNOWN_ALREADY in answer.body:
             return

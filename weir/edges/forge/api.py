@@ -172,7 +172,7 @@ class Api:
             )
         said = self._said(answer.body)
         message = f"{where}: {status}" + (f" ({said})" if said else "")
-        waits = _limited(answer, time.time())
+        waits = limited(answer, time.time())
         if waits is not None:
             return UnavailableError(
                 f"{message}: too many requests, for another {waits:.0f} s", hint="run again later"
@@ -214,13 +214,13 @@ def _fields(value: Mapping[str, Any]) -> list[str]:
     return [f"{name}: {text}" for name, part in list(value.items())[:10] for text in _texts(part)]
 
 
-def _limited(answer: Answer, now: float) -> float | None:
-    """Seconds until GitHub's rate limit ends, None when it is not the reason for a 403.
+def limited(answer: Answer, now: float) -> float | None:
+    """Seconds until GitHub's rate limit ends, None when it is not the reason for a 403 or 429.
 
     https://docs.github.com/en/rest/using-the-rest-api/rate-limits-for-the-rest-api
     """
     headers = answer.headers
-    if answer.status != HTTPStatus.FORBIDDEN:
+    if answer.status not in (HTTPStatus.FORBIDDEN, HTTPStatus.TOO_MANY_REQUESTS):
         return None
     if "retry-after" in headers:
         return retry_after(headers["retry-after"], now) or 0.0
