@@ -123,3 +123,34 @@ def test_a_forbidden_commit_status_is_lost(outbox: Outbox, sink: Sink) -> None:
     to = provider(f"{sink.url}/team/app", "github", secretRef={"name": "sink"})
     done = go(outbox, to, clusters=Secrets(sink={"token": b"t0ken"}), budget=BUDGET)
     assert "refuses it (403)" in done.lost[0]
+
+
+def test_lark_says_no_in_an_answer_that_looks_fine(outbox: Outbox, sink: Sink) -> None:
+    sink.body = b'{"code":11232,"msg":"frequency limited"}'
+    to = provider(sink.url, "lark")
+    done = go(outbox, to, budget=1.2)
+    assert (done.sent, done.left, done.lost) == (0, 1, [])
+    sink.body = b'{"code":19024,"msg":"Key Words Not Found"}'
+    (lost,) = go(outbox, to, at=NOW + 600, budget=BUDGET).lost
+    assert "127.0.0.1: refused: code 19024: " in lost
+
+
+def test_what_a_connector_of_teams_did_not_pass_on_is_sent_again(
+    outbox: Outbox, sink: Sink, tmp_path: Path
+) -> None:
+    host, authority = "acme.webhook.office.com", Authority(tmp_path / "tls")
+    with (
+        FaultProxy(sink.url, tls=authority.server(host)) as server,
+        running_proxy(routes={host: server.port}) as proxy,
+    ):
+        secrets = Secrets(tls={"ca.crt": authority.pem}, proxy={"address": proxy.url.encode()})
+        trust: dict[str, Any] = {"certSecretRef": {"name": "tls"}, "proxySecretRef": {"name": "proxy"}}
+        to = provider(f"https://{host}/webhookb2/x", "msteams", **trust)
+        sink.body = (
+            b"Webhook message delivery failed with error: Microsoft Teams endpoint returned HTTP error 429"
+        )
+        done = go(outbox, to, clusters=secrets, budget=1.2)
+        assert (done.sent, done.left, done.lost) == (0, 1, [])
+        sink.body = b"1"
+        assert go(outbox, to, clusters=secrets, at=NOW + 600, budget=BUDGET).sent == 1
+    assert sink.got

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import threading
 import time
 from collections.abc import Mapping
@@ -11,8 +10,6 @@ from functools import cached_property
 from http import HTTPStatus
 from typing import Final
 from urllib.parse import urlsplit
-
-import orjson
 
 from weir.edges.forge.api import limited
 from weir.edges.http.budget import retry_after
@@ -25,6 +22,7 @@ from weir.flow.registry_access import read_certificate_secret
 from weir.flow.send_errors import FinalError, PostponedError
 from weir.notify.http_message import HttpMessage
 from weir.notify.match import with_metadata
+from weir.notify.refusals import refusal
 from weir.spec.alert import AlertSpec
 from weir.spec.errors import SourceError, SpecError, StopRequested
 from weir.spec.event import Event
@@ -37,7 +35,6 @@ _LARGEST: Final = 1024 * 1024
 """Bytes of an answer."""
 _KNOWN_ALREADY: Final = b"Cannot transition status"
 """GitLab's 400 to a status that the commit has (https://docs.gitlab.com/api/commits/)."""
-_WORD: Final = re.compile(r"[a-z_]{1,60}")
 
 
 class Sender:
@@ -112,7 +109,9 @@ class Sender:
         """Return when the notification arrived. Nothing of the answer's text is told: it may repeat what was sent."""
         status, host = answer.status, urlsplit(answer.url).hostname
         if status < HTTPStatus.MULTIPLE_CHOICES:
-            self._judge_slack(answer, str(host))
+            if no := refusal(self.provider.type, str(host), answer.body):
+                kind = PostponedError if no.passing else FinalError
+                raise kind(f"{host}: refused: {no.why}")
             return
         if status < HTTPStatus.BAD_REQUEST:
             raise FinalError(f"{host}: found a redirect ({status}), which is not followed")
@@ -124,18 +123,6 @@ class Sender:
         if self.provider.type == "gitlab" and _KNOWN_ALREADY in answer.body:
             return
         raise FinalError(f"{host}: the server refuses it ({status})")
-
-    def _judge_slack(self, answer: Answer, host: str) -> None:
-        """Slack's API says no in a 200: https://docs.slack.dev/apis/web-api/#responses."""
-        if self.provider.type != "slack" or not answer.body.startswith(b"{"):
-            return
-        try:
-            said = orjson.loads(answer.body)
-        except ValueError:
-            return
-        if said.get("ok") is False:
-            why = str(said.get("error"))
-            raise FinalError(f"{host}: refused: {why if _WORD.fullmatch(why) else 'no reason given'}")
 
     @cached_property
     def _data(self) -> Mapping[str, bytes]:
