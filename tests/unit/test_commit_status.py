@@ -15,9 +15,11 @@ from tests.support.notices import provider
 from weir.notify.comment import CHANGE_REQUEST, comment_for
 from weir.notify.commit_status import commit_of, render_status, status_name
 from weir.notify.http_message import HttpMessage
+from weir.notify.target import read_target
 from weir.spec.errors import SpecError
 from weir.spec.event import Event, Severity
 from weir.spec.identity import UnitId
+from weir.spec.provider import COMMENT_TYPES
 
 TOKEN = {"token": b"t0ken-value"}
 FAILED = event("no", severity=Severity.ERROR, reason="HealthCheckFailed")
@@ -87,6 +89,30 @@ def test_an_enterprise_server_has_its_api_below_its_own_host() -> None:
     message = render_status(provider("https://ghe.example/team/app", "github"), TOKEN, event())
     assert message is not None
     assert message.url.startswith("https://ghe.example/api/v3/repos/team/app/")
+
+
+@pytest.mark.parametrize(
+    ("address", "url"),
+    [
+        ("ssh://git@github.com/team/app", "https://api.github.com/repos/team/app/statuses/"),
+        ("git@github.com:team/app.git", "https://api.github.com/repos/team/app/statuses/"),
+        ("ssh://git@ghe.example:2222/team/app.git", "https://ghe.example/api/v3/repos/team/app/statuses/"),
+        ("ssh://[2001:db8::1]:22/team/app", "https://[2001:db8::1]/api/v3/repos/team/app/statuses/"),
+        ("git@ghe.example:/team/app", "https://ghe.example/api/v3/repos/team/app/statuses/"),
+    ],
+)
+def test_the_status_of_a_repository_that_git_reaches_over_ssh_is_set_over_https(
+    address: str, url: str
+) -> None:
+    message = render_status(provider(address, "github"), TOKEN, event())
+    assert message is not None
+    assert message.url == url + COMMIT
+
+
+@pytest.mark.parametrize("kind", COMMENT_TYPES)
+def test_comments_on_a_repository_that_git_reaches_over_ssh_are_written_over_https(kind: str) -> None:
+    target = read_target(provider("ssh://git@forge.example:22/team/app.git", kind), TOKEN)
+    assert target.url().geturl() == "https://forge.example/team/app.git"
 
 
 def test_bitbucket_takes_an_app_password_too_and_a_key_of_forty_characters() -> None:

@@ -335,6 +335,7 @@ def test_githubdispatch(address: str, url: str) -> None:
     ("kind", "spec", "secret", "expected"),
     [
         ("slack", {"address": ""}, {}, "spec.address: found nothing, expected an http:// or https:// URL"),
+        ("slack", {"address": "git@slack.example:a/b"}, {}, "spec.address: found 'another text'"),
         ("slack", {"address": "ftp://a"}, {}, "spec.address: found 'another text'"),
         ("slack", {}, {"address": b"https://[hidden"}, "spec.address: found 'another text'"),
         ("slack", {}, {"address": b"https://a/hid den"}, "spec.address: found 'another text'"),

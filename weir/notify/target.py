@@ -15,11 +15,16 @@ from urllib.parse import SplitResult, unquote, urlsplit, urlunsplit
 from weir.notify.text import clean
 from weir.spec.documents import read_yaml
 from weir.spec.errors import SpecError
-from weir.spec.provider import ProviderSpec
+from weir.spec.provider import COMMENT_TYPES, STATUS_TYPES, ProviderSpec
 
 _VISIBLE: Final = re.compile(r"[\x21-\x7e]+", re.ASCII)
 _HEADER: Final = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]{1,128}", re.ASCII)
 _VALUE: Final = re.compile(r"[\x20-\x7e]{0,8192}", re.ASCII)
+_SSH: Final = re.compile(
+    r"(?:ssh://(?:[^@/]*@)?(?P<host>[^@/:\[]+|\[[^@/]+\])(?::[0-9]*)?/+"
+    r"|[\w.+-]+@(?P<scp_host>[^@/:]+):(?!//)/?)(?P<path>.+)"
+)
+"""A repository's address, `ssh://git@host:port/path` or `git@host:path`."""
 _OURS: Final = frozenset(
     ("host", "content-length", "transfer-encoding", "connection", "upgrade", "te", "trailer")
 )
@@ -101,9 +106,11 @@ class Target:
 
 def read_target(provider: ProviderSpec, secret: Mapping[str, bytes]) -> Target:
     """Where a provider with the data of its Secret (empty without one) sends. Raises SpecError."""
+    repository = provider.type in (*STATUS_TYPES, *COMMENT_TYPES)
     texts = {
         key: _text(provider, secret, key) for key in ("address", "username", "token", "password", "headers")
     }
+    address = texts["address"] or provider.address.strip()
     return Target(
         where=provider.where,
         channel=clean(provider.channel),
@@ -112,8 +119,14 @@ def read_target(provider: ProviderSpec, secret: Mapping[str, bytes]) -> Target:
         password=texts["password"],
         headers=_read_headers(provider, texts["headers"]),
         signing_key=secret.get("token", b""),
-        _address=texts["address"] or provider.address.strip(),
+        _address=_web_address(address) if repository else address,
     )
+
+
+def _web_address(address: str) -> str:
+    """Where the forge of a repository answers that git reaches over SSH; another address as it is."""
+    found = _SSH.fullmatch(address)
+    return f"https://{found['host'] or found['scp_host']}/{found['path']}" if found else address
 
 
 def check_headers(where: str, headers: Mapping[str, str]) -> None:
