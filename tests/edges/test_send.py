@@ -3,22 +3,29 @@
 from __future__ import annotations
 
 import base64
+import threading
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 import pytest
 
 from tests.support.delivery import NO_LABELS, NOW, Secrets, go
 from tests.support.events import COMMIT, event
 from tests.support.fault_proxy import FaultProxy
-from tests.support.notices import provider
+from tests.support.notices import alert_object, provider, provider_object
 from tests.support.proxy import running_proxy
 from tests.support.sink import Sink, running_sink
 from tests.support.tls import Authority
 from weir.edges.outbox import Outbox
+from weir.edges.runs import Run
+from weir.flow import notices
+from weir.flow.deliver import deliver_kept
+from weir.notify.commit_status import status_name
+from weir.spec.documents import Document
 from weir.spec.provider import ProviderSpec
 
 BUDGET = 60.0
@@ -154,3 +161,35 @@ def test_what_a_connector_of_teams_did_not_pass_on_is_sent_again(
         sink.body = b"1"
         assert go(outbox, to, clusters=secrets, at=NOW + 600, budget=BUDGET).sent == 1
     assert sink.got
+
+
+def test_an_expression_reads_the_documents_as_they_are_written(
+    sink: Sink, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("WEIR_CACHE_DIR", str(tmp_path))
+    parts = (
+        "provider.metadata.labels.cluster",
+        "provider.spec.address.split('/')[4]",
+        "provider.spec.secretRef.name",
+        "provider.metadata.uid",
+        "alert.metadata.name",
+        "alert.spec.eventSources[0].kind",
+        "alert.metadata.uid",
+    )
+    address, expr = f"{sink.url}/team/app", " + ' ' + ".join(parts)
+    to = provider_object(address, "gitea", secretRef={"name": "forge"}, commitStatusExpr=expr)
+    to["metadata"]["labels"] = {"cluster": "eu-1"}
+    run = Run.current()
+    notices.announce(
+        run, [Document("f.yaml", index, data) for index, data in enumerate((to, alert_object()))]
+    )
+    notices.keep(run, "prod", whole=True)
+    told = event("a", stack="prod")
+    Outbox(notices.outbox_folder("prod")).put([(told, NO_LABELS)], time.time())
+    secrets = Secrets(forge={"token": b"t0ken"})
+    done = deliver_kept("prod", lambda: secrets, budget_seconds=BUDGET, stop=threading.Event())
+    assert (done.sent, done.lost) == (1, [])
+    *written, provider_uid, name, kind, alert_uid = sink.got[0].json["context"].split()
+    assert (*written, name, kind) == ("eu-1", "app", "forge", "all", "Kustomization")
+    assert UUID(provider_uid) != UUID(alert_uid)
+    assert status_name(provider(address, "gitea"), told).endswith(f"/{provider_uid.split('-')[0]}")

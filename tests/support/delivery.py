@@ -49,6 +49,7 @@ def go(
     known = Notices(
         alerts=every if alerts is None else tuple(alerts),
         providers={one.id: one for one in providers},
+        documents={},
         problems=(),
         unreadable=unreadable or {},
     )

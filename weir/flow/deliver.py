@@ -85,7 +85,7 @@ def deliver(
             return done
         deadline = time.monotonic() + budget_seconds
         alerts = {one.id: one for one in _allowed(known.alerts, clusters)}
-        given = _Round(outbox, clusters, alerts, known.providers, known.unreadable, deadline, stop, clock)
+        given = _Round(outbox, clusters, known, alerts, deadline, stop, clock)
         queues = given.sort_out(done)
         if queues:
             with ThreadPoolExecutor(min(_PROVIDERS, len(queues)), thread_name_prefix="deliver") as pool:
@@ -132,9 +132,9 @@ class _Round:
 
     outbox: Outbox
     clusters: Clusters
+    known: notices.Notices
     alerts: Mapping[UnitId, AlertSpec]
-    providers: Mapping[UnitId, ProviderSpec]
-    unreadable: Mapping[UnitId, str]
+    """Those of `known`, with the sources that they may name."""
     deadline: float
     stop: threading.Event
     clock: Callable[[], float]
@@ -162,37 +162,37 @@ class _Round:
 
     def _deliveries(self, entry: Entry) -> list[Entry]:
         """What an event gives. An alert whose provider cannot be read now is told when it can be."""
-        found = recipients(entry.event, entry.labels, self.alerts.values(), self.providers)
+        found = recipients(entry.event, entry.labels, self.alerts.values(), self.known.providers)
         told = [alert for alert, provider in found if _takes(provider, entry)]
         told += [
             alert
             for alert in self.alerts.values()
-            if alert.provider in self.unreadable and sets_off(alert, entry.event, entry.labels)
+            if alert.provider in self.known.unreadable and sets_off(alert, entry.event, entry.labels)
         ]
         return [entry.to(alert.id, alert.provider) for alert in told]
 
     def _unwanted(self, alert: UnitId, provider: UnitId, entry: Entry) -> bool:
         """Whether somebody wants that this is not sent."""
-        by, to = self.alerts.get(alert), self.providers.get(provider)
+        by, to = self.alerts.get(alert), self.known.providers.get(provider)
         return bool((by and by.suspend) or (to and (to.suspend or not _takes(to, entry))))
 
     def _lost(self, alert: UnitId, provider: UnitId, entry: Entry) -> str:
         """Why this will never be sent; empty while it may be."""
-        if provider not in self.providers and provider not in self.unreadable:
+        if provider not in self.known.providers and provider not in self.known.unreadable:
             return "it is gone, or of a type that is not sent to"
-        if alert not in self.alerts and alert not in self.unreadable:
+        if alert not in self.alerts and alert not in self.known.unreadable:
             return f"{alert} is gone"
         return "given up after a day" if self.clock() - entry.since > LONGEST else ""
 
     def _unreadable(self, alert: UnitId, provider: UnitId) -> str:
         """Why the provider or the alert cannot be read now; empty when both can be."""
-        return self.unreadable.get(provider) or self.unreadable.get(alert, "")
+        return self.known.unreadable.get(provider) or self.known.unreadable.get(alert, "")
 
     def serve(self, waiting: tuple[UnitId, Iterable[Entry]]) -> Delivered:
         """Send what waits for one provider. After each failure it is left alone for a while, longer each time."""
-        provider, entries = self.providers[waiting[0]], waiting[1]
+        provider, entries = self.known.providers[waiting[0]], waiting[1]
         done, queue = Delivered(), _Queue(entries)
-        sender = Sender(provider, self.clusters, self.stop)
+        sender = Sender(provider, self.known.documents, self.clusters, self.stop)
         failures = 0
         while len(queue) and self._pause(queue.wait(self.clock())):
             entry = queue.head()

@@ -9,7 +9,7 @@ import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import quote
 
 from weir.edges.folders import cache_root, private_folder, write_whole
@@ -35,6 +35,8 @@ class Notices:
 
     alerts: tuple[AlertSpec, ...]
     providers: Mapping[UnitId, ProviderSpec]
+    documents: Mapping[UnitId, Mapping[str, Any]]
+    """What is written of each of them, as it stands."""
     problems: tuple[str, ...]
     """What is wrong with the others, one sentence each."""
     unreadable: Mapping[UnitId, str]
@@ -90,7 +92,7 @@ def read_kept(stack: str) -> Notices:
     try:
         return _parse(_documents((outbox_folder(stack) / _FILE).read_bytes()))
     except OSError:
-        return Notices(alerts=(), providers={}, problems=(), unreadable={})
+        return Notices(alerts=(), providers={}, documents={}, problems=(), unreadable={})
 
 
 def read_announced(run: Run) -> Notices:
@@ -123,21 +125,24 @@ def _parse(documents: Iterable[Document]) -> Notices:
 
     alerts: list[AlertSpec] = []
     providers: dict[UnitId, ProviderSpec] = {}
+    written: dict[UnitId, Mapping[str, Any]] = {}
     unreadable: dict[UnitId, str] = {}
     problems: list[str] = []
     for document in documents:
         try:
             match document.data.get("kind"):
                 case "Alert":
-                    alerts.append(parse_alert(document))
+                    alert = parse_alert(document)
+                    alerts.append(alert)
+                    written[alert.id] = document.data
                 case "Provider":
                     provider = parse_provider(document)
                     providers[provider.id] = provider
+                    written[provider.id] = document.data
         except SpecError as err:
             problems.append(str(err))
             if unit := _waited_for(document):
                 unreadable[unit] = str(err)
-    known = {*providers, *(alert.id for alert in alerts)}
     problems += [
         f"{alert.where}: spec.providerRef: found no usable {alert.provider}"
         for alert in alerts
@@ -146,8 +151,9 @@ def _parse(documents: Iterable[Document]) -> Notices:
     return Notices(
         alerts=tuple(alerts),
         providers=providers,
+        documents=written,
         problems=tuple(problems),
-        unreadable={unit: why for unit, why in unreadable.items() if unit not in known},
+        unreadable={unit: why for unit, why in unreadable.items() if unit not in written},
     )
 
 

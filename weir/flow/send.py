@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from functools import cached_property
 from http import HTTPStatus
-from typing import Final
+from typing import Any, Final
 from urllib.parse import urlsplit
 
 from weir.edges.forge.api import limited
@@ -26,6 +26,7 @@ from weir.notify.refusals import refusal
 from weir.spec.alert import AlertSpec
 from weir.spec.errors import SourceError, SpecError, StopRequested
 from weir.spec.event import Event
+from weir.spec.identity import UnitId
 from weir.spec.provider import COMMENT_TYPES, STATUS_TYPES, ProviderSpec
 
 _BUSY: Final = frozenset({HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.TOO_MANY_REQUESTS})
@@ -40,8 +41,16 @@ _KNOWN_ALREADY: Final = b"Cannot transition status"
 class Sender:
     """Sends to one provider for the time of one round: Secrets are read once, connections are kept."""
 
-    def __init__(self, provider: ProviderSpec, clusters: Clusters, stop: threading.Event) -> None:
+    def __init__(
+        self,
+        provider: ProviderSpec,
+        documents: Mapping[UnitId, Mapping[str, Any]],
+        clusters: Clusters,
+        stop: threading.Event,
+    ) -> None:
+        """`documents` is what is written of the provider and of its alerts."""
         self.provider = provider
+        self._documents = documents
         self._clusters = clusters
         self._stop = stop
 
@@ -82,7 +91,7 @@ class Sender:
         from weir.flow.status_name import status_name
 
         try:
-            return status_name(self.provider, alert, event)
+            return status_name(self.provider, alert, event, self._documents)
         except SpecError as err:
             raise FinalError(err.message, hint=err.hint) from err
 

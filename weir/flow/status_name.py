@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
+from weir.notify.commit_status import uid
 from weir.notify.event_json import event_json
 from weir.objects.cel import text
 from weir.spec.alert import AlertSpec
@@ -11,19 +15,21 @@ from weir.spec.identity import UnitId
 from weir.spec.provider import ProviderSpec
 
 
-def status_name(provider: ProviderSpec, alert: AlertSpec, event: Event) -> str:
+def status_name(
+    provider: ProviderSpec, alert: AlertSpec, event: Event, documents: Mapping[UnitId, Mapping[str, Any]]
+) -> str:
     """What the expression gives for an event that has the alert's metadata.
 
     Rule: https://fluxcd.io/flux/components/notification/providers/#custom-commit-status-messages: it may read `event`,
-    `provider` and `alert`.
+    `provider` and `alert`, both as they are written, with a `metadata.uid` that stays.
 
     Raises:
         SpecError: names the Provider and what is wrong with the expression.
     """
     known = {
         "event": event_json(event),
-        "provider": {**_object(provider.id), "spec": {"type": provider.type, "channel": provider.channel}},
-        "alert": {**_object(alert.id), "spec": {"summary": alert.summary, "eventMetadata": alert.metadata}},
+        "provider": _object(provider.id, event.stack, documents),
+        "alert": _object(alert.id, event.stack, documents),
     }
     try:
         return text(provider.commit_status_expr, known)
@@ -31,5 +37,8 @@ def status_name(provider: ProviderSpec, alert: AlertSpec, event: Event) -> str:
         raise SpecError(f"{provider.where}: spec.commitStatusExpr: {err.message}", hint=err.hint) from err
 
 
-def _object(unit: UnitId) -> dict[str, object]:
-    return {"kind": unit.kind, "metadata": {"name": unit.name, "namespace": unit.namespace}}
+def _object(unit: UnitId, stack: str, documents: Mapping[UnitId, Mapping[str, Any]]) -> dict[str, Any]:
+    """A document as a cluster gives it back."""
+    written = documents.get(unit, {})
+    metadata = {**written.get("metadata", {}), "name": unit.name, "namespace": unit.namespace}
+    return {**written, "kind": unit.kind, "metadata": {**metadata, "uid": uid(unit, stack)}}
