@@ -8,11 +8,11 @@ from typing import Any
 
 import pytest
 
-from tests.support.kube import Kube, wait_for
+from tests.support.kube import Kube
 from tests.support.rights import grant, user_of
 from tests.support.units import Unit, config_map, deployment
 from weir.edges.kube.discovery import Discovery
-from weir.flow.plan import Plan, Request, plan_unit
+from weir.flow.plan import Request, plan_unit
 from weir.flow.remove import plan_removal, remove_unit
 from weir.flow.repair import Outcome, Repair, hold, repair
 from weir.flow.reporting import PruneError
@@ -89,11 +89,8 @@ def test_preview_of_a_reader_is_weaker_and_says_so(unit: Unit, kube: Kube, names
     ]
     record = unit.records.read(unit.spec().id)
 
-    def plan_now() -> Plan:
-        request = Request(kube=reader, discovery=Discovery(reader), spec=unit.spec(), options=unit.options)
-        return plan_unit(request, [unit.label(obj) for obj in objects], record)
-
-    plan = wait_for(plan_now)
+    request = Request(kube=reader, discovery=Discovery(reader), spec=unit.spec(), options=unit.options)
+    plan = plan_unit(request, [unit.label(obj) for obj in objects], record)
     found = {
         change.id.name: (change.action, [str(item) for item in change.fields])
         for change in plan.changeset.changes

@@ -8,7 +8,6 @@ import pytest
 import yaml
 
 from tests.support.kube import Kube as Rest
-from tests.support.kube import wait_for
 from tests.support.rights import grant, user_of
 from tests.support.units import Unit, config_map
 from weir.edges.kube.client import Kube
@@ -29,7 +28,6 @@ def test_a_key_that_may_not_be_removed_is_no_success(unit: Unit, kube: Rest, nam
     grant(kube, namespace, "get", "list", account="viewer")
     reader = unit.kube.acting_as(user_of(namespace, "viewer"))
     unit.kube, unit.discovery = reader, Discovery(reader)
-    wait_for(lambda: unit.plan([config_map(namespace, "a", {"key": "1"})]))
     result = unit.apply([config_map(namespace, "a", {"key": "1"})], "main@sha1:2")
     assert result.condition.status == "False"
     assert "forbidden" in result.condition.message

@@ -12,11 +12,12 @@ from tests.support.kube import Kube, KubeError, wait_for
 
 @contextlib.contextmanager
 def fresh_namespace(kube: Kube, label: str = "test") -> Iterator[str]:
-    """A new namespace with its default ServiceAccount; deleted afterwards without waiting for its end."""
+    """A new namespace with what its controllers put there; deleted afterwards without waiting for its end."""
     stem = re.sub(r"[^a-z0-9]+", "-", label.lower()).strip("-")[:40].strip("-") or "test"
     name = f"{stem}-{secrets.token_hex(3)}"
     kube.apply({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}})
     wait_for(lambda: kube.get("v1", "ServiceAccount", "default", name))
+    wait_for(lambda: kube.get("v1", "ConfigMap", "kube-root-ca.crt", name))
     try:
         yield name
     finally:
