@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.aggregated import availability, broken_service
 from tests.support.kube import Kube, wait_for
 from tests.support.units import Obj, Unit, config_map, deployment
 from weir.spec.changes import Action
@@ -152,24 +153,11 @@ def test_group_whose_api_is_down_is_never_taken_for_empty(
     """An aggregated API that does not answer: its objects stay tracked, other groups still work."""
     unit.must_apply([definition(group), gadget(group, namespace), config_map(namespace, "a")])
     kube.delete("apiextensions.k8s.io/v1", "CustomResourceDefinition", f"gadgets.{group}")
-    service = {
-        "apiVersion": "apiregistration.k8s.io/v1",
-        "kind": "APIService",
-        "metadata": {"name": f"v1.{group}"},
-        "spec": {
-            "group": group,
-            "version": "v1",
-            "groupPriorityMinimum": 100,
-            "versionPriority": 10,
-            "insecureSkipTLSVerify": True,
-            "service": {"name": "nowhere", "namespace": namespace},
-        },
-    }
-    for _ in range(100):
-        if kube.get("apiregistration.k8s.io/v1", "APIService", f"v1.{group}") is None:
-            break
-    kube.apply(service)
+    service = ("apiregistration.k8s.io/v1", "APIService", f"v1.{group}")
+    wait_for(lambda: kube.get(*service) is None)
+    kube.apply(broken_service(group))
     try:
+        wait_for(lambda: availability(kube.get(*service)) == "False")
         unit.discovery.refresh()
         other = [definition(f"other.{group}"), config_map(namespace, "a", {"key": "new"})]
         result = unit.apply(other, annotations={"weir.dev/allow-delete": "*"})
@@ -180,6 +168,6 @@ def test_group_whose_api_is_down_is_never_taken_for_empty(
         assert live
         assert live["data"] == {"key": "new"}
     finally:
-        kube.delete("apiregistration.k8s.io/v1", "APIService", f"v1.{group}")
+        kube.delete(*service)
         unit.discovery.refresh()
         unit.remove(allow_mass_delete=True)

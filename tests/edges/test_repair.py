@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -57,11 +56,13 @@ def test_an_edited_field_is_brought_back_and_told_with_who_changed_it(
     assert watched.repair("a").outcome is Outcome.SAME
 
 
-def is_calm(kube: Kube, namespace: str, name: str) -> bool:
-    """Whether nobody writes a Deployment any more."""
-    before = kube.get("apps/v1", "Deployment", name, namespace)
-    time.sleep(0.5)
-    return before is not None and before == kube.get("apps/v1", "Deployment", name, namespace)
+def is_rolled_out(kube: Kube, namespace: str, name: str, replicas: int) -> bool:
+    """Whether a Deployment is as it was asked for: its controller has nothing more to write."""
+    live = kube.get("apps/v1", "Deployment", name, namespace)
+    assert live is not None
+    status = live["status"]
+    counts = [status.get(key) for key in ("replicas", "updatedReplicas", "availableReplicas")]
+    return status.get("observedGeneration") == live["metadata"]["generation"] and counts == [replicas] * 3
 
 
 def test_what_kubectl_set_in_our_fields_is_brought_back(unit: Unit, kube: Kube, namespace: str) -> None:
@@ -72,7 +73,7 @@ def test_what_kubectl_set_in_our_fields_is_brought_back(unit: Unit, kube: Kube, 
     patch = {"spec": {"replicas": 3, "template": {"spec": {"containers": containers}}}}
     kube.request("PATCH", path, patch, "application/strategic-merge-patch+json")
     # who changed it is told by the first try only, and a status that is written meanwhile makes another one
-    wait_for(lambda: is_calm(kube, namespace, "web"))
+    wait_for(lambda: is_rolled_out(kube, namespace, "web", 3))
     done = watched.repair("web", "Deployment", "apps")
     assert done.outcome is Outcome.REPAIRED
     assert "spec.replicas: 3 -> 0" in done.text

@@ -21,6 +21,12 @@ def broken_service(group: str) -> Obj:
 
 def available(world: World, service: Obj) -> str:
     """Status of its condition Available: True, False, or empty when nothing is said yet."""
-    live = world.rest.get("apiregistration.k8s.io/v1", "APIService", "", service["metadata"]["name"]) or {}
-    found = (live.get("status") or {}).get("conditions") or []
+    return availability(
+        world.rest.get("apiregistration.k8s.io/v1", "APIService", "", service["metadata"]["name"])
+    )
+
+
+def availability(live: Obj | None) -> str:
+    """The same of one that was read."""
+    found = ((live or {}).get("status") or {}).get("conditions") or []
     return next((item["status"] for item in found if item["type"] == "Available"), "")
