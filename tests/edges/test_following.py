@@ -150,7 +150,7 @@ def test_news_come_within_moments(client: Kube, kube: Judge, namespace: str) -> 
         began = time.monotonic()
         put(kube, namespace, "a")
         wait_for(lambda: "a" in told.present, every=0.005)
-        assert time.monotonic() - began < 1
+        assert time.monotonic() - began < 10, "it did not wait for the end of a silence"
 
 
 def test_a_label_that_is_taken_away_counts_as_gone(client: Kube, kube: Judge, namespace: str) -> None:
@@ -328,9 +328,15 @@ def test_a_relist_during_a_list_is_not_forgotten(client: Kube, kube: Judge, name
         pytest.param(Fault(path="/configmaps", drop=True), id="unreachable"),
     ],
 )
-def test_end_ends_the_thread_within_a_second(
-    proxy: FaultProxy, through: Kube, kube: Judge, namespace: str, fault: Fault | None
+def test_end_ends_the_thread_at_once(
+    proxy: FaultProxy,
+    through: Kube,
+    kube: Judge,
+    namespace: str,
+    fault: Fault | None,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    monkeypatch.setattr("weir.edges.kube.following.random.uniform", lambda *_: 100.0)
     proxy.faults += [fault] if fault else []
     others = threads()
     with followed(through, namespace, Told()) as told:
@@ -340,8 +346,8 @@ def test_end_ends_the_thread_within_a_second(
         began = time.monotonic()
         told.follower.end()
         for thread in threads() - others:
-            thread.join(5)
-        assert time.monotonic() - began < 1
+            thread.join(20)
+        assert time.monotonic() - began < 10, "it waits for no answer and no pause"
     before = list(told.events)
     put(kube, namespace, "late")
     time.sleep(0.1)

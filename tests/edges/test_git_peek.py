@@ -134,8 +134,8 @@ def test_what_needs_more_than_a_reference_is_never_certain(
 def test_an_odd_answer_leaves_it_to_git_for_a_while(
     place: Place, repo: Repo, server: GitServer, unmoved: Unmoved, trouble: dict[str, Any]
 ) -> None:
-    spec = git_spec(repo.url, timeout="2s")
-    artifact = place.sync(spec).artifact
+    artifact = place.sync(git_spec(repo.url)).artifact
+    spec = git_spec(repo.url, timeout="2s" if "hang" in trouble else "10s")
     for field, value in trouble.items():
         setattr(server.trouble, field, value)
     assert not unmoved.stands(spec, artifact)

@@ -52,8 +52,8 @@ def gone(pid: int) -> bool:
 
 def test_the_deadline_kills_grandchildren_too(tmp_path: Path) -> None:
     script = f"sh -c 'trap \"\" TERM; echo $$ > {tmp_path}/pid; sleep 60; sleep 60' & wait"
-    with pytest.raises(process.ProcessTimeoutError, match=r"still running after 0\.6 s"):
-        process.run(["sh", "-c", script], env=ENV, timeout=0.6)
+    with pytest.raises(process.ProcessTimeoutError, match="still running after 3 s"):
+        process.run(["sh", "-c", script], env=ENV, timeout=3)
     assert gone(int((tmp_path / "pid").read_text()))
 
 
