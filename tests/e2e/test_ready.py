@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import signal
 import subprocess
@@ -37,10 +38,21 @@ def state(world: World) -> dict[str, dict[str, Any]]:
 
 
 def waits_for(watcher: WatcherRun) -> list[psutil.Process]:
-    """What waits to be the next run of a watcher."""
+    """What waits to be the next run of a watcher, while no run goes on."""
     assert watcher.process is not None
-    children = psutil.Process(watcher.process.pid).children()
-    return [child for child in children if "components.ready" in child.cmdline()]
+    found = []
+    for child in psutil.Process(watcher.process.pid).children():
+        with contextlib.suppress(psutil.NoSuchProcess):
+            if "components.ready" in child.cmdline():
+                found.append(child)
+    return found
+
+
+def the_next(watcher: WatcherRun, runs: int) -> psutil.Process:
+    """The one that waits, once there were so many runs."""
+    watcher.wait_until_said("run done", within=300, times=runs)
+    (found,) = wait_for(lambda: alone if len(alone := waits_for(watcher)) == 1 else [], seconds=60)
+    return found
 
 
 def test_it_does_what_up_does_and_the_next_up_finds_nothing_to_do(world: World) -> None:
@@ -101,13 +113,11 @@ def test_a_watcher_has_one_waiting_and_replaces_one_that_was_killed(world: World
     declare(world)
     with WatcherRun(world.stack) as watcher:
         until_live(world, watcher, "1")
-        wait_for(lambda: len(waits_for(watcher)) == 1, seconds=60)
-        (first,) = waits_for(watcher)
+        first = the_next(watcher, runs=1)
         first.kill()
         commit(world, "2")
         until_live(world, watcher, "2")
-        wait_for(lambda: len(waits_for(watcher)) == 1, seconds=60)
-        (second,) = waits_for(watcher)
+        second = the_next(watcher, runs=2)
         assert second.pid != first.pid
         assert watcher.end(signal.SIGTERM, within=60) == 0
         assert psutil.wait_procs([second], timeout=10)[1] == []
@@ -117,8 +127,7 @@ def test_what_waits_ends_with_a_watcher_that_is_killed(world: World) -> None:
     declare(world)
     with WatcherRun(world.stack) as watcher:
         until_live(world, watcher, "1")
-        wait_for(lambda: len(waits_for(watcher)) == 1, seconds=60)
-        left = waits_for(watcher)
+        left = the_next(watcher, runs=1)
         assert watcher.process is not None
         watcher.process.kill()
-        assert psutil.wait_procs(left, timeout=10)[1] == []
+        assert psutil.wait_procs([left], timeout=10)[1] == []

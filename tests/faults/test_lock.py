@@ -7,6 +7,7 @@ import os
 import socket
 import subprocess
 import sys
+import threading
 import time
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -97,7 +98,8 @@ def test_a_running_update_is_never_broken(behind: World, proxy: FaultProxy) -> N
     small(world)
     world.stack.up().must()
     small(world, "2")
-    proxy.faults.append(Fault(method="PATCH", path="/configmaps/web", delay=6.0, times=1))
+    gate = threading.Event()
+    proxy.faults.append(Fault(method="PATCH", path="/configmaps/web", stall=gate, times=1))
     first = world.stack.start_weir("up")
     try:
         wait_for(lambda: lock_files(world.stack), seconds=30)
@@ -106,6 +108,7 @@ def test_a_running_update_is_never_broken(behind: World, proxy: FaultProxy) -> N
         assert second.code == LOCKED, second.out
         assert set(held) <= set(lock_files(world.stack))
         assert first.poll() is None
+        gate.set()
         out, _ = first.communicate(timeout=60)
     finally:
         for one in members(world.stack.folder, first.pid):

@@ -5,6 +5,7 @@ Creating the resource `slow` waits while the file `wait` exists, so that a run c
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import signal
@@ -173,5 +174,5 @@ def engine_below(pid: int) -> psutil.Process:
 def end(processes: Sequence[psutil.Process]) -> None:
     """Kill what a test left."""
     for process in processes:
-        if process.is_running():
+        with contextlib.suppress(psutil.NoSuchProcess):
             process.send_signal(signal.SIGKILL)
