@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.delivery import NO_LABELS, NOW, Secrets, go
+from tests.support.delivery import NO_LABELS, NOW, ONCE, Secrets, go
 from tests.support.events import COMMIT, UNIT, event
 from tests.support.notices import alert, provider
 from tests.support.sink import Sink, running_sink
@@ -22,9 +22,6 @@ from weir.spec.event import Severity
 from weir.spec.identity import UnitId
 from weir.spec.provider import ProviderSpec
 from weir.spec.stack import OptionsConfig
-
-ONCE = 1.9
-"""Seconds of a round that are enough for one try: another one needs a second after a pause of a second."""
 
 
 @pytest.fixture

@@ -13,7 +13,7 @@ from uuid import UUID
 
 import pytest
 
-from tests.support.delivery import NO_LABELS, NOW, Secrets, go
+from tests.support.delivery import NO_LABELS, NOW, ONCE, Secrets, go
 from tests.support.events import COMMIT, event
 from tests.support.fault_proxy import FaultProxy
 from tests.support.notices import alert_object, provider, provider_object
@@ -89,7 +89,7 @@ def test_a_proxy_secret_stands_before_the_proxy_of_the_secret(
 
 def test_a_proxy_that_is_none_is_told_by_its_key_and_without_its_text(outbox: Outbox, sink: Sink) -> None:
     to = provider(sink.url, secretRef={"name": "sink"})
-    done = go(outbox, to, clusters=Secrets(sink={"proxy": b"socks5://me:hidden@proxy"}), budget=1.2)
+    done = go(outbox, to, clusters=Secrets(sink={"proxy": b"socks5://me:hidden@proxy"}), budget=ONCE)
     assert done.delayed[to.id].startswith("Secret/flux-system/sink: key proxy is not a URL such as ")
     assert "hidden" not in repr(done)
     assert sink.got == []
@@ -103,7 +103,9 @@ def test_a_commit_status_trusts_the_authority_in_the_secret(outbox: Outbox, sink
 
 def test_other_types_trust_the_authority_of_the_cert_secret_only(outbox: Outbox, forge: Forge) -> None:
     secrets = Secrets(sink=forge.secret)
-    assert go(outbox, provider(forge.url, secretRef={"name": "sink"}), clusters=secrets, budget=1.2).left == 1
+    assert (
+        go(outbox, provider(forge.url, secretRef={"name": "sink"}), clusters=secrets, budget=ONCE).left == 1
+    )
     trusting = provider(forge.url, certSecretRef={"name": "sink"})
     assert go(outbox, trusting, clusters=secrets, at=NOW + 3600, budget=BUDGET).sent == 1
 
@@ -119,7 +121,7 @@ def test_a_commit_status_waits_until_the_rate_limit_of_github_ends(
     secrets = Secrets(sink={"token": b"t0ken"})
     done = go(outbox, to, clusters=secrets, budget=BUDGET)
     assert (done.sent, done.left, done.lost) == (0, 1, [])
-    assert go(outbox, to, clusters=secrets, at=NOW + 600, budget=1.2).left == 1
+    assert go(outbox, to, clusters=secrets, at=NOW + 600, budget=ONCE).left == 1
     assert len(sink.got) == 1, "it is left alone until then"
     assert go(outbox, to, clusters=secrets, at=NOW + 3700, budget=BUDGET).sent == 1
 
@@ -135,7 +137,7 @@ def test_a_forbidden_commit_status_is_lost(outbox: Outbox, sink: Sink) -> None:
 def test_lark_says_no_in_an_answer_that_looks_fine(outbox: Outbox, sink: Sink) -> None:
     sink.body = b'{"code":11232,"msg":"frequency limited"}'
     to = provider(sink.url, "lark")
-    done = go(outbox, to, budget=1.2)
+    done = go(outbox, to, budget=ONCE)
     assert (done.sent, done.left, done.lost) == (0, 1, [])
     sink.body = b'{"code":19024,"msg":"Key Words Not Found"}'
     (lost,) = go(outbox, to, at=NOW + 600, budget=BUDGET).lost
@@ -156,7 +158,7 @@ def test_what_a_connector_of_teams_did_not_pass_on_is_sent_again(
         sink.body = (
             b"Webhook message delivery failed with error: Microsoft Teams endpoint returned HTTP error 429"
         )
-        done = go(outbox, to, clusters=secrets, budget=1.2)
+        done = go(outbox, to, clusters=secrets, budget=ONCE)
         assert (done.sent, done.left, done.lost) == (0, 1, [])
         sink.body = b"1"
         assert go(outbox, to, clusters=secrets, at=NOW + 600, budget=BUDGET).sent == 1

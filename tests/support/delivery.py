@@ -19,6 +19,8 @@ from weir.spec.stack import ClusterConfig, OptionsConfig
 
 NOW: Final = 1_800_000_000.0
 NO_LABELS: Final[Mapping[str, str]] = {}
+ONCE: Final = 1.9
+"""Seconds of a round that are enough for one try: another one needs a second after a pause of a second."""
 
 
 class Secrets(Clusters):
