@@ -20,18 +20,22 @@ _OTHERS: Final = 600.0
 """Seconds after which what is known of image policies and automations is old."""
 
 
-def present(watcher: Watcher, leader: str, before: StackView | None) -> StackView:
-    """The stack as the watcher knows it now. Thread-safe: what it reads is replaced as a whole."""
+def present(watcher: Watcher, leader: str, before: StackView | None, idle: float) -> StackView:
+    """The stack as the watcher knows it now. Thread-safe: what it reads is replaced as a whole.
+
+    `idle`: seconds since the loop last went round. It alone notes what is lost sight of, so facts are as old as that.
+    """
     now = time.time()
+    seen = now - idle if watcher.reachable else watcher.reached_at
     records = [stored.record for stored in list(watcher.stored.values())]
     known = Known(
         stack=watcher.clusters.records.stack,
         leader=leader,
-        at=now if watcher.reachable else watcher.reached_at,
+        at=seen,
         records=records,
         problems=tuple(_problems(watcher)),
     )
-    return view_of(known, dict(_watched(watcher, now)), now, before)
+    return view_of(known, dict(_watched(watcher, seen, now)), now, before)
 
 
 def _problems(watcher: Watcher) -> Iterator[str]:
@@ -42,7 +46,7 @@ def _problems(watcher: Watcher) -> Iterator[str]:
     yield from looked.problems if looked else ()
 
 
-def _watched(watcher: Watcher, now: float) -> Iterator[tuple[UnitId, Watched]]:
+def _watched(watcher: Watcher, seen: float, now: float) -> Iterator[tuple[UnitId, Watched]]:
     looked = watcher.looked
     if looked is None:
         return
@@ -57,7 +61,7 @@ def _watched(watcher: Watcher, now: float) -> Iterator[tuple[UnitId, Watched]]:
                 interval=spec.interval
                 if isinstance(spec, GitRepositorySpec | KustomizationSpec)
                 else _OTHERS,
-                checked=_checked(watcher, wanted, now, offset),
+                checked=_checked(watcher, wanted, seen, offset),
                 due=None if due is None else due + offset,
                 wanted=wanted.revision,
                 behind=stored is not None and _differs(wanted, stored.record),
@@ -76,7 +80,7 @@ def _differs(wanted: Wanted, record: UnitRecord) -> bool:
     return not wanted.suspended and is_behind(replace(wanted, error=""), replace(record, ready=ready))
 
 
-def _checked(watcher: Watcher, wanted: Wanted, now: float, offset: float) -> float | None:
+def _checked(watcher: Watcher, wanted: Wanted, seen: float, offset: float) -> float | None:
     """When the unit was last known to be as shown: a Kustomization's objects are followed, a source is polled.
 
     Nothing asked for another look until looks began to fail, so that far back the former one still counts.
@@ -84,6 +88,5 @@ def _checked(watcher: Watcher, wanted: Wanted, now: float, offset: float) -> flo
     polled = watcher.polled_at(wanted.id)
     if polled is not None:
         return polled + offset
-    seen = now if watcher.reachable else watcher.reached_at
     failing = watcher.failing
     return (min(seen, failing[0]) if failing else seen) or None

@@ -186,7 +186,7 @@ class Service:
         leader = shown(leadership.leader) if leadership and leadership.leader else ""
         if watcher is None:
             return view_of(Known(stack=self.stack, leader=leader, at=0.0, records=()), {}, time.time())
-        self._view = present(watcher, leader, self._view)
+        self._view = present(watcher, leader, self._view, self._vitals.idle)
         return self._view
 
     def _ticked(self) -> None:
