@@ -31,7 +31,7 @@ def present(watcher: Watcher, leader: str, before: StackView | None, idle: float
     known = Known(
         stack=watcher.clusters.records.stack,
         leader=leader,
-        at=seen,
+        at=seen if watcher.looked else 0.0,
         records=records,
         problems=tuple(_problems(watcher)),
     )

@@ -183,10 +183,15 @@ class Service:
     def current(self) -> StackView:
         """The stack as it is known now. Thread-safe."""
         watcher, leadership = self._watcher, self._leadership
-        leader = shown(leadership.leader) if leadership and leadership.leader else ""
-        if watcher is None:
-            return view_of(Known(stack=self.stack, leader=leader, at=0.0, records=()), {}, time.time())
-        self._view = present(watcher, leader, self._view, self._vitals.idle)
+        problem = leadership.problem if leadership else ""
+        # whoever led when the cluster last answered may do so no more
+        leader = shown(leadership.leader) if leadership and leadership.leader and not problem else ""
+        if watcher is not None:
+            self._view = present(watcher, leader, self._view, self._vitals.idle)
+        else:
+            problems = (problem,) if problem else ()
+            known = Known(stack=self.stack, leader=leader, at=0.0, records=(), problems=problems)
+            self._view = view_of(known, {}, time.time(), self._view)
         return self._view
 
     def _ticked(self) -> None:
