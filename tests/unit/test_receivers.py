@@ -33,13 +33,17 @@ class Place:
         self.asked: list[Sequence[UnitId]] = []
         self.refused: list[tuple[UnitId, str]] = []
         self.broken: Exception | None = None
-        self.receivers = Receivers(
+        self.receivers = self.unread()
+        self.receivers.serve(specs or (receiver(),), units("fleet", "other"))
+
+    def unread(self) -> Receivers:
+        """Receivers as they are before the stack is read."""
+        return Receivers(
             secret=self._secret,
             on_request=self._on_request,
             report=lambda unit, why: self.refused.append((unit, why)),
             clock=lambda: self.now,
         )
-        self.receivers.serve(specs or (receiver(),), units("fleet", "other"))
 
     def post(self, request: HookRequest | None = None, path: str = PATH) -> int:
         sent = request or genuine("github")
@@ -87,6 +91,16 @@ def test_a_path_of_nobody_is_unknown(path: str) -> None:
     assert place.post(path=path) == HTTPStatus.NOT_FOUND
     assert not place.asked
     assert not place.refused
+
+
+def test_before_the_stack_is_read_a_webhook_is_to_be_sent_again() -> None:
+    place = Place()
+    place.receivers = place.unread()
+    assert place.post() == HTTPStatus.SERVICE_UNAVAILABLE
+    assert {place.post(path=path) for path in ("/hook/", "/hook/x", PATH[:-1])} == {HTTPStatus.NOT_FOUND}
+    assert (place.reads, place.asked) == (0, [])
+    place.receivers.serve((), {})
+    assert place.post() == HTTPStatus.NOT_FOUND, "a stack without receivers was read"
 
 
 def test_a_webhook_that_proves_nothing_is_refused_and_told_to_the_operator() -> None:

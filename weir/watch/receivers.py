@@ -58,6 +58,7 @@ class Served:
 
 @dataclass(frozen=True, slots=True)
 class _Found:
+    served: Served
     spec: ReceiverSpec
     secret: Secret = field(repr=False)
 
@@ -84,7 +85,8 @@ class Receivers:
         self._replays = ReplayWindow()
         self._refusals = ReplayWindow()
         self._id_tokens: IdTokens | None = None
-        self._served = Served()
+        self._served: Served | None = None
+        """None before the first `serve`: nobody knows whose a path is."""
 
     def serve(self, receivers: Iterable[ReceiverSpec], units: Mapping[UnitId, Header]) -> None:
         """Answer for these receivers and units from now on."""
@@ -98,20 +100,19 @@ class Receivers:
 
     def refusal(self, path: str) -> Response | None:
         """404 for a path of nobody, 503 for one that is not ready, None for one whose webhooks are judged."""
-        found = self._find(self._served, path)
+        found = self._find(path)
         return found if isinstance(found, Response) else None
 
     def handle(self, request: Request) -> Response:
         """The answer to a POST: 200, 400 for one that proves nothing, 503 for one to send again, else as `refusal`."""
-        served = self._served
-        found = self._find(served, request.path)
+        found = self._find(request.path)
         if isinstance(found, Response):
             return found
         verdict = self._judge(found, HookRequest(headers=request.headers, body=request.body))
         if not isinstance(verdict, Accepted):
             self._refuse(found.spec, verdict.why)
             return Response(status=HTTPStatus(verdict.status))
-        return self._ask(served, found.spec, verdict)
+        return self._ask(found.served, found.spec, verdict)
 
     def _judge(self, found: _Found, request: HookRequest) -> Accepted | Refused:
         if self._id_tokens is None or found.spec.type not in TOKEN_TYPES:
@@ -159,19 +160,22 @@ class Receivers:
         with self._lock:
             return not delivery or self._replays.first(delivery, self._clock())
 
-    def _find(self, served: Served, path: str) -> _Found | Response:
+    def _find(self, path: str) -> _Found | Response:
         """The receiver of a path. All are looked at, whichever it is."""
-        found: _Found | None = None
-        known = _PATH.fullmatch(path) is not None
+        served, found = self._served, None
+        if not _PATH.fullmatch(path):
+            return _UNKNOWN
+        if served is None:
+            return _NOT_READY
         answer = _UNKNOWN
-        for spec in served.receivers if known else ():
+        for spec in served.receivers:
             try:
                 secret = self._secret(spec)
             except WeirError:
                 answer = _NOT_READY
                 continue
             if hmac.compare_digest(receiver_path(spec, secret), path):
-                found = _Found(spec, secret)
+                found = _Found(served, spec, secret)
         if found is None:
             return answer
         return _NOT_READY if found.spec.suspend else found
