@@ -9,6 +9,7 @@ import signal
 import sys
 import threading
 from collections.abc import Callable, Sequence
+from itertools import product
 from pathlib import Path
 from typing import Final
 
@@ -126,7 +127,26 @@ def _single(args: argparse.Namespace) -> list[argparse.Namespace]:
     for number, (stack, file) in enumerate(zip(args.stack, files, strict=True)):
         addresses = {name: address and address.next(number) for name, address in first.items()}
         made.append(argparse.Namespace(**{**vars(args), **addresses, "stack": stack, "config_file": file}))
+    _refuse_collisions(made)
     return made
+
+
+def _refuse_collisions(every: Sequence[argparse.Namespace]) -> None:
+    """Raise SpecError when two would listen on the same address: whichever began second would fail for ever."""
+    taken: list[tuple[str, str, Address]] = []
+    for name, one in product(_LISTENING, every):
+        address = getattr(one, name)
+        for other, stack, held in taken if address else ():
+            if held.collides(address):
+                raise SpecError.at(
+                    "weir watch",
+                    f"--{name} for stack {one.stack}",
+                    found=str(address),
+                    expected=f"an address that --{other} for stack {stack} ({held}) leaves free",
+                    hint=f"each further stack takes the next port: let the flags' be {len(every)} or more apart",
+                )
+        if address:
+            taken.append((name, one.stack, address))
 
 
 def _command(args: argparse.Namespace, slots: Path) -> Sequence[str]:

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from functools import partial
+from ipaddress import ip_address
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Final
 
@@ -71,6 +72,22 @@ class Address:
     def next(self, number: int) -> Address:
         """The address so many ports further; a free port stays a free one."""
         return replace(self, port=self.port + number) if self.port else self
+
+    def collides(self, other: Address) -> bool:
+        """Whether only one of the two can be listened on. Two free ports are never the same one."""
+        if not self.port or self.port != other.port:
+            return False
+        hosts = {_plain(self.host), _plain(other.host)}
+        anywhere = "::" in hosts or ("0.0.0.0" in hosts and not any(":" in host for host in hosts))  # noqa: S104 - compared, not listened on
+        return anywhere or len(hosts) == 1
+
+
+def _plain(host: str) -> str:
+    """A host in the one form in which all its spellings are alike."""
+    try:
+        return str(ip_address("127.0.0.1" if host == "localhost" else host))
+    except ValueError:
+        return host.lower()
 
 
 @dataclass(slots=True)
