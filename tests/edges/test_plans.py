@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
@@ -80,3 +82,51 @@ def test_a_cluster_that_is_away_is_the_plans_warning(unit: Unit, monkeypatch: py
     assert plan is not None
     assert plan.changes == ()
     assert plan.warnings == ("no plan: https://10.0.0.1: cannot be reached: connection refused",)
+
+
+def test_a_cluster_that_is_slow_to_fail_is_not_asked_again_at_once(
+    unit: Unit, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock, asked = Clock(), []
+
+    def slow(*_: object) -> None:
+        asked.append(clock.now)
+        clock.now += KEPT * 3
+        raise UnreachableError("https://10.0.0.1: no answer")
+
+    monkeypatch.setattr("weir.watch.plans.plan_unit", slow)
+    found = held(unit, "sha256:2")
+    plans = Plans(lambda _: found, unit.records.read, clock)
+    for _ in range(5):
+        plan = plans.of(unit.spec().id)
+        assert plan is not None
+        assert plan.warnings == ("no plan: https://10.0.0.1: no answer",)
+    assert asked == [100.0]
+
+
+def test_nobody_waits_for_the_plan_of_somebody_else(unit: Unit, monkeypatch: pytest.MonkeyPatch) -> None:
+    clock, asked, answers = Clock(), threading.Event(), threading.Event()
+
+    def silent(*_: object) -> None:
+        asked.set()
+        answers.wait()
+        raise UnreachableError("https://10.0.0.1: no answer")
+
+    monkeypatch.setattr("weir.watch.plans.plan_unit", silent)
+    found = held(unit, "sha256:2")
+    plans = Plans(lambda _: found, unit.records.read, clock)
+    with ThreadPoolExecutor() as pool:
+        try:
+            for known in ("no plan yet: another one is being made", "no plan: https://10.0.0.1: no answer"):
+                first = pool.submit(plans.of, unit.spec().id)
+                assert asked.wait(60)
+                meanwhile = pool.submit(plans.of, unit.spec().id).result(60)
+                assert meanwhile is not None
+                assert meanwhile.warnings == (known,)
+                answers.set()
+                assert first.result(60) is not None
+                clock.now += KEPT + 1
+                asked.clear()
+                answers.clear()
+        finally:
+            answers.set()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 from tests.support.stack_view import events
@@ -13,9 +15,17 @@ from weir.watch.happenings import KEPT, MOST, Happenings
 class Cluster:
     def __init__(self, *found: Event) -> None:
         self.found, self.reads, self.now, self.away = list(found), 0, 50.0, False
+        self.took = 0.0
+        """Seconds that a read takes."""
+        self.asked, self.answers = threading.Event(), threading.Event()
+        """A read began; it ends."""
+        self.answers.set()
 
     def read(self) -> list[Event]:
         self.reads += 1
+        self.now += self.took
+        self.asked.set()
+        self.answers.wait()
         if self.away:
             raise ClusterError("away")
         return self.found
@@ -50,3 +60,36 @@ def test_only_the_latest_of_many_are_kept() -> None:
         str(MOST + 4),
         "5",
     ]
+
+
+def test_a_cluster_that_is_slow_to_fail_gets_as_long_a_rest_as_another() -> None:
+    cluster = Cluster()
+    cluster.away, cluster.took = True, KEPT * 3
+    happenings = Happenings(cluster.read, lambda: cluster.now)
+    assert [happenings.latest() for _ in range(5)] == [()] * 5
+    assert cluster.reads == 1
+
+
+def test_nobody_waits_for_a_read_of_somebody_else() -> None:
+    cluster = Cluster()
+    happenings = Happenings(cluster.read, lambda: cluster.now)
+    with ThreadPoolExecutor() as pool:
+        try:
+            for found, known, unread in (
+                (events()[:1], (), "the cluster has not answered yet"),
+                (events()[:2], events()[:1], ""),
+            ):
+                cluster.found = [*reversed(found)]
+                cluster.now += KEPT + 1
+                cluster.asked.clear()
+                cluster.answers.clear()
+                first = pool.submit(happenings.latest)
+                assert cluster.asked.wait(60)
+                assert pool.submit(happenings.latest).result(60) == known
+                assert happenings.unread == unread
+                cluster.answers.set()
+                assert first.result(60) == found
+                assert happenings.unread == ""
+        finally:
+            cluster.answers.set()
+    assert cluster.reads == 2

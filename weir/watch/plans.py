@@ -20,11 +20,13 @@ KEPT: Final = 15.0
 _MOST: Final = 32
 _PATIENCE: Final = 10.0
 """Seconds for one request to the cluster."""
+_LATER: Final = ChangeSet(warnings=("no plan yet: another one is being made",))
 
 
 @dataclass(frozen=True, slots=True)
 class _Made:
     at: float
+    """When it was ready."""
     plan: ChangeSet
 
 
@@ -38,22 +40,34 @@ class Plans:
     clock: Callable[[], float] = time.monotonic
     _made: dict[tuple[UnitId, str], _Made] = field(default_factory=dict)
     """By unit and digest."""
-    _lock: threading.Lock = field(default_factory=threading.Lock)
+    _making: threading.Lock = field(default_factory=threading.Lock)
 
     def of(self, unit: UnitId) -> ChangeSet | None:
-        """The plan, None when there is nothing to plan with. Why it could not be made is its warning."""
+        """The plan, None when there is nothing to plan with. Why it could not be made is its warning.
+
+        Nobody waits for somebody else's plan: what is known of the unit is shown meanwhile.
+        """
         held = self.held(unit)
         if held is None:
             return None
-        with self._lock:
-            key = (unit, held.digest)
-            known = self._made.get(key)
-            if known is None or self.clock() - known.at > KEPT:
-                self._made.pop(key, None)
-                while len(self._made) >= _MOST:
-                    del self._made[next(iter(self._made))]
-                known = self._made[key] = _Made(self.clock(), _plan(held, self.record(unit)))
-            return known.plan
+        if self._making.acquire(blocking=False):
+            try:
+                return self._plan_of(unit, held)
+            finally:
+                self._making.release()
+        known = self._made.get((unit, held.digest))
+        return known.plan if known else _LATER
+
+    def _plan_of(self, unit: UnitId, held: Held) -> ChangeSet:
+        key = (unit, held.digest)
+        known = self._made.get(key)
+        if known is None or self.clock() - known.at > KEPT:
+            plan = _plan(held, self.record(unit))
+            self._made.pop(key, None)
+            while len(self._made) >= _MOST:
+                del self._made[next(iter(self._made))]
+            known = self._made[key] = _Made(self.clock(), plan)
+        return known.plan
 
 
 def _plan(held: Held, record: UnitRecord | None) -> ChangeSet:

@@ -55,6 +55,8 @@ if TYPE_CHECKING:
     from weir.watch.receivers import Receivers
 
 _LAST_WORDS: Final = 5.0
+_PATIENCE: Final = 10.0
+"""Seconds for one request for events that somebody waits to see."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -247,7 +249,9 @@ class Service:
         self._teller.tell(told, [event])
 
     def _read_events(self) -> Sequence[Event]:
-        return read_events(self.clusters.main, self.clusters.records.namespace, self.stack)
+        return read_events(
+            self.clusters.main.in_a_hurry(_PATIENCE), self.clusters.records.namespace, self.stack
+        )
 
     def _held(self, unit: UnitId) -> Held | None:
         looked = self._watcher.looked if self._watcher else None
