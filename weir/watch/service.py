@@ -57,6 +57,10 @@ if TYPE_CHECKING:
 _LAST_WORDS: Final = 5.0
 _PATIENCE: Final = 10.0
 """Seconds for one request for events that somebody waits to see."""
+_VIEWED: Final = 5.0
+"""Seconds between two views that nobody asked for."""
+_REST: Final = 500.0
+"""Times as long as the CPU was busy with such a view, where that is more: a large stack must not cost more either."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -145,6 +149,8 @@ class Service:
             for listener in self._listeners():
                 stack.enter_context(listener)
             self._leadership = stack.enter_context(Leadership(lease, self.slots))
+            if self.probes or self.pages:
+                threading.Thread(target=self._keep_viewing, name="view", daemon=True).start()
             delivery.start()
             self._lead(self._leadership)
         delivery.join(_LAST_WORDS)
@@ -212,6 +218,14 @@ class Service:
             known = Known(stack=self.stack, leader=leader, at=0.0, records=(), problems=problems)
             self._view = view_of(known, {}, time.time(), self._view)
         return self._view
+
+    def _keep_viewing(self) -> None:
+        """See how things are until the end, also when nobody asks: since when they are not well counts from then."""
+        took = 0.0
+        while not self._stop.wait(max(_VIEWED, took * _REST)):
+            began = time.thread_time()
+            self.current()
+            took = time.thread_time() - began
 
     def _ticked(self) -> None:
         self._vitals.tick()
