@@ -8,7 +8,6 @@ from __future__ import annotations
 import contextlib
 import os
 import shutil
-import signal
 import sys
 import tempfile
 from collections.abc import Iterator
@@ -20,6 +19,7 @@ import yaml
 from demo.registry import Registry, running_registry
 from demo.rest import Rest
 from demo.server import GitServer, Repository
+from demo.signals import end_on_signals, ignore_signals
 from demo.stack import PROJECT, StackRun
 from demo.story import ENVIRONMENTS, OWN, Story
 from weir.edges.local_cluster import running_cluster
@@ -28,21 +28,21 @@ CONTENT: Final = PROJECT / "demo" / "repository"
 
 
 def main() -> int:
-    """Play the story; 0 when every step showed what it promises, 1 when one did not."""
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
-    with contextlib.ExitStack() as stack:
-        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="weir-demo-")))
-        server = stack.enter_context(GitServer(folder))
-        images = stack.enter_context(running_registry(folder / "registry"))
-        kubeconfig = stack.enter_context(_cluster(folder))
-        story = _story(folder, kubeconfig, server, images)
-        try:
+    """Play the story; 0 when every step showed what it promises, 1 when one did not, 128 + the number of a signal."""
+    end_on_signals()
+    try:
+        with contextlib.ExitStack() as stack:
+            folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="weir-demo-")))
+            server = stack.enter_context(GitServer(folder))
+            images = stack.enter_context(running_registry(folder / "registry"))
+            kubeconfig = stack.enter_context(_cluster(folder))
+            story = _story(folder, kubeconfig, server, images)
+            stack.callback(story.leave_nothing)
+            stack.callback(ignore_signals)
             story.play()
-        except AssertionError as err:
-            print(f"\n✗ {err}", file=sys.stderr)
-            return 1
-        finally:
-            story.leave_nothing()
+    except AssertionError as err:
+        print(f"\n✗ {err}", file=sys.stderr)
+        return 1
     story.print_times()
     return 0
 

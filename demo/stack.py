@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import secrets
-import signal
 import subprocess
 import sys
 import time
@@ -16,7 +15,9 @@ from typing import Any, Final
 
 import yaml
 
+from demo.child import Child
 from demo.screen import Screen
+from demo.signals import held_signals
 from weir.edges.tools import PROGRAMS, bin_dirs, link_plugins
 
 PROJECT: Final = Path(__file__).resolve().parents[1]
@@ -152,30 +153,33 @@ class StackRun:
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
+            errors="replace",
             start_new_session=True,
         )
 
     def run(self, *command: str, timeout: float = 300.0) -> Outcome:
-        """Run a command to its end; at the timeout its whole process group is killed."""
-        begin = time.monotonic()
-        process = self.start(*command)
-        try:
-            out = self._read(process, timeout)
-        except subprocess.TimeoutExpired as err:
-            os.killpg(process.pid, signal.SIGKILL)
-            text, _ = process.communicate()
-            raise AssertionError(f"{' '.join(command)} did not end within {timeout:.0f} s:\n{text}") from err
-        return Outcome(command, process.returncode, out, time.monotonic() - begin)
+        """Run a command to its end; at the timeout its whole process group is killed.
 
-    def _read(self, process: subprocess.Popen[str], timeout: float) -> str:
-        if not self.echo or process.stdout is None:
-            return process.communicate(timeout=timeout)[0]
-        lines, screen = [], Screen()
-        for line in process.stdout:
-            lines.append(line)
-            screen.show(line)
-        process.wait(timeout=timeout)
-        return "".join(lines)
+        It also ends when whatever else is raised here, as by Ctrl-C: asked first, so that it finishes its writes.
+        """
+        begin, lines, child = time.monotonic(), list[str](), None
+        show = Screen().show if self.echo else None
+        try:
+            with held_signals():  # one that came between the start and the name would leave nobody to end it
+                child = Child(self.start(*command))
+            for line in child.lines(timeout):
+                lines.append(line)
+                if show:
+                    show(line)
+        except BaseException as err:
+            if child and isinstance(err, TimeoutError):
+                text = "".join(lines) + child.kill()
+                words = " ".join(command)
+                raise AssertionError(f"{words} did not end within {timeout:.0f} s:\n{text}") from err
+            if child:
+                child.end()
+            raise
+        return Outcome(command, child.code, "".join(lines), time.monotonic() - begin)
 
     def weir(self, command: str, *arguments: str, timeout: float = 300.0) -> Outcome:
         """`weir COMMAND` on this stack."""

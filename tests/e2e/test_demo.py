@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -12,23 +14,32 @@ import pytest
 from demo.rest import Rest
 from demo.server import GitServer, git
 from demo.stack import PROJECT
+from demo.story import ENVIRONMENTS, OWN
 from tests.support.checker import Checker
 from tests.support.processes import members
+from tests.support.tiny_engine import wait_until
 from tests.support.world import config_map
+
+NAMES = (*(f"weir-demo-{name}" for name in ENVIRONMENTS), OWN)
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(900)]
 
 
-def play(kubeconfig: Path, scratch: Path) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
+def start(kubeconfig: Path, scratch: Path) -> subprocess.Popen[str]:
+    return subprocess.Popen(
         [sys.executable, "-m", "demo"],
         cwd=PROJECT,
         env={**os.environ, "KUBECONFIG": str(kubeconfig), "TMPDIR": str(scratch)},
-        capture_output=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
         text=True,
-        timeout=400,
-        check=False,
     )
+
+
+def play(kubeconfig: Path, scratch: Path) -> subprocess.CompletedProcess[str]:
+    process = start(kubeconfig, scratch)
+    out, err = process.communicate(timeout=400)
+    return subprocess.CompletedProcess(process.args, process.returncode, out, err)
 
 
 def demo_objects(rest: Rest) -> set[str]:
@@ -66,6 +77,37 @@ def test_the_demo_refuses_a_cluster_where_its_names_are_taken(kubeconfig: Path, 
         assert not live["metadata"].get("deletionTimestamp")
     finally:
         rest.delete("v1", "Namespace", "", "weir-demo-dev")
+
+
+def wait_until_gone(rest: Rest) -> None:
+    for name in NAMES:
+        wait_until(lambda: rest.get("v1", "Namespace", "", name) is None, 120)  # noqa: B023 - called at once
+    wait_until(lambda: not demo_objects(rest), 120)
+
+
+def is_going(rest: Rest, name: str) -> bool:
+    live = rest.get("v1", "Namespace", "", name)
+    return live is None or "deletionTimestamp" in live["metadata"]
+
+
+@pytest.mark.slow
+def test_an_interrupted_demo_ends_its_run_and_removes_what_it_made(kubeconfig: Path, tmp_path: Path) -> None:
+    rest = Rest.load(kubeconfig)
+    wait_until_gone(rest)
+    with start(kubeconfig, tmp_path) as process, contextlib.ExitStack() as stack:
+        stack.callback(process.kill)
+        wait_until(lambda: rest.get("v1", "Namespace", "", "weir-demo-dev") or process.poll(), 300)
+        process.send_signal(signal.SIGINT)
+        process.send_signal(signal.SIGINT)
+        _, err = process.communicate(timeout=300)
+    assert process.returncode == 130, err
+    assert "removing what the demo made" in err
+    assert "Traceback" not in err
+    assert not members(tmp_path), "the Git server, the registry and the engine have ended"
+    assert not list(tmp_path.glob("weir-demo-*"))
+    assert is_going(rest, "weir-demo")
+    assert is_going(rest, "weir-demo-dev")
+    wait_until_gone(rest)
 
 
 def test_only_who_knows_the_password_pushes_to_the_demo(tmp_path: Path) -> None:
