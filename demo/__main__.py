@@ -22,6 +22,7 @@ from demo.server import GitServer, Repository
 from demo.signals import end_on_signals, ignore_signals
 from demo.stack import PROJECT, StackRun
 from demo.story import ENVIRONMENTS, OWN, Story
+from demo.target import Target, readers_target, target
 from weir.edges.local_cluster import running_cluster
 
 CONTENT: Final = PROJECT / "demo" / "repository"
@@ -35,8 +36,8 @@ def main() -> int:
             folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="weir-demo-")))
             server = stack.enter_context(GitServer(folder))
             images = stack.enter_context(running_registry(folder / "registry"))
-            kubeconfig = stack.enter_context(_cluster(folder))
-            story = _story(folder, kubeconfig, server, images)
+            chosen = stack.enter_context(_cluster(folder))
+            story = _story(folder, chosen, server, images)
             stack.callback(story.leave_nothing)
             stack.callback(ignore_signals)
             story.play()
@@ -48,33 +49,36 @@ def main() -> int:
 
 
 @contextlib.contextmanager
-def _cluster(folder: Path) -> Iterator[Path]:
+def _cluster(folder: Path) -> Iterator[Target]:
     """The reader's cluster when $KUBECONFIG names one, else a control plane for the length of the demo."""
-    if os.environ.get("KUBECONFIG"):
-        kubeconfig = Path(os.environ["KUBECONFIG"]).expanduser().absolute()
+    if listed := os.environ.get("KUBECONFIG"):
+        chosen = readers_target(listed)
         print(
-            f"Cluster: yours, from {kubeconfig}. The demo makes namespaces {_names()}, and removes them again.\n"
-            "Deployment offers has no replicas there: your nodes cannot pull from a registry on this machine."
+            f"Cluster: yours, context {chosen.context} at {chosen.server}, from {chosen.file}.\n"
+            f"The demo makes namespaces {_names()} there, and removes them again.\n"
+            "Deployment offers has no replicas there: your nodes cannot pull from a registry on this machine.",
+            flush=True,
         )
-        yield kubeconfig
+        yield chosen
         return
     print(
         "Cluster: a local control plane (etcd, kube-apiserver, controllers, kwok) is starting ...", flush=True
     )
     with running_cluster(folder / "cluster") as cluster:
-        yield cluster.kubeconfig
+        yield target(cluster.kubeconfig, foreign=False)
 
 
 def _names() -> str:
     return ", ".join([*(f"weir-demo-{name}" for name in ENVIRONMENTS), OWN])
 
 
-def _story(folder: Path, kubeconfig: Path, server: GitServer, images: Registry) -> Story:
+def _story(folder: Path, chosen: Target, server: GitServer, images: Registry) -> Story:
     """The stack `demo` as it is in stacks/, with the addresses of what was just started."""
     settings = yaml.safe_load((PROJECT / "stacks" / "Pulumi.demo.yaml").read_text())["config"]
     run = StackRun(
         folder=folder / "stack",
-        kubeconfig=kubeconfig,
+        kubeconfig=chosen.file,
+        context=chosen.context,
         name="demo",
         settings={"cluster": {"recordNamespace": settings["weir:cluster"]["recordNamespace"]}},
         echo=True,
@@ -85,14 +89,15 @@ def _story(folder: Path, kubeconfig: Path, server: GitServer, images: Registry) 
     documents[1]["spec"]["postBuild"]["substitute"] |= {"repository_url": url, "registry": images.host}
     run.write_objects("shop.yaml", documents)
     run.init()
-    return Story(run, Rest.load(kubeconfig), _repository(server), images, server.login)
+    rest = Rest.load(chosen.file, chosen.context)
+    return Story(run, rest, _repository(server, chosen), images, server.login)
 
 
-def _repository(server: GitServer) -> Repository:
+def _repository(server: GitServer, chosen: Target) -> Repository:
     """The shop's repository, not committed yet."""
     repository = server.repository("shop")
     shutil.copytree(CONTENT, repository.work, dirs_exist_ok=True)
-    if os.environ.get("KUBECONFIG"):
+    if chosen.foreign:
         offers = repository.work / "apps/dev/offers.yaml"
         offers.write_text(offers.read_text().replace("replicas: 1", "replicas: 0"))
     return repository

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import contextlib
 import os
+import shutil
 import signal
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+import yaml
 
 from demo.rest import Rest
 from demo.server import GitServer, git
@@ -72,6 +74,9 @@ def test_the_demo_refuses_a_cluster_where_its_names_are_taken(kubeconfig: Path, 
         done = play(kubeconfig, tmp_path)
         assert done.returncode == 1
         assert "weir-demo-dev" in done.stderr
+        assert done.stdout.startswith(
+            f"Cluster: yours, context weir-local at {rest.server}, from {kubeconfig}.\n"
+        )
         live = rest.get("v1", "Namespace", "", "weir-demo-dev")
         assert live is not None
         assert not live["metadata"].get("deletionTimestamp")
@@ -85,17 +90,32 @@ def wait_until_gone(rest: Rest) -> None:
     wait_until(lambda: not demo_objects(rest), 120)
 
 
+def choose_elsewhere(kubeconfig: Path) -> None:
+    """As a person does it with `kubectl config use-context` in another terminal."""
+    config = yaml.safe_load(kubeconfig.read_text())
+    config["clusters"].append({"name": "elsewhere", "cluster": {"server": "https://127.0.0.1:1"}})
+    config["contexts"].append({"name": "elsewhere", "context": {"cluster": "elsewhere"}})
+    kubeconfig.write_text(yaml.safe_dump(config | {"current-context": "elsewhere"}))
+
+
 def is_going(rest: Rest, name: str) -> bool:
     live = rest.get("v1", "Namespace", "", name)
     return live is None or "deletionTimestamp" in live["metadata"]
 
 
 @pytest.mark.slow
-def test_an_interrupted_demo_ends_its_run_and_removes_what_it_made(kubeconfig: Path, tmp_path: Path) -> None:
+def test_an_interrupted_demo_ends_its_run_and_removes_what_it_made_where_it_said(
+    kubeconfig: Path, tmp_path: Path
+) -> None:
     rest = Rest.load(kubeconfig)
     wait_until_gone(rest)
-    with start(kubeconfig, tmp_path) as process, contextlib.ExitStack() as stack:
+    own = tmp_path / "kubeconfig"
+    shutil.copy(kubeconfig, own)
+    with start(own, tmp_path) as process, contextlib.ExitStack() as stack:
         stack.callback(process.kill)
+        assert process.stdout is not None
+        assert "context weir-local" in process.stdout.readline()
+        choose_elsewhere(own)
         wait_until(lambda: rest.get("v1", "Namespace", "", "weir-demo-dev") or process.poll(), 300)
         process.send_signal(signal.SIGINT)
         process.send_signal(signal.SIGINT)
