@@ -16,6 +16,7 @@ from typing import Final
 
 import yaml
 
+from demo.complaint import FAULTS, complaint
 from demo.registry import Registry, running_registry
 from demo.rest import Rest
 from demo.server import GitServer, Repository
@@ -29,7 +30,11 @@ CONTENT: Final = PROJECT / "demo" / "repository"
 
 
 def main() -> int:
-    """Play the story; 0 when every step showed what it promises, 1 when one did not, 128 + the number of a signal."""
+    """Play the story; 0 when every step showed what it promises, 1 when one did not or could not be played.
+
+    Raises:
+        SystemExit: a signal came, and its number plus 128 is the exit code.
+    """
     end_on_signals()
     try:
         with contextlib.ExitStack() as stack:
@@ -41,8 +46,8 @@ def main() -> int:
             stack.callback(story.leave_nothing)
             stack.callback(ignore_signals)
             story.play()
-    except AssertionError as err:
-        print(f"\n✗ {err}", file=sys.stderr)
+    except FAULTS as fault:
+        print(f"\n✗ {complaint(fault)}", file=sys.stderr)
         return 1
     story.print_times()
     return 0

@@ -20,6 +20,7 @@ from typing import Any, Final
 from urllib.parse import urljoin, urlsplit
 
 import urllib3
+from urllib3.exceptions import HTTPError
 
 from weir.edges.tools import locate
 
@@ -100,7 +101,10 @@ class Registry:
         if self.authorization:
             headers["Authorization"] = self.authorization
         url = urljoin(f"{self.url}/v2/", path)
-        answer = _POOL.request(method, url, body=body, headers=headers, redirect=False)
+        try:
+            answer = _POOL.request(method, url, body=body, headers=headers, redirect=False)
+        except HTTPError as err:
+            raise AssertionError(f"the registry at {self.url} gave no answer: {err}") from err
         assert answer.status in _ANSWERS, (method, url, answer.status, answer.data[:500])
         return answer
 

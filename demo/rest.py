@@ -18,6 +18,8 @@ from urllib.parse import quote
 import urllib3
 import yaml
 
+from weir.spec.errors import ClusterError
+
 _APPLY: Final = "application/apply-patch+yaml"
 _ANSWERS: Final = (200, 201, 202)
 _NOT_FOUND: Final = 404
@@ -69,12 +71,16 @@ class Rest:
 
     @classmethod
     def load(cls, kubeconfig: str | Path, context: str = "") -> Self:
-        """A client for one context of a kubeconfig: client certificates, tokens and exec plugins are understood."""
+        """A client for one context of a kubeconfig: client certificates, tokens and exec plugins are understood.
+
+        Raises:
+            ClusterError: the plugin gives no credential, or the certificates cannot be used.
+        """
         base = Path(kubeconfig).expanduser()
         config = yaml.safe_load(base.read_text())
         chosen = _named(config, "contexts", context or config["current-context"])["context"]
         cluster = _named(config, "clusters", chosen["cluster"])["cluster"]
-        user = _named(config, "users", chosen["user"]).get("user") or {}
+        user = (_named(config, "users", chosen["user"]).get("user") if chosen.get("user") else None) or {}
         if "exec" in user:
             user = {**user, **_exec_user(user["exec"])}
         headers = {"User-Agent": "weir-judge"}
@@ -84,7 +90,13 @@ class Rest:
         if token:
             headers["Authorization"] = f"Bearer {token}"
         server = str(cluster["server"])
-        return cls(server, _tls(base, cluster, user) if server.startswith("https") else None, headers)
+        try:
+            return cls(server, _tls(base, cluster, user) if server.startswith("https") else None, headers)
+        except (ssl.SSLError, ValueError, KeyError) as err:
+            raise ClusterError(
+                f"{base}: found no usable certificate and key ({err}), expected PEM",
+                hint="log in to the cluster",
+            ) from err
 
     def request(
         self, method: str, path: str, body: Json = None, *, content: str = "application/json", query: str = ""
@@ -227,22 +239,33 @@ def _tls(base: Path, cluster: Mapping[str, Any], user: Mapping[str, Any]) -> ssl
 
 def _exec_user(plugin: Mapping[str, Any]) -> dict[str, Any]:
     """What the reader's own credential plugin answers, in the shape of a kubeconfig user."""
-    extra = {item["name"]: item["value"] for item in plugin.get("env") or []}
-    info = {"apiVersion": plugin["apiVersion"], "kind": "ExecCredential", "spec": {"interactive": False}}
-    environment = {**os.environ, **extra, "KUBERNETES_EXEC_INFO": json.dumps(info)}
-    answer = subprocess.run(
-        [plugin["command"], *(plugin.get("args") or [])],
-        env=environment,
-        capture_output=True,
-        timeout=60,
-        check=True,
-    )
-    status = json.loads(answer.stdout)["status"]
+    try:
+        status = _exec_status(plugin)
+    except (OSError, subprocess.SubprocessError, ValueError, KeyError, TypeError) as err:
+        said = (getattr(err, "stderr", None) or b"").decode(errors="replace").strip().splitlines()
+        reason = said[-1] if said else getattr(err, "strerror", None) or type(err).__name__
+        hint = "log in to the cluster, and see that `kubectl get namespaces` works"
+        raise ClusterError(
+            f"{plugin.get('command')}: found {reason}, expected a credential", hint=hint
+        ) from err
     user = {"token": status["token"]} if status.get("token") else {}
     if status.get("clientCertificateData"):
         user["client-certificate-data"] = base64.b64encode(status["clientCertificateData"].encode()).decode()
         user["client-key-data"] = base64.b64encode(status["clientKeyData"].encode()).decode()
     return user
+
+
+def _exec_status(plugin: Mapping[str, Any]) -> dict[str, Any]:
+    extra = {item["name"]: item["value"] for item in plugin.get("env") or []}
+    info = {"apiVersion": plugin["apiVersion"], "kind": "ExecCredential", "spec": {"interactive": False}}
+    answer = subprocess.run(
+        [plugin["command"], *(plugin.get("args") or [])],
+        env={**os.environ, **extra, "KUBERNETES_EXEC_INFO": json.dumps(info)},
+        capture_output=True,
+        timeout=60,
+        check=True,
+    )
+    return dict(json.loads(answer.stdout)["status"])
 
 
 def _message(data: bytes) -> str:

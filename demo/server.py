@@ -6,12 +6,14 @@ import base64
 import hmac
 import os
 import secrets
+import shutil
 import subprocess
+import sys
 import threading
 from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import Final, Self
+from typing import Any, Final, Self
 from urllib.parse import unquote, urlsplit
 
 _QUIET: Final = {
@@ -29,10 +31,13 @@ def git(*arguments: str, cwd: Path, timeout: float = 120.0) -> str:
     """The trimmed output of one git command, run without anybody's own configuration.
 
     Raises:
-        RuntimeError: git failed; the text is what it printed.
+        RuntimeError: git failed, and the text is what it printed; or there is none.
     """
+    program = shutil.which("git")
+    if program is None:
+        raise RuntimeError("git: found none on PATH, expected one; install it, and run again")
     done = subprocess.run(
-        ["git", *arguments],
+        [program, *arguments],
         cwd=cwd,
         env={"PATH": os.environ["PATH"], "HOME": str(cwd), **_QUIET},
         capture_output=True,
@@ -103,7 +108,7 @@ class GitServer:
         """With Flux's keys for a Secret."""
         shown = base64.b64encode(":".join(self.login.values()).encode()).decode()
         handler = type("Handler", (_Backend,), {"root": root, "writer": f"Basic {shown}"})
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
+        self._server = _Server(("127.0.0.1", 0), handler)
         self._thread = threading.Thread(target=self._server.serve_forever, daemon=True)
 
     @property
@@ -125,6 +130,13 @@ class GitServer:
         self._server.shutdown()
         self._server.server_close()
         self._thread.join()
+
+
+class _Server(ThreadingHTTPServer):
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """Say nothing of a client that went away, as one does whose run is interrupted."""
+        if not isinstance(sys.exception(), ConnectionError):
+            super().handle_error(request, client_address)
 
 
 class _Backend(BaseHTTPRequestHandler):

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import contextlib
+import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Final
 
 from urllib3.exceptions import HTTPError
 
+from demo.complaint import complaint
 from demo.registry import Registry
 from demo.rest import Rest, RestError
 from demo.server import Repository
@@ -156,16 +158,29 @@ class Story:
         self._weir("remove everything", "destroy", "--yes")
         with self._step("wait until the namespaces are gone"):
             self.rest.delete("v1", "Namespace", "", OWN)
-            for name in (*(f"weir-demo-{environment}" for environment in ENVIRONMENTS), OWN):
-                self._expect_gone("v1", "Namespace", "", name)
+            for api_version, kind, name in self._own():
+                self._expect_gone(api_version, kind, "", name)
+        self._begun = False
 
     def leave_nothing(self) -> None:
-        """Whatever happened before, ask for the removal of what the demo made, and of nothing else."""
+        """Whatever happened before, ask for the removal of what the demo made, and of nothing else.
+
+        What cannot be removed is named on standard error.
+        """
         if not self._begun:
             return
+        left: dict[str, list[str]] = {}
         for api_version, kind, name in self._own():
-            with contextlib.suppress(RestError, HTTPError, KeyError):
-                self.rest.delete(api_version, kind, "", name)
+            try:
+                with contextlib.suppress(KeyError):  # no such kind, so no such object
+                    self.rest.delete(api_version, kind, "", name)
+            except (RestError, HTTPError) as fault:
+                left.setdefault(complaint(fault), []).append(f"{kind}/{name}".lower())
+        for reason, names in left.items():
+            print(
+                f"\n✗ not removed: {', '.join(names)}: {reason}\n  To remove it: kubectl delete {' '.join(names)}",
+                file=sys.stderr,
+            )
 
     def print_times(self) -> None:
         """A table of what was done and how long each step took."""

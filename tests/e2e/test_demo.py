@@ -27,19 +27,19 @@ NAMES = (*(f"weir-demo-{name}" for name in ENVIRONMENTS), OWN)
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(900)]
 
 
-def start(kubeconfig: Path, scratch: Path) -> subprocess.Popen[str]:
+def start(kubeconfig: Path | str, scratch: Path, **environment: str) -> subprocess.Popen[str]:
     return subprocess.Popen(
         [sys.executable, "-m", "demo"],
         cwd=PROJECT,
-        env={**os.environ, "KUBECONFIG": str(kubeconfig), "TMPDIR": str(scratch)},
+        env={**os.environ, "KUBECONFIG": str(kubeconfig), "TMPDIR": str(scratch), **environment},
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
     )
 
 
-def play(kubeconfig: Path, scratch: Path) -> subprocess.CompletedProcess[str]:
-    process = start(kubeconfig, scratch)
+def play(kubeconfig: Path | str, scratch: Path, **environment: str) -> subprocess.CompletedProcess[str]:
+    process = start(kubeconfig, scratch, **environment)
     out, err = process.communicate(timeout=400)
     return subprocess.CompletedProcess(process.args, process.returncode, out, err)
 
@@ -82,6 +82,48 @@ def test_the_demo_refuses_a_cluster_where_its_names_are_taken(kubeconfig: Path, 
         assert not live["metadata"].get("deletionTimestamp")
     finally:
         rest.delete("v1", "Namespace", "", "weir-demo-dev")
+
+
+def complaint(done: subprocess.CompletedProcess[str]) -> str:
+    """The only line of a demo that could not be played, and left nothing behind."""
+    assert done.returncode == 1, done.stderr
+    line = done.stderr.strip()
+    assert line.startswith("✗ "), line
+    assert "\n" not in line, line
+    return line
+
+
+def test_the_demo_says_in_one_line_that_git_is_missing(kubeconfig: Path, tmp_path: Path) -> None:
+    found = complaint(play(kubeconfig, tmp_path, PATH=str(tmp_path)))
+    assert found == "✗ git: found none on PATH, expected one; install it, and run again"
+
+
+def test_the_demo_says_in_one_line_that_a_list_of_kubeconfigs_is_none(
+    kubeconfig: Path, tmp_path: Path
+) -> None:
+    found = complaint(play(f"{kubeconfig}:/other", tmp_path))
+    assert found.startswith(f"✗ $KUBECONFIG: found '{kubeconfig}:")
+    assert found.endswith("expected one file; run KUBECONFIG=FILE make demo")
+
+
+def test_the_demo_says_in_one_line_that_no_server_answers(kubeconfig: Path, tmp_path: Path) -> None:
+    config = yaml.safe_load(kubeconfig.read_text())
+    config["clusters"][0]["cluster"]["server"] = "https://127.0.0.1:1"
+    other = tmp_path / "kubeconfig"
+    other.write_text(yaml.safe_dump(config))
+    found = complaint(play(other, tmp_path))
+    assert found.startswith("✗ the API server gave no answer: ")
+    assert "Connection refused" in found
+    assert "kubectl get namespaces" in found
+
+
+def test_the_demo_says_in_one_line_that_the_account_may_not(kubeconfig: Path, tmp_path: Path) -> None:
+    config = yaml.safe_load(kubeconfig.read_text())
+    config["users"][0]["user"] = {"token": "nobody's"}
+    other = tmp_path / "kubeconfig"
+    other.write_text(yaml.safe_dump(config))
+    found = complaint(play(other, tmp_path))
+    assert found.startswith("✗ the API server refused with 401: Unauthorized; choose a context")
 
 
 def wait_until_gone(rest: Rest) -> None:
