@@ -161,6 +161,42 @@ def test_another_registry_and_name_go_to_their_fields_and_the_digest_to_the_tag(
     assert names(found) == {"chart-image": f"ghcr.io/new/app:v2@{DIGEST}"}
 
 
+OLD_DIGEST, NEW_DIGEST = DIGEST, "sha256:" + "cd" * 32
+DIGEST_FIELDS = {
+    "beside tag": ("    image: {{registry: docker.io, repository: org/app, tag: {tag}, digest: '{digest}'}}\n", "{{}}"),
+    "beside a repository without a tag": (
+        "    image:\n      repository: docker.io/org/app:{tag}\n      digest: {digest} # x\n", "{{}}"
+    ),
+    "beside the tag that an annotation names": (
+        "    deep:\n      repo: docker.io/org/app\n      version: {tag}\n      digest: {digest}\n",
+        "{{repository.fluxcd.io/chart-image: deep.repo, tag.fluxcd.io/chart-image: deep.version}}",
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("values", "annotations"), DIGEST_FIELDS.values(), ids=list(DIGEST_FIELDS))
+def test_a_digest_in_a_field_of_its_own_is_set_with_the_tag_and_never_left_behind(
+    values: str, annotations: str
+) -> None:
+    def text(tag: str, digest: str) -> str:
+        return release(values.format(tag=tag, digest=digest), annotations.format())
+
+    before = text("v1", OLD_DIGEST)
+    assert names(before) == {"chart-image": f"docker.io/org/app:v1@{OLD_DIGEST}"}
+    found = with_image(before, RELEASE, "chart-image", f"docker.io/org/app:v2.0@{NEW_DIGEST}")
+    assert found == text("v2.0", NEW_DIGEST)
+    with pytest.raises(SpecError) as caught:
+        set_image(before.encode(), "f.yaml", RELEASE, "chart-image", Image.parse("docker.io/org/app:v2.0"))
+    assert "found 'docker.io/org/app:v2.0', expected an image with a digest for spec.values." in str(
+        caught.value
+    )
+
+
+def test_an_empty_digest_holds_nothing() -> None:
+    text = release("    image: {repository: org/app, tag: v1, digest: ''}\n")
+    assert with_image(text, RELEASE, "chart-image", "org/app:v2") == text.replace("tag: v1", "tag: v2")
+
+
 @pytest.mark.parametrize(
     ("values", "image", "message"),
     [("    image: {registry: quay.io, repository: a, tag: v1}\n", "org/a:1",

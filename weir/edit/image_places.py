@@ -3,14 +3,15 @@
 In a HelmRelease a container is a place in `spec.values`, at the top (`chart-image`) or in a mapping of its own, whose
 key is then its name: `image` as a text or as a mapping with `repository`, beside it `tag` and `registry` if they are
 there. Annotations name other places as paths with dots: `repository.fluxcd.io/<container>`, and if wanted
-`tag.fluxcd.io/<container>` and `registry.fluxcd.io/<container>`. Rule:
+`tag.fluxcd.io/<container>` and `registry.fluxcd.io/<container>`. A `digest` that is not empty beside the tag, or beside
+the repository where the tag has no field, belongs to the image: charts prefer it to the tag. Rule:
 https://github.com/fluxcd/flux/blob/master/docs/references/helm-operator-integration.md
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from weir.edit.nodes import Path
@@ -37,9 +38,11 @@ class ImagePlace:
     """The fields that hold one image, as paths within the object."""
 
     repository: Path
-    """Also registry and tag, where these have no field of their own."""
+    """Also registry, tag and digest, where these have no field of their own."""
     registry: Path | None = None
     tag: Path | None = None
+    """Also the digest, where it has no field of its own."""
+    digest: Path | None = None
 
 
 def image_places(data: Mapping[str, Any]) -> dict[str, ImagePlace]:
@@ -85,9 +88,14 @@ def _helm_places(data: Mapping[str, Any]) -> dict[str, ImagePlace]:
     annotations = value_at(data, ("metadata", "annotations"))
     mapped = _mapped(annotations) if isinstance(annotations, dict) else {}
     everything = {**found, **({CHART_IMAGE: top} if top else {}), **mapped}
-    return {
-        name: everything[name] for name in sorted(everything, key=lambda name: (name != CHART_IMAGE, name))
-    }
+    names = sorted(everything, key=lambda name: (name != CHART_IMAGE, name))
+    return {name: _with_digest(data, everything[name]) for name in names}
+
+
+def _with_digest(data: Mapping[str, Any], place: ImagePlace) -> ImagePlace:
+    path = (*(place.tag or place.repository)[:-1], "digest")
+    digest = value_at(data, path)
+    return replace(place, digest=path) if isinstance(digest, str) and digest else place
 
 
 def _place(values: Any, base: Path) -> ImagePlace | None:

@@ -6,7 +6,8 @@ Rule: https://github.com/fluxcd/flux/blob/master/docs/references/automated-image
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Literal
 
 from weir.edit.changes import Edited, change_of
 from weir.edit.image import Image
@@ -56,8 +57,8 @@ def read_workloads(data: bytes, file: str) -> tuple[Workload, ...]:
 def set_image(data: bytes, file: str, workload: ObjectId, container: str, image: Image) -> Edited:
     """A file with another image for one container, name, tag and digest as given.
 
-    Where a HelmRelease holds parts of the image in fields of their own, each part goes to its field; the digest goes
-    with the tag.
+    Where a HelmRelease holds parts of the image in fields of their own, each part goes to its field; a digest without a
+    field goes with the tag.
 
     Raises:
         SpecError: no such workload or container, a field that is no scalar on one line, or an image that its fields
@@ -104,8 +105,13 @@ def _workload(text: YamlText, placed: Placed, places: dict[str, ImagePlace]) -> 
 
 
 def _leaves(text: YamlText, placed: Placed, place: ImagePlace) -> dict[str, Leaf]:
-    """The scalars of an image: `repository`, and `registry` and `tag` where they exist. Raises SpecError."""
-    paths = {"registry": place.registry, "repository": place.repository, "tag": place.tag}
+    """The scalars of an image: `repository`, and `registry`, `tag` and `digest` where they exist. Raises SpecError."""
+    paths = {
+        "registry": place.registry,
+        "repository": place.repository,
+        "tag": place.tag,
+        "digest": place.digest,
+    }
     return {name: _leaf(text, placed, path) for name, path in paths.items() if path is not None}
 
 
@@ -126,11 +132,12 @@ def _leaf(text: YamlText, placed: Placed, path: Path) -> Leaf:
 
 def _image(placed: Placed, leaves: dict[str, Leaf]) -> Image:
     """The image that these scalars hold together. Raises SpecError."""
-    registry, repository, tag = (
-        _read(placed, leaves.get(name)) for name in ("registry", "repository", "tag")
+    registry, repository, tag, digest = (
+        _read(placed, leaves.get(name)) for name in ("registry", "repository", "tag", "digest")
     )
     whole = f"{registry}/{repository}" if registry else repository
-    return Image.parse(f"{whole}:{tag}" if tag else whole)
+    whole += f":{tag}" if tag else ""
+    return Image.parse(f"{whole}@{digest}" if digest else whole)
 
 
 def _read(placed: Placed, leaf: Leaf | None) -> str:
@@ -143,19 +150,31 @@ def _read(placed: Placed, leaf: Leaf | None) -> str:
 def _fields(text: YamlText, placed: Placed, leaves: dict[str, Leaf], image: Image) -> dict[str, str]:
     """The text that each scalar gets. Raises SpecError."""
     found = {"repository": image.name}
-    if "tag" not in leaves:
-        found["repository"] = str(image)
-    elif image.tag:
-        found["tag"] = image.version
+    beside = image
+    if "digest" in leaves:
+        found["digest"] = _part(text, placed, leaves, image, "digest")
+        beside = replace(image, digest="")
+    if "tag" in leaves:
+        _part(text, placed, leaves, image, "tag")
+        found["tag"] = beside.version
     else:
-        leaf = leaves["tag"]
-        expected = f"an image with a tag for {path_text(leaf.path)}"
-        raise SpecError.at(text.where(leaf.node), str(placed.id), found=str(image), expected=expected)
+        found["repository"] = str(beside)
     registry = _read(placed, leaves.get("registry"))
     if registry:
         found["registry"], rest = _split(text, placed, leaves["registry"], registry, image.name)
         found["repository"] = rest + found["repository"].removeprefix(image.name)
     return found
+
+
+def _part(
+    text: YamlText, placed: Placed, leaves: dict[str, Leaf], image: Image, part: Literal["tag", "digest"]
+) -> str:
+    """The part of an image for the field of its own that it has. Raises SpecError when the image has no such part."""
+    if value := image.part(part):
+        return value
+    leaf = leaves[part]
+    expected = f"an image with a {part} for {path_text(leaf.path)}"
+    raise SpecError.at(text.where(leaf.node), str(placed.id), found=str(image), expected=expected)
 
 
 def _split(text: YamlText, placed: Placed, leaf: Leaf, registry: str, name: str) -> tuple[str, str]:
