@@ -39,6 +39,7 @@ SHAPES = {
     "a text": ("    image: org/app:1\n", "chart-image", "    image: org/app:2\n"),
     "a text and a tag": ("    image: org/app\n    tag: '1'\n", "chart-image", "    image: org/app\n    tag: '2'\n"),
     "a number as tag": ("    image: org/app\n    tag: 1.0\n", "chart-image", '    image: org/app\n    tag: "2"\n'),
+    "null as tag": ("    image: org/app\n    tag: null\n", "chart-image", '    image: org/app\n    tag: "2"\n'),
     "a registry, a text and a tag": (
         "    registry: quay.io\n    image: org/app\n    tag: v1\n",
         "chart-image",
@@ -190,6 +191,12 @@ def test_a_digest_in_a_field_of_its_own_is_set_with_the_tag_and_never_left_behin
     assert "found 'docker.io/org/app:v2.0', expected an image with a digest for spec.values." in str(
         caught.value
     )
+
+
+@pytest.mark.parametrize("tag", ["null", "~", "''"])
+def test_an_empty_tag_is_no_tag(tag: str) -> None:
+    text = release(f"    image: {{repository: org/app, tag: {tag}}}\n")
+    assert names(text) == {"chart-image": "org/app"}
 
 
 def test_an_empty_digest_holds_nothing() -> None:

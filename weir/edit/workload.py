@@ -144,7 +144,7 @@ def _read(placed: Placed, leaf: Leaf | None) -> str:
     if leaf is None:
         return ""
     value = value_at(placed.data, leaf.path[len(placed.base) :])
-    return value if isinstance(value, str) else leaf.node.value
+    return value if isinstance(value, str) else "" if value is None else leaf.node.value
 
 
 def _fields(text: YamlText, placed: Placed, leaves: dict[str, Leaf], image: Image) -> dict[str, str]:
