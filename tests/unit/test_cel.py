@@ -45,6 +45,17 @@ OBJ: dict[str, Any] = {
         ("status.phase.lowerAscii() == 'running' && 'a,b'.split(',').join('-') == 'a-b'", True),
         ("' x '.trim() == 'x' && 'abc'.substring(1) == 'bc' && 'abc'.indexOf('c') == 2", True),
         ("'aXa'.replace('X', 'b') == 'aba' && 'abc'.charAt(1) == 'b'", True),
+        ("(status.phase + '/' + metadata.name).lowerAscii() == 'running/x'", True),
+        ("('a' + '/b').split('/') == ['a', 'b'] && ('a' + 'b').contains('b')", True),
+        ("('a' + 'b').replace('b', 'c') == 'ac' && ('a' + 'b').matches('^ab$')", True),
+        ("(' a' + ' ').trim() == 'a' && {'ab': 1}['a' + 'b'] == 1", True),
+        ("type('a' + 'b') == string && type(b'a' + b'b') == bytes && type([1] + [2]) == list", True),
+        ("(['a'] + ['b']).join('-') == 'a-b' && [1] + [2] == [1, 2] && 2.0 in [1] + [2]", True),
+        (
+            "(spec.ratio + 0.5) * 2.0 == 4 && (spec.ratio - 0.5) * 2.0 == 2 && (spec.ratio * 2.0) / 3.0 == 1",
+            True,
+        ),
+        ("timestamp('2026-01-02T00:00:00Z') - duration('24h') == timestamp('2026-01-01T00:00:00Z')", True),
         ("timestamp('2026-01-01T00:00:00Z') < timestamp('2026-01-02T00:00:00Z')", True),
     ],
 )

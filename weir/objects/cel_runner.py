@@ -19,6 +19,14 @@ MAX_TEXT: Final = 1_000_000
 """Characters of a text, or elements of a list, that an expression builds."""
 _NUMBERS: Final = (celtypes.IntType, celtypes.UintType, celtypes.DoubleType)
 _SIZED: Final = (celtypes.StringType, celtypes.BytesType, celtypes.ListType)
+_CEL_TYPES: Final[Mapping[type, Callable[[Value], Value]]] = {
+    bool: celtypes.BoolType,
+    bytes: celtypes.BytesType,
+    float: celtypes.DoubleType,
+    int: celtypes.IntType,
+    str: celtypes.StringType,
+}
+"""By the Python type of what an operator or a function gives, which CEL's functions do not take."""
 _PER_STEP: Final = 64
 """Characters that count as one step."""
 
@@ -94,6 +102,7 @@ def _functions(budget: Budget) -> dict[str, Function]:
     """The standard operators that need watching, and the added functions, on one budget."""
     changed = {
         "_+_": _bounded_add,
+        "_-_": _subtract,
         "_*_": _numbers_only(operator.mul),
         "_%_": _numbers_only(operator.mod),
         "_/_": _numbers_only(operator.truediv),
@@ -121,7 +130,11 @@ def _refuse(name: str) -> NoReturn:
 def _bounded_add(left: Value, right: Value) -> Value:
     if isinstance(left, _SIZED) and isinstance(right, _SIZED) and len(left) + len(right) > MAX_TEXT:
         raise LimitError(f"a value of more than {MAX_TEXT} parts")
-    return operator.add(left, right)
+    return _wrapped(operator.add(left, right))
+
+
+def _subtract(left: Value, right: Value) -> Value:
+    return _wrapped(operator.sub(left, right))
 
 
 def _numbers_only(function: Function) -> Function:
@@ -133,7 +146,7 @@ def _numbers_only(function: Function) -> Function:
             return failed
         if not isinstance(left, _NUMBERS) or not isinstance(right, _NUMBERS):
             _refuse("numbers only")
-        return function(left, right)
+        return _wrapped(function(left, right))
 
     return call
 
@@ -187,13 +200,11 @@ def _text_function(function: Callable[..., Value]) -> Function:
 
 
 def _wrapped(value: Value) -> Value:
-    if isinstance(value, bool):
-        return celtypes.BoolType(value)
-    if isinstance(value, str):
-        return celtypes.StringType(value)
-    if isinstance(value, int):
-        return celtypes.IntType(value)
-    return celtypes.ListType([celtypes.StringType(part) for part in value])
+    """A plain Python value as CEL's; one of CEL's own as it is."""
+    if type(value) is list:
+        return celtypes.ListType([_wrapped(part) for part in value])
+    wrap = _CEL_TYPES.get(type(value))
+    return wrap(value) if wrap else value
 
 
 def _text(value: Value) -> str:
