@@ -9,9 +9,10 @@ from collections.abc import Callable, Collection
 from dataclasses import replace
 from typing import Final
 
-from weir.edit.changes import Change, Edited
+from weir.edit.changes import Edited, NewValue, with_values
 from weir.edit.image import Image
-from weir.edit.workload import Container, Workload, read_workloads, set_image
+from weir.edit.nodes import read_text
+from weir.edit.workload import Container, Workload, image_values, placed_workloads
 from weir.spec.errors import SpecError
 
 TOKEN: Final = b"automated"
@@ -29,13 +30,14 @@ def edit_automated(
     Locked and ignored workloads stay, and so do images on the lines of `followed`, which belong to markers.
 
     Raises:
-        SpecError: the file is not readable YAML.
+        SpecError: the file is not readable YAML, or would not mean the same after the edit apart from images.
     """
     if TOKEN not in data:
         return Edited(data=data)
-    changes: list[Change] = []
+    text = read_text(data, file)
+    values: list[NewValue] = []
     problems: list[SpecError] = []
-    for workload in read_workloads(data, file):
+    for placed, workload in placed_workloads(text):
         if not workload.policy.automated or workload.policy.locked or workload.policy.ignored:
             continue
         problems += workload.problems
@@ -45,11 +47,10 @@ def edit_automated(
                 continue
             new = replace(container.image, tag=image.tag, digest=image.digest)
             try:
-                edited = set_image(data, file, workload.id, container.name, new)
+                found = image_values(text, placed, container.name, new) if new != container.image else ()
             except SpecError as problem:
                 problems.append(problem)
                 continue
-            if all(change.line not in followed for change in edited.changes):
-                data = edited.data
-                changes += edited.changes
-    return Edited(data=data, changes=tuple(changes), problems=tuple(problems))
+            if all(value.change.line not in followed for value in found):
+                values += found
+    return replace(with_values(text, values), problems=tuple(problems))

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from weir.edit.nodes import Leaf, YamlText, path_text
 from weir.edit.placed import object_at
+from weir.edit.splice import Edit, source_of, splice
 from weir.spec.errors import SpecError
 from weir.spec.identity import ObjectId
 
@@ -43,10 +45,19 @@ class Edited:
     """One for each marker that cannot be followed; its value stays."""
 
 
-def change_of(text: YamlText, leaf: Leaf, *, setter: str, new: str) -> Change:
-    """The record of a scalar's new value."""
+@dataclass(frozen=True, slots=True)
+class NewValue:
+    """A value for a scalar, and the record of it."""
+
+    edit: Edit
+    change: Change
+
+
+def new_value(text: YamlText, leaf: Leaf, *, setter: str, new: str) -> NewValue:
+    """A value for a scalar. Raises SpecError when the scalar cannot be edited, as `source_of`."""
+    source_of(text, leaf.node, leaf.path)
     placed = object_at(text, leaf.document, leaf.path)
-    return Change(
+    change = Change(
         setter=setter,
         file=text.file,
         line=leaf.node.line,
@@ -56,3 +67,12 @@ def change_of(text: YamlText, leaf: Leaf, *, setter: str, new: str) -> Change:
         old=leaf.node.value,
         new=new,
     )
+    return NewValue(Edit(leaf.node, leaf.path, new), change)
+
+
+def with_values(text: YamlText, values: Iterable[NewValue]) -> Edited:
+    """The file with new values. A scalar that is given several gets the last. Raises SpecError, as `splice`."""
+    last = {value.edit.node.start: value for value in values}
+    found = [last[start] for start in sorted(last)]
+    after = splice(text, [value.edit for value in found]) if found else text.encoded(text.text)
+    return Edited(data=after, changes=tuple(value.change for value in found))

@@ -19,10 +19,10 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Final, cast
 
-from weir.edit.changes import Change, Edited, change_of
+from weir.edit.changes import Edited, NewValue, new_value, with_values
 from weir.edit.image import Image, Part
 from weir.edit.nodes import BREAK, COMMENT, Leaf, YamlText, read_text
-from weir.edit.splice import Edit, source_of, splice
+from weir.edit.splice import source_of
 from weir.spec.errors import SpecError
 
 KEY: Final = "$imagepolicy"
@@ -90,16 +90,13 @@ def edit_markers(data: bytes, file: str, names: Mapping[str, str], choose: Choos
     problems: list[SpecError] = []
     markers = tuple(_markers(text, problems))
     images = _images([marker for marker in markers if marker.policy in names], names, choose)
-    edits: list[Edit] = []
-    changes: list[Change] = []
+    values: list[NewValue] = []
     for marker in markers:
         new = images[marker.start].part(marker.part) if marker.start in images else marker.value
         if new != marker.value:
-            edits.append(Edit(marker.leaf.node, marker.leaf.path, new))
-            changes.append(change_of(text, marker.leaf, setter=marker.setter, new=new))
-    return Edited(
-        data=splice(text, edits) if edits else data,
-        changes=tuple(changes),
+            values.append(new_value(text, marker.leaf, setter=marker.setter, new=new))
+    return replace(
+        with_values(text, values),
         followed=frozenset(marker.line for marker in markers if marker.policy in names),
         unknown=tuple((marker.line, marker.policy) for marker in markers if marker.policy not in names),
         problems=tuple(problems),

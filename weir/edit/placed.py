@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
+from weir.edit.image_places import value_at
 from weir.edit.nodes import Path, YamlText
 from weir.spec.errors import SpecError
 from weir.spec.identity import ObjectId
@@ -41,22 +42,33 @@ def find_object(text: YamlText, wanted: ObjectId) -> Placed:
 
 def object_at(text: YamlText, document: int, path: Path) -> Placed:
     """The object that a place belongs to."""
-    for placed in _in_document(text, document):
-        if path[: len(placed.base)] == placed.base:
-            return placed
-    return _placed(document, (), {})
+    data = _mapping(text.values[document])
+    items = _items(data)
+    if items is None:
+        return _placed(document, (), data)
+    item = _mapping(value_at({"items": items}, path[:2]))
+    return _placed(document, path[:2] if item else (), item)
 
 
 def _in_document(text: YamlText, document: int) -> Iterator[Placed]:
-    value = text.values[document]
-    data = value if isinstance(value, dict) else {}
-    items = data.get("items")
-    if str(data.get("kind") or "").endswith("List") and isinstance(items, list):
+    data = _mapping(text.values[document])
+    items = _items(data)
+    if items is not None:
         for position, item in enumerate(items):
             if isinstance(item, dict):
                 yield _placed(document, ("items", position), item)
     elif data:
         yield _placed(document, (), data)
+
+
+def _mapping(value: Any) -> dict[str, Any]:
+    return value if isinstance(value, dict) else {}
+
+
+def _items(data: dict[str, Any]) -> list[Any] | None:
+    """What a `List` kind holds, None for another object."""
+    items = data.get("items")
+    return items if str(data.get("kind") or "").endswith("List") and isinstance(items, list) else None
 
 
 def _placed(document: int, base: Path, data: dict[str, Any]) -> Placed:

@@ -5,17 +5,16 @@ Rule: https://github.com/fluxcd/flux/blob/master/docs/references/automated-image
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from weir.edit.changes import Edited, change_of
+from weir.edit.changes import Edited, NewValue, new_value, with_values
 from weir.edit.image import Image
 from weir.edit.image_places import ImagePlace, image_places, pod_spec, value_at
 from weir.edit.nodes import Leaf, Path, YamlText, path_text, read_text
 from weir.edit.placed import Placed, find_object, placed_objects
 from weir.edit.policy import WorkloadPolicy, annotations_of, read_policy
-from weir.edit.splice import Edit, splice
 from weir.spec.errors import SpecError
 from weir.spec.identity import ObjectId
 from weir.spec.image_name import parse_image_name, registry_name
@@ -49,9 +48,14 @@ class Workload:
 
 def read_workloads(data: bytes, file: str) -> tuple[Workload, ...]:
     """The workloads of a file that have images. Raises SpecError when the file is not readable YAML."""
-    text = read_text(data, file)
-    found = ((placed, image_places(placed.data)) for placed in placed_objects(text))
-    return tuple(_workload(text, placed, places) for placed, places in found if places)
+    return tuple(workload for _, workload in placed_workloads(read_text(data, file)))
+
+
+def placed_workloads(text: YamlText) -> Iterator[tuple[Placed, Workload]]:
+    """The workloads of a file that have images, and where they stand."""
+    for placed in placed_objects(text):
+        if places := image_places(placed.data):
+            yield placed, _workload(text, placed, places)
 
 
 def set_image(data: bytes, file: str, workload: ObjectId, container: str, image: Image) -> Edited:
@@ -65,20 +69,23 @@ def set_image(data: bytes, file: str, workload: ObjectId, container: str, image:
             cannot hold.
     """
     text = read_text(data, file)
-    placed = find_object(text, workload)
+    return with_values(text, image_values(text, find_object(text, workload), container, image))
+
+
+def image_values(text: YamlText, placed: Placed, container: str, image: Image) -> tuple[NewValue, ...]:
+    """What has to be written for a container to get an image; nothing when it has it.
+
+    Raises:
+        SpecError: as `set_image`.
+    """
     places = image_places(placed.data)
     if container not in places:
         expected = " or ".join(places) or "a workload with images"
-        raise SpecError.at(file, f"{workload}: container", found=container, expected=expected)
+        raise SpecError.at(text.file, f"{placed.id}: container", found=container, expected=expected)
     leaves = _leaves(text, placed, places[container])
     fields = _fields(text, placed, leaves, image)
-    changed = [
-        (leaves[name], value) for name, value in fields.items() if _read(placed, leaves[name]) != value
-    ]
-    edits = [Edit(leaf.node, leaf.path, value) for leaf, value in changed]
-    changes = [change_of(text, leaf, setter=container, new=value) for leaf, value in changed]
-    after = splice(text, edits) if edits else data
-    return Edited(data=after, changes=tuple(sorted(changes, key=lambda change: change.line)))
+    changed = ((leaves[name], new) for name, new in fields.items() if _read(placed, leaves[name]) != new)
+    return tuple(new_value(text, leaf, setter=container, new=new) for leaf, new in changed)
 
 
 def _workload(text: YamlText, placed: Placed, places: dict[str, ImagePlace]) -> Workload:
