@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
+from tests.support.calls import calls_of
 from weir.edit.changes import Change
 from weir.edit.message import DEFAULT, render_message
 from weir.spec.errors import SpecError
@@ -118,7 +121,7 @@ REFUSED = {
     "a text that grows": ("{{ `aaaaaaaaaa`" + ' | replace "a" "aaaaaaaaaa"' * 9 + " }}", "a text of more than"),
     "much output": (
         "{{ range $.Changed.Changes }}" * 20 + "x" + "{{ end }}" * 20,
-        "more than 50000 steps",
+        "more than 50300 steps",
     ),
 }  # fmt: skip
 
@@ -139,6 +142,38 @@ def test_a_template_that_asks_for_what_is_not_there_is_refused(template: str, ex
     start = "f.yaml: ImageUpdateAutomation/flux-system/apps: spec.git.commit.messageTemplate: found "
     assert str(caught.value).startswith(start)
     assert expected in str(caught.value)
+
+
+def many(count: int) -> tuple[Change, ...]:
+    """One change in each of so many objects, each in a file of its own."""
+    return tuple(
+        replace(change(f"{number:05}.yaml", "Deployment", "app:1", "app:2"),
+                object=ObjectId("apps", "Deployment", "prod", f"web{number:05}"))
+        for number in range(count)
+    )  # fmt: skip
+
+
+def test_a_commit_of_thousands_of_changes_has_its_message() -> None:
+    found = render_message(DOCUMENTED, AUTOMATION, many(5000), {}, "f.yaml")
+    assert found.count("app:1 -> app:2") == found.count("- deployment web") == 5000
+
+
+def test_the_work_of_a_message_grows_with_the_changes_and_not_with_their_square() -> None:
+    def work(count: int) -> int:
+        changes = many(count)
+        return calls_of(lambda: render_message(DOCUMENTED, AUTOMATION, changes, {}, "f.yaml"))
+
+    assert work(200) < 5 * work(50)
+
+
+@pytest.mark.parametrize(
+    "inner", ["{{ range $.Changed.Changes }}{{ end }}", "{{ $x := print $.Changed.Objects }}"]
+)
+def test_a_template_that_takes_the_square_of_many_changes_is_refused(inner: str) -> None:
+    template = "{{ range .Changed.FileChanges }}" + inner + "{{ end }}"
+    changes = tuple(replace(one, setter=f"flux:{number}") for number, one in enumerate(many(2000)))
+    with pytest.raises(SpecError, match="more than 250000 steps"):
+        render_message(template, AUTOMATION, changes, {}, "f.yaml")
 
 
 def test_the_same_object_in_two_files_keeps_all_its_changes() -> None:

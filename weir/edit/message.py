@@ -7,8 +7,8 @@ once. `.Updated` and `.Changed.ImageResult`, which Flux has removed, are errors.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from typing import Final
+from collections.abc import Callable, Iterable, Mapping
+from typing import Final, TypeVar
 
 from weir.edit.changes import Change
 from weir.edit.template import Record, render_template
@@ -19,6 +19,10 @@ from weir.spec.identity import UnitId
 DEFAULT: Final = "Update from image update automation"
 """The message of an automation that has no template."""
 FIELD: Final = "spec.git.commit.messageTemplate"
+STEPS: Final = 50_000
+STEPS_OF_A_CHANGE: Final = 100
+"""What a template may take in all, and for each change beyond; Flux's sample takes about 20 for one."""
+_Key = TypeVar("_Key", str, tuple[str, str, str, str])
 
 
 def render_message(
@@ -39,7 +43,7 @@ def render_message(
         Values={key: values[key] for key in sorted(values)},
     )
     try:
-        return render_template(template or DEFAULT, data)
+        return render_template(template or DEFAULT, data, STEPS + STEPS_OF_A_CHANGE * len(known))
     except TemplateError as err:
         hint = "see https://fluxcd.io/flux/components/image/imageupdateautomations/#message-template"
         message = f"{where}: {FIELD}: found {err}, expected a template for commit messages"
@@ -54,15 +58,12 @@ def _changes(changes: Iterable[Change]) -> list[Record]:
     ]
 
 
-def _objects(changes: tuple[Change, ...]) -> dict[Record, list[Record]]:
+def _objects(changes: Iterable[Change]) -> dict[Record, list[Record]]:
     def key(change: Change) -> tuple[str, str, str, str]:
         found = change.object
         return change.api_version, found.kind, found.name, found.namespace
 
-    return {
-        _object(*one): _changes(change for change in changes if key(change) == one)
-        for one in sorted({key(change) for change in changes})
-    }
+    return {_object(*one): _changes(own) for one, own in _grouped(changes, key)}
 
 
 def _object(version: str, kind: str, name: str, namespace: str) -> Record:
@@ -70,6 +71,13 @@ def _object(version: str, kind: str, name: str, namespace: str) -> Record:
     return Record(shown, APIVersion=version, Kind=kind, Name=name, Namespace=namespace)
 
 
-def _files(changes: tuple[Change, ...]) -> dict[str, dict[Record, list[Record]]]:
-    files = sorted({change.file for change in changes})
-    return {file: _objects(tuple(change for change in changes if change.file == file)) for file in files}
+def _files(changes: Iterable[Change]) -> dict[str, dict[Record, list[Record]]]:
+    return {file: _objects(own) for file, own in _grouped(changes, lambda change: change.file)}
+
+
+def _grouped(changes: Iterable[Change], key: Callable[[Change], _Key]) -> list[tuple[_Key, list[Change]]]:
+    """The changes of each key in the order that they have, by the order of the keys."""
+    groups: dict[_Key, list[Change]] = {}
+    for change in changes:
+        groups.setdefault(key(change), []).append(change)
+    return [(one, groups[one]) for one in sorted(groups)]

@@ -24,10 +24,10 @@ from weir.edit.template_syntax import (
     parse_template,
 )
 
-MAX_STEPS: Final = 50_000
-"""Parts that one run may print or decide about."""
 MAX_OUTPUT: Final = 1_000_000
 """Characters that one run may print."""
+_PER_STEP: Final = 64
+"""Characters of a function's text that count as one step."""
 
 
 class Record:
@@ -38,31 +38,31 @@ class Record:
         self.fields = fields
 
 
-def render_template(text: str, data: Record) -> str:
-    """What a template prints about the data.
+def render_template(text: str, data: Record, steps: int) -> str:
+    """What a template prints about the data; `steps` are the parts that it may print or decide about.
 
     Raises:
-        TemplateError: it is not a template, asks for what is not there, or prints over `MAX_OUTPUT` characters.
+        TemplateError: it is not a template, asks for what is not there, prints over `MAX_OUTPUT` characters, or goes on
+            after its steps.
     """
-    run = _Run(data)
+    run = _Run(data, steps)
     run.parts(parse_template(text), data)
     return "".join(run.output)
 
 
 class _Run:
-    def __init__(self, data: Record) -> None:
+    def __init__(self, data: Record, steps: int) -> None:
         self.output: list[str] = []
         self._variables: list[tuple[str, Any]] = [("$", data)]
-        self._steps = 0
+        self._steps = steps
+        self._left = steps
         self._size = 0
 
     def parts(self, parts: Sequence[Part], dot: Any) -> None:
         """Print parts; variables that they declare end with them."""
         known = len(self._variables)
         for part in parts:
-            self._steps += 1
-            if self._steps > MAX_STEPS:
-                raise TemplateError(f"more than {MAX_STEPS} steps")
+            self._spend(1)
             if isinstance(part, Block):
                 self._block(part, dot)
             elif isinstance(part, str):
@@ -70,6 +70,11 @@ class _Run:
             else:
                 self._action(part, dot)
         del self._variables[known:]
+
+    def _spend(self, steps: int) -> None:
+        self._left -= steps
+        if self._left < 0:
+            raise TemplateError(f"more than {self._steps} steps")
 
     def _print(self, text: str) -> None:
         self._size += len(text)
@@ -131,7 +136,7 @@ class _Run:
     def _command(self, command: Command, dot: Any, piped: tuple[Any, ...]) -> Any:
         first, *rest = command
         if isinstance(first, Call):
-            return _call(first.name, [*(self._operand(operand, dot) for operand in rest), *piped])
+            return self._call(first.name, [*(self._operand(operand, dot) for operand in rest), *piped])
         if rest or piped:
             raise TemplateError("arguments for something that is not a function")
         return self._operand(first, dot)
@@ -140,10 +145,15 @@ class _Run:
         if isinstance(wanted, Constant):
             return wanted.value
         if isinstance(wanted, Call):
-            return _call(wanted.name, [])
+            return self._call(wanted.name, [])
         value = self._start(wanted, dot)
         for name in wanted.names:
             value = _field(value, name)
+        return value
+
+    def _call(self, name: str, arguments: list[Any]) -> Any:
+        value = _call(name, arguments)
+        self._spend(len(value) // _PER_STEP if isinstance(value, str) else 0)
         return value
 
     def _start(self, field: Field, dot: Any) -> Any:
