@@ -95,6 +95,13 @@ TEMPLATES = {
     "braces in texts": ("""{{ "}}" }}{{ `{{` }}{{ "\\"\\u00e9" }}""", '}}{{"é'),
     "parentheses": ("{{ if and (gt (len .Changed.Changes) 1) (hasPrefix `p` .Values.cluster) }}many{{ end }}", "many"),
     "text functions": ('{{ "AbA" | lower | replace "a" "x" | quote }}{{ trimPrefix "v" "v1" | upper }}', '"xbx"1'),
+    "a field of what parentheses give": (
+        "{{ (index .Changed.Changes 0).NewValue }} {{ ((index .Changed.Changes 1).Setter | upper) }}",
+        "app:2 FLUX:APP:TAG",
+    ),
+    "fields of fields of parentheses": ("{{ len (.).Changed.Changes }}", "2"),
+    "an argument behind parentheses": ("{{ with .Values }}{{ eq (print `prod`) .cluster }}{{ end }}", "true"),
+    "an index that is not in the map": ('{{ index .Values "x" }}|{{ len (index .Changed.FileChanges "x") }}', "|0"),
     "an index into a map": ("{{ index .Values `cluster` }} {{ .Changed.FileChanges | len }}", "prod 2"),
 }  # fmt: skip
 
@@ -109,6 +116,11 @@ REFUSED = {
     "another function": ("{{ env `HOME` }}", "the function env, which is not one of and, or"),
     "wrong arguments": ("{{ lower 1 }}", "the function lower with arguments it does not take"),
     "too many arguments": ("{{ lower `a` `b` }}", "the function lower with arguments it does not take"),
+    "an index below nothing": ("{{ index .Changed.Changes -1 }}", "the function index with arguments it does not take"),
+    "an index above all": ("{{ index .Changed.Changes 2 }}", "the function index with arguments it does not take"),
+    "another key than the map's": ("{{ index .Values 1 }}", "the function index with arguments it does not take"),
+    "an index into a text": ("{{ index .Values.cluster 0 }}", "the function index with arguments it does not take"),
+    "a field that parentheses do not have": ("{{ (index .Changed.Changes 0).Old }}", "the field Old, where there are"),
     "no function": ("{{ .Values `x` }}", "arguments for something that is not a function"),
     "an unknown variable": ("{{ $x }}", "the variable $x, which is not defined"),
     "a variable outside of its block": ("{{ if true }}{{ $x := 1 }}{{ end }}{{ $x }}", "the variable $x, which"),

@@ -230,8 +230,23 @@ def _all(*values: Any) -> Any:
 
 def _item(value: Any, *keys: Any) -> Any:
     for key in keys:
-        value = value.get(key) if isinstance(value, Mapping) else value[key]
+        value = _value_of(value, key) if isinstance(value, Mapping) else _element(value, key)
     return value
+
+
+def _value_of(known: Mapping[Any, Any], key: Any) -> Any:
+    """What a map holds for a key, else the empty value of its type: a text where the map itself is empty."""
+    if not isinstance(key, str | Record):
+        raise TypeError
+    return known[key] if key in known else type(next(iter(known.values()), ""))()
+
+
+def _element(value: Any, at: Any) -> Any:
+    if not isinstance(value, list | tuple) or type(at) is not int:
+        raise TypeError
+    if at < 0:
+        raise IndexError
+    return value[at]
 
 
 def _replaced(old: Any, new: Any, text: Any) -> str:

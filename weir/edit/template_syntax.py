@@ -20,7 +20,8 @@ _ACTION: Final = re.compile(
     rf"\{{\{{((?:{_QUOTED}|/\*(?:[^*]|\*(?!/))*+\*/|/(?!\*)|[^\"`}}/]|\}}(?!\}}))*+)\}}\}}"
 )
 _TOKEN: Final = re.compile(
-    rf"\s+|(?P<text>{_QUOTED})|(?P<number>-?[0-9]{{1,18}})|(?P<path>\$\w*(?:\.[A-Za-z_]\w*)*|(?:\.[A-Za-z_]\w*)+|\.)"
+    rf"\s+|(?P<text>{_QUOTED})|(?P<number>-?[0-9]{{1,18}})"
+    r"|(?P<fields>(?<=\))(?:\.[A-Za-z_]\w*)+)|(?P<path>\$\w*(?:\.[A-Za-z_]\w*)*|(?:\.[A-Za-z_]\w*)+|\.)"
     r"|(?P<word>[A-Za-z_]\w*)|(?P<sign>:=|[=,()|])",
     re.ASCII,
 )
@@ -45,7 +46,7 @@ class Constant:
 
 @dataclass(frozen=True, slots=True)
 class Field:
-    """`.A.B`, `$x.A` or `(pipeline)`."""
+    """`.A.B`, `$x.A`, `(pipeline)` or `(pipeline).A`."""
 
     start: str | Pipeline
     """Empty for the dot, a variable with its `$`, or what stands in parentheses."""
@@ -231,7 +232,15 @@ class _Reader:
         if not self._take(")"):
             raise TemplateError("( without )")
         self._depth -= 1
-        return Field(inner)
+        return Field(inner, self._fields())
+
+    def _fields(self) -> tuple[str, ...]:
+        """The names right behind parentheses: fields of what these give."""
+        kind, text = self._tokens[self._at] if self._at < len(self._tokens) else ("", "")
+        if kind != "fields":
+            return ()
+        self._at += 1
+        return tuple(text[1:].split("."))
 
     def _take(self, text: str) -> bool:
         found = self._tokens[self._at : self._at + 1] == [("sign", text)]
