@@ -12,6 +12,7 @@ from demo.stack import PROJECT
 from tests.support.image_policies import policy
 from weir.edit.image import Image
 from weir.edit.summary import format_diff, format_moves, moves
+from weir.edit.template_functions import FUNCTIONS
 from weir.flow.image_choice import Choice
 from weir.flow.image_edits import ImageEdits, edit_images
 from weir.flow.images import Container
@@ -163,3 +164,8 @@ def test_the_ranges_of_the_page_mean_what_it_says() -> None:
     assert without.latest(["6.5.0", "6.5.1", "7.0.0"]) == "6.5.0"
     assert without.latest(["6.5.0", "6.5.1", "6.5.2"]) == "6.5.2"
     assert early.latest(["6.5.0", "6.6.0-rc.1"]) == "6.6.0-rc.1"
+
+
+def test_the_page_lists_the_functions_of_commit_templates_that_there_are() -> None:
+    (listed,) = re.findall(r"Functions of `messageTemplate`: ([^.]*)\.", IMAGES)
+    assert re.findall(r"`(\w+)`", listed) == sorted(FUNCTIONS)

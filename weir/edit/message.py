@@ -11,8 +11,9 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Final, TypeVar
 
 from weir.edit.changes import Change
-from weir.edit.template import Record, render_template
+from weir.edit.template import render_template
 from weir.edit.template_syntax import TemplateError
+from weir.edit.template_values import Record
 from weir.spec.errors import SpecError
 from weir.spec.identity import UnitId
 

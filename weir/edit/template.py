@@ -6,36 +6,27 @@ https://pkg.go.dev/text/template and https://masterminds.github.io/sprig/
 
 from __future__ import annotations
 
-import json
-import operator
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
+from weir.edit.template_functions import FUNCTIONS
 from weir.edit.template_syntax import (
     Block,
     Call,
     Command,
     Constant,
     Field,
+    Jump,
     Operand,
     Part,
     Pipeline,
     TemplateError,
     parse_template,
 )
+from weir.edit.template_values import MAX_OUTPUT, Record, is_true, shown
 
-MAX_OUTPUT: Final = 1_000_000
-"""Characters that one run may print."""
 _PER_STEP: Final = 64
-"""Characters of a function's text that count as one step."""
-
-
-class Record:
-    """A value with fields, all of them known; anything else asked of it is an error."""
-
-    def __init__(self, shown: str, **fields: Any) -> None:
-        self.shown = shown
-        self.fields = fields
+"""Characters that a function takes, or characters or elements that it gives, which count as one step."""
 
 
 def render_template(text: str, data: Record, steps: int) -> str:
@@ -58,18 +49,21 @@ class _Run:
         self._left = steps
         self._size = 0
 
-    def parts(self, parts: Sequence[Part], dot: Any) -> None:
-        """Print parts; variables that they declare end with them."""
-        known = len(self._variables)
+    def parts(self, parts: Sequence[Part], dot: Any) -> Jump | None:
+        """Print parts, up to a jump that is then given; variables that they declare end with them."""
+        known, jump = len(self._variables), None
         for part in parts:
             self._spend(1)
-            if isinstance(part, Block):
-                self._block(part, dot)
+            if isinstance(part, Block | Jump):
+                jump = self._block(part, dot) if isinstance(part, Block) else part
+                if jump:
+                    break
             elif isinstance(part, str):
                 self._print(part)
             else:
                 self._action(part, dot)
         del self._variables[known:]
+        return jump
 
     def _spend(self, steps: int) -> None:
         self._left -= steps
@@ -89,7 +83,7 @@ class _Run:
         if pipeline.variables:
             self._declare(pipeline, value)
         else:
-            self._print(_shown(value))
+            self._print(shown(value))
 
     def _declare(self, pipeline: Pipeline, *values: Any) -> None:
         for name, value in zip(pipeline.variables, values, strict=True):
@@ -104,28 +98,31 @@ class _Run:
                 return index
         raise TemplateError(f"the variable {name}, which is not defined")
 
-    def _block(self, block: Block, dot: Any) -> None:
+    def _block(self, block: Block, dot: Any) -> Jump | None:
         known = len(self._variables)
         value = self._value(block.pipeline, dot)
         if block.kind == "range":
-            self._range(block, value, dot)
+            jump = self._range(block, value, dot)
         else:
             if block.pipeline.variables:
                 self._declare(block.pipeline, value)
-            inner = value if block.kind == "with" and _true(value) else dot
-            self.parts(block.body if _true(value) else block.otherwise, inner)
+            inner = value if block.kind == "with" and is_true(value) else dot
+            jump = self.parts(block.body if is_true(value) else block.otherwise, inner)
         del self._variables[known:]
+        return jump
 
-    def _range(self, block: Block, value: Any, dot: Any) -> None:
+    def _range(self, block: Block, value: Any, dot: Any) -> Jump | None:
         pairs = _pairs(value)
         for key, item in pairs:
             known = len(self._variables)
             names = len(block.pipeline.variables)
             self._declare(block.pipeline, *((key, item)[2 - names :] if names else ()))
-            self.parts(block.body, item)
+            jump = self.parts(block.body, item)
             del self._variables[known:]
-        if not pairs:
-            self.parts(block.otherwise, dot)
+            if jump and jump.kind == "break":
+                break
+        jump = None if pairs else self.parts(block.otherwise, dot)
+        return jump if jump and jump.kind == "continue" else None
 
     def _value(self, pipeline: Pipeline, dot: Any) -> Any:
         value: tuple[Any, ...] = ()
@@ -152,8 +149,9 @@ class _Run:
         return value
 
     def _call(self, name: str, arguments: list[Any]) -> Any:
+        self._spend(sum(len(text) for text in arguments if isinstance(text, str)) // _PER_STEP)
         value = _call(name, arguments)
-        self._spend(len(value) // _PER_STEP if isinstance(value, str) else 0)
+        self._spend(len(value) // _PER_STEP if isinstance(value, str | list) else 0)
         return value
 
     def _start(self, field: Field, dot: Any) -> Any:
@@ -173,10 +171,6 @@ def _field(value: Any, name: str) -> Any:
     )
 
 
-def _true(value: Any) -> bool:
-    return isinstance(value, Record) or bool(value)
-
-
 def _pairs(value: Any) -> list[tuple[Any, Any]]:
     if isinstance(value, Mapping):
         return list(value.items())
@@ -187,24 +181,10 @@ def _pairs(value: Any) -> list[tuple[Any, Any]]:
     raise TemplateError("range over something that is neither a list nor a map")
 
 
-def _shown(value: Any) -> str:
-    if isinstance(value, Record):
-        return value.shown
-    if value is None:
-        return "<no value>"
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    if isinstance(value, Mapping):
-        return "map[" + " ".join(f"{_shown(key)}:{_shown(item)}" for key, item in value.items()) + "]"
-    if isinstance(value, list | tuple):
-        return "[" + " ".join(map(_shown, value)) + "]"
-    return str(value)
-
-
 def _call(name: str, arguments: list[Any]) -> Any:
-    function = _FUNCTIONS.get(name)
+    function = FUNCTIONS.get(name)
     if function is None:
-        raise TemplateError(f"the function {name}, which is not one of {', '.join(_FUNCTIONS)}")
+        raise TemplateError(f"the function {name}, which is not one of {', '.join(FUNCTIONS)}")
     try:
         value = function(*arguments)
     except (TypeError, IndexError) as err:
@@ -212,78 +192,3 @@ def _call(name: str, arguments: list[Any]) -> Any:
     if isinstance(value, str) and len(value) > MAX_OUTPUT:
         raise TemplateError(f"a text of more than {MAX_OUTPUT} characters")
     return value
-
-
-def _equal(first: Any, *others: Any) -> bool:
-    if not others:
-        raise TypeError
-    return any(type(first) is type(other) and first == other for other in others)
-
-
-def _either(*values: Any) -> Any:
-    return next((value for value in values if _true(value)), values[-1])
-
-
-def _all(*values: Any) -> Any:
-    return next((value for value in values if not _true(value)), values[-1])
-
-
-def _item(value: Any, *keys: Any) -> Any:
-    for key in keys:
-        value = _value_of(value, key) if isinstance(value, Mapping) else _element(value, key)
-    return value
-
-
-def _value_of(known: Mapping[Any, Any], key: Any) -> Any:
-    """What a map holds for a key, else the empty value of its type: a text where the map itself is empty."""
-    if not isinstance(key, str | Record):
-        raise TypeError
-    return known[key] if key in known else type(next(iter(known.values()), ""))()
-
-
-def _element(value: Any, at: Any) -> Any:
-    if not isinstance(value, list | tuple) or type(at) is not int:
-        raise TypeError
-    if at < 0:
-        raise IndexError
-    return value[at]
-
-
-def _replaced(old: Any, new: Any, text: Any) -> str:
-    old, new, text = _text(old), _text(new), _text(text)
-    if text.count(old) * len(new) > MAX_OUTPUT:
-        raise TemplateError(f"a text of more than {MAX_OUTPUT} characters")
-    return str(text.replace(old, new))
-
-
-_FUNCTIONS: Final[Mapping[str, Callable[..., Any]]] = {
-    "and": _all,
-    "or": _either,
-    "not": lambda value: not _true(value),
-    "eq": _equal,
-    "ne": lambda first, second: not _equal(first, second),
-    "lt": operator.lt,
-    "le": operator.le,
-    "gt": operator.gt,
-    "ge": operator.ge,
-    "len": len,
-    "index": _item,
-    "print": lambda *values: "".join(map(_shown, values)),
-    "lower": lambda text: _text(text).lower(),
-    "upper": lambda text: _text(text).upper(),
-    "trim": lambda text: _text(text).strip(),
-    "quote": lambda value: json.dumps(_shown(value), ensure_ascii=False),
-    "contains": lambda part, text: _text(part) in _text(text),
-    "hasPrefix": lambda part, text: _text(text).startswith(_text(part)),
-    "hasSuffix": lambda part, text: _text(text).endswith(_text(part)),
-    "trimPrefix": lambda part, text: _text(text).removeprefix(_text(part)),
-    "trimSuffix": lambda part, text: _text(text).removesuffix(_text(part)),
-    "replace": _replaced,
-    "default": lambda other, value=None: value if _true(value) else other,
-}
-
-
-def _text(value: Any) -> str:
-    if isinstance(value, str):
-        return value
-    raise TypeError

@@ -1,7 +1,7 @@
 """Go's template syntax, as much of it as commit messages use, read into a tree.
 
-Text, `{{ pipelines }}` with `{{-` and `-}}`, comments, variables, `if`, `with`, `range`, `else` and `end`.
-Rule: https://pkg.go.dev/text/template
+Text, `{{ pipelines }}` with `{{-` and `-}}`, comments, variables, `if`, `with`, `range` with `break` and `continue`,
+`else` and `end`. Rule: https://pkg.go.dev/text/template
 """
 
 from __future__ import annotations
@@ -31,6 +31,7 @@ _WHITE: Final = " \t\r\n"
 _SPACES: Final = frozenset(_WHITE)
 _WORDS: Final[dict[str, bool | None]] = {"true": True, "false": False, "nil": None}
 _BLOCKS: Final = ("if", "with", "range")
+_JUMPS: Final = ([("word", "break")], [("word", "continue")])
 
 
 class TemplateError(ValueError):
@@ -84,13 +85,20 @@ class Block:
     otherwise: tuple[Part, ...]
 
 
-Part = str | Pipeline | Block
+@dataclass(frozen=True, slots=True)
+class Jump:
+    """`break` or `continue`, inside of `range`."""
+
+    kind: str
+
+
+Part = str | Pipeline | Block | Jump
 Token = tuple[str, str]
 
 
 def parse_template(text: str) -> tuple[Part, ...]:
     """The parts of a template. Raises TemplateError."""
-    parts, end = _parts(_pieces(text), 0)
+    parts, end = _parts(_pieces(text), 0, ranged=False)
     if end:
         raise TemplateError(f"{{{{ {end[0][1]} }}}} of nothing")
     return parts
@@ -130,7 +138,9 @@ def _tokens(text: str) -> list[Token]:
     return found
 
 
-def _parts(pieces: Iterator[str | list[Token]], depth: int) -> tuple[tuple[Part, ...], list[Token]]:
+def _parts(
+    pieces: Iterator[str | list[Token]], depth: int, *, ranged: bool
+) -> tuple[tuple[Part, ...], list[Token]]:
     """Parts up to `else` or `end`, and that action; an empty one at the end of the text."""
     if depth > MAX_DEPTH:
         raise TemplateError(f"more than {MAX_DEPTH} levels of blocks")
@@ -141,20 +151,25 @@ def _parts(pieces: Iterator[str | list[Token]], depth: int) -> tuple[tuple[Part,
         elif piece[0] in (("word", "else"), ("word", "end")):
             return tuple(found), piece
         elif piece[0][0] == "word" and piece[0][1] in _BLOCKS:
-            found.append(_block(piece, pieces, depth))
+            found.append(_block(piece, pieces, depth, ranged=ranged))
+        elif piece in _JUMPS:
+            if not ranged:
+                raise TemplateError(f"{{{{ {piece[0][1]} }}}} outside of range")
+            found.append(Jump(piece[0][1]))
         else:
             found.append(_Reader(piece).whole())
     return tuple(found), []
 
 
-def _block(tokens: list[Token], pieces: Iterator[str | list[Token]], depth: int) -> Block:
+def _block(tokens: list[Token], pieces: Iterator[str | list[Token]], depth: int, *, ranged: bool) -> Block:
     kind, pipeline = tokens[0][1], _Reader(tokens[1:]).whole()
-    body, end = _parts(pieces, depth + 1)
+    body, end = _parts(pieces, depth + 1, ranged=ranged or kind == "range")
     otherwise: tuple[Part, ...] = ()
     if len(end) > 1:
-        return Block(kind, pipeline, body, (_block(_chained(kind, end), pieces, depth + 1),))
+        chained = _block(_chained(kind, end), pieces, depth + 1, ranged=ranged)
+        return Block(kind, pipeline, body, (chained,))
     if end and end[0][1] == "else":
-        otherwise, end = _parts(pieces, depth + 1)
+        otherwise, end = _parts(pieces, depth + 1, ranged=ranged)
     if end != [("word", "end")]:
         raise TemplateError(f"{{{{ {kind} }}}} without {{{{ end }}}}")
     return Block(kind, pipeline, body, otherwise)
