@@ -83,6 +83,7 @@ def kubeconfig(folder: Path, user: dict[str, object]) -> Path:
 
 
 def test_a_client_that_goes_away_leaves_no_words(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    others = set(threading.enumerate())
     with GitServer(tmp_path) as server:
         server.repository("shop")
         host, port = server.url.removeprefix("http://").split(":")
@@ -92,5 +93,6 @@ def test_a_client_that_goes_away_leaves_no_words(tmp_path: Path, capsys: pytest.
                 socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0)
             )  # closes by a reset
         git("ls-remote", f"{server.url}/shop.git", cwd=tmp_path)  # so that the first one was accepted
-        wait_until(lambda: not any("process_request" in one.name for one in threading.enumerate()))
+        ours = {one for one in threading.enumerate() if "process_request" in one.name} - others
+        wait_until(lambda: not any(one.is_alive() for one in ours))
     assert capsys.readouterr().err == ""
