@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -17,6 +18,12 @@ from weir.edges.local_cluster import LocalCluster, running_cluster
 
 settings.register_profile("weir", deadline=None)
 settings.load_profile("weir")
+
+
+def pytest_configure() -> None:
+    """Programs under test hear Ctrl-C, also where the tests run as a script's background job, which ignores it."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(autouse=True)

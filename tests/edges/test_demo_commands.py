@@ -104,8 +104,9 @@ def test_output_and_exit_code_come_back(tmp_path: Path) -> None:
 
 
 _CLEANS = """
-import pathlib, sys, time
+import pathlib, signal, sys, time
 from demo.signals import end_on_signals
+signal.signal(signal.SIGHUP, signal.SIG_DFL)  # it is ignored where the tests run under nohup
 end_on_signals()
 folder = pathlib.Path(sys.argv[1])
 try:

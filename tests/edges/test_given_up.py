@@ -88,7 +88,6 @@ def test_a_claim_of_another_form_is_not_recreated_behind_anybodys_back(
     }
     watched = Watched(unit, [claim, config_map(namespace, "a")], force=True)
     kube.delete("v1", "PersistentVolumeClaim", "data", namespace)
-    kube.patch("v1", "PersistentVolumeClaim", "data", namespace, {"metadata": {"finalizers": None}})
     wait_for(lambda: kube.get("v1", "PersistentVolumeClaim", "data", namespace) is None)
     restored = unit.label({**claim, "spec": {**claim["spec"], "storageClassName": "fast"}})
     uid = kube.apply_as("restore", restored)["metadata"]["uid"]
