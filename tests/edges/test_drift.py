@@ -18,7 +18,7 @@ from tests.support.kube import Kube, wait_for
 from tests.support.policy import denied
 from tests.support.rights import grant, user_of
 from tests.support.units import Unit, config_map, secret
-from weir.flow.repair import POLICY, Held, Outcome, Repair, hold
+from weir.flow.repair import POLICY, Held, Outcome, Repair, hold, repair
 from weir.spec.identity import ObjectId
 from weir.watch.drift import Drift
 from weir.watch.findings import HealthNews
@@ -138,6 +138,27 @@ def test_drift_that_is_only_reported_is_known_until_somebody_mends_it(
         wait_for(watched.notes)
         assert "data.key: *** (before) -> *** (after)" in watched.notes()["a"]
         assert not watched.told_of(Outcome.REPAIRED)
+
+
+def test_drift_that_was_mended_while_it_was_looked_at_is_not_told(
+    unit: Unit, kube: Kube, namespace: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    objects = [config_map(namespace, name, {"key": "ours"}) for name in "ab"]
+
+    def mend_meanwhile(held: Held, item: ObjectId, *more: Any) -> Repair:
+        done = repair(held, item, *more)
+        if item.name == "a" and done.outcome is Outcome.REPORTED:
+            unit.must_apply(objects, annotations=REPORT)
+            kube.patch("v1", "ConfigMap", "b", namespace, {"data": {"key": "theirs"}})
+            wait_for(lambda: "b" in watched.notes())  # what came before is seen too
+        return done
+
+    with kept(unit, objects, annotations=REPORT) as watched:
+        monkeypatch.setattr("weir.watch.drift.repair", mend_meanwhile)
+        edit(kube, namespace, key="theirs")
+        wait_for(lambda: [one.id.name for one in watched.told_of(Outcome.SAME)] == ["a"])
+        assert [one.id.name for one in watched.told_of(Outcome.REPORTED)] == ["b"]
+        assert list(watched.notes()) == ["b"]
 
 
 def test_what_the_server_refuses_is_known_and_tried_again(

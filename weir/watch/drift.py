@@ -190,9 +190,10 @@ class Drift:
             with self._news:
                 again, calm = self._busy.pop((unit, item)), (unit, item) in self._calm
                 self._calm.discard((unit, item))
-        if done:
+        outdated = calm and done is not None and done.outcome in _STAYS
+        if done and not outdated:
             self._note(held, done, time.monotonic() - began)
-        if again or (calm and done and done.outcome in _STAYS):
+        if again or outdated:
             self._look_at(item, unit)
 
     def _run_health(self) -> None:
