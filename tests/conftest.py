@@ -12,6 +12,7 @@ from hypothesis import settings
 from tests.support.control_plane import fresh_namespace
 from tests.support.git_server import GitServer
 from tests.support.kube import Kube
+from tests.support.sink import Sink, running_sink
 from tests.support.world import World
 from weir.edges.http import budget
 from weir.edges.local_cluster import LocalCluster, running_cluster
@@ -56,6 +57,13 @@ def namespace(kube: Kube, request: pytest.FixtureRequest) -> Iterator[str]:
     """A namespace of the test's own."""
     with fresh_namespace(kube, request.node.name.removeprefix("test_")) as name:
         yield name
+
+
+@pytest.fixture
+def sink() -> Iterator[Sink]:
+    """A service that takes everything."""
+    with running_sink() as running:
+        yield running
 
 
 @pytest.fixture

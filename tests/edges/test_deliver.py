@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -22,13 +22,6 @@ from weir.spec.event import Severity
 from weir.spec.identity import UnitId
 from weir.spec.provider import ProviderSpec
 from weir.spec.stack import OptionsConfig
-
-
-@pytest.fixture
-def sink() -> Iterator[Sink]:
-    """A service that takes everything."""
-    with running_sink() as running:
-        yield running
 
 
 @pytest.fixture

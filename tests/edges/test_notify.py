@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -10,19 +9,12 @@ import pytest
 
 from tests.support.events import event
 from tests.support.notices import alert_object, provider_object
-from tests.support.sink import Sink, running_sink
+from tests.support.sink import Sink
 from weir.cli._notify import notify
 from weir.edges.outbox import Outbox
 from weir.edges.runs import Run
 from weir.flow import notices
 from weir.spec.documents import Document
-
-
-@pytest.fixture
-def sink() -> Iterator[Sink]:
-    """A service that takes everything."""
-    with running_sink() as running:
-        yield running
 
 
 @pytest.fixture

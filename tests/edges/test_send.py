@@ -18,7 +18,7 @@ from tests.support.events import COMMIT, event
 from tests.support.fault_proxy import FaultProxy
 from tests.support.notices import alert_object, provider, provider_object
 from tests.support.proxy import running_proxy
-from tests.support.sink import Sink, running_sink
+from tests.support.sink import Sink
 from tests.support.tls import Authority
 from weir.edges.outbox import Outbox
 from weir.edges.runs import Run
@@ -42,13 +42,6 @@ class Forge:
     def provider(self, **spec: Any) -> ProviderSpec:
         """A provider of commit statuses there."""
         return provider(f"{self.url}/team/app", "gitea", secretRef={"name": "sink"}, **spec)
-
-
-@pytest.fixture
-def sink() -> Iterator[Sink]:
-    """A service that takes everything."""
-    with running_sink() as running:
-        yield running
 
 
 @pytest.fixture

@@ -12,7 +12,7 @@ import pytest
 from tests.support import image_objects as objects
 from tests.support.fault_proxy import Fault, FaultProxy
 from tests.support.registry import Registry, running_registry
-from tests.support.sink import Sink, running_sink
+from tests.support.sink import Sink
 from tests.support.stack import git_repository, write_tree
 from tests.support.watched import (
     commit,
@@ -31,12 +31,6 @@ from tests.support.world import World, config_map
 pytestmark = [pytest.mark.faults, pytest.mark.timeout(1800)]
 
 LIST = "/tags/list"
-
-
-@pytest.fixture
-def sink() -> Iterator[Sink]:
-    with running_sink() as running:
-        yield running
 
 
 @pytest.fixture

@@ -16,7 +16,6 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final, TypeVar
-from urllib.parse import urlsplit
 
 from weir.edges.folders import cache_root
 from weir.edges.kept import Kept
@@ -33,7 +32,7 @@ from weir.spec.identity import UnitId
 from weir.spec.image_name import ImageName, parse_image_name
 from weir.spec.image_policy import ImagePolicySpec, MoveRules
 from weir.spec.image_repository import EXCLUDED, ImageRepositorySpec, may_use
-from weir.spec.loopback import LOOPBACK
+from weir.spec.loopback import is_local
 
 if TYPE_CHECKING:
     from weir.edges.registry.access import Access
@@ -259,7 +258,7 @@ class Registries:
 
         # workloads name registries on this machine without saying that they speak plain HTTP; Docker takes it so too:
         # https://docs.docker.com/reference/cli/dockerd/#insecure-registries
-        insecure = urlsplit(f"//{image.registry}").hostname in LOOPBACK
+        insecure = is_local(image.registry)
         key = (container.namespace, container.pull_secrets, container.service_account, insecure)
         return self._pods.get(key, lambda: workload_access(self._clusters, *key[:3], insecure=insecure))
 

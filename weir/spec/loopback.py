@@ -10,7 +10,7 @@ LOOPBACK: Final = frozenset({"localhost", "127.0.0.1", "::1"})
 
 
 def is_local(host: str) -> bool:
-    """Whether a Host header, its port left aside, calls this machine by a name that reaches no other.
+    """Whether a host, its port left aside, as in a Host header, is this machine by a name that reaches no other.
 
     What answers this machine alone must see to it: any web page could read it by letting its own name lead here (DNS
     rebinding).
