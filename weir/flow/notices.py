@@ -1,6 +1,6 @@
 """The Alerts, Providers and Receivers of a stack: where a run leaves them, for whoever delivers or listens later.
 
-They hold references to Secrets and no Secret. A stack without any pays three looks for a file that is not there.
+They hold references to Secrets and no Secret. A stack without any pays two looks for what is not there.
 """
 
 from __future__ import annotations
@@ -61,8 +61,10 @@ def wanted(run: Run, stack: str) -> bool:
 def kept(stack: str) -> bool:
     """Whether an earlier run of the stack left any, or notifications that wait for one that is gone."""
     folder = outbox_folder(stack)
-    if (folder / _FILE).exists() or not folder.exists():
-        return (folder / _FILE).exists()
+    if not folder.exists():
+        return False
+    if (folder / _FILE).exists():
+        return True
     from weir.edges.outbox import Outbox
 
     return len(Outbox(folder)) > 0
