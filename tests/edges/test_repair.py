@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -134,6 +135,24 @@ def test_a_deleted_object_comes_back(unit: Unit, kube: Kube, namespace: str) -> 
     assert unit.plan(
         [config_map(namespace, "a", {"key": "ours"}), config_map(namespace, "b")]
     ).changeset.empty
+
+
+def test_a_stop_leaves_no_object_half_made(
+    unit: Unit, kube: Kube, namespace: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    objects = [config_map(namespace, "a", {"key": "ours"})]
+    watched = Watched(unit, objects)
+    kube.delete("v1", "ConfigMap", "a", namespace)
+    create, stop = writing.create, threading.Event()
+
+    def create_and_stop(*arguments: Any) -> Obj:
+        made = create(*arguments)
+        stop.set()
+        return made
+
+    monkeypatch.setattr(writing, "create", create_and_stop)
+    assert watched.repair("a", stop=stop).outcome is Outcome.REPAIRED
+    assert unit.plan(objects).changeset.empty, "it is as the apply of a run leaves it"
 
 
 def test_our_labels_come_back(unit: Unit, kube: Kube, namespace: str) -> None:

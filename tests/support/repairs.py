@@ -28,9 +28,11 @@ class Watched:
         request = unit.request(unit.spec(**spec))
         self.held: Held = hold(request, [unit.label(obj) for obj in objects], f"sha256:{REVISION}")
 
-    def repair(self, name: str, kind: str = "ConfigMap", group: str = "") -> Repair:
+    def repair(
+        self, name: str, kind: str = "ConfigMap", group: str = "", stop: threading.Event | None = None
+    ) -> Repair:
         item = ObjectId(group, kind, self.unit.namespace, name)
-        return repair(self.held, item, self.unit.records, threading.Event())
+        return repair(self.held, item, self.unit.records, stop or threading.Event())
 
 
 def meanwhile(monkeypatch: pytest.MonkeyPatch, act: Callable[[], object], *, before: bool) -> None:

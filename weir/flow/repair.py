@@ -163,7 +163,7 @@ def _look_until_still(held: Held, item: ObjectId, records: Records, stop: thread
 
 def _taken_back(held: Held, item: ObjectId, records: Records, stop: threading.Event) -> bool:
     """Delete what was made anew when its unit gave it up meanwhile; whether it did."""
-    kube, unit, wanted = held.request.kube.until(stop), held.request.spec.id, held.find(item)
+    kube, unit, wanted = held.request.kube.until(stop).to_the_end(), held.request.spec.id, held.find(item)
     if wanted is None:
         return False
     for attempt in range(_TRIES):

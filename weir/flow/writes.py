@@ -74,16 +74,18 @@ class Writer:
 
     def _write(self, work: Work) -> str:
         """Write one object; the refusal as a text, empty when it was taken."""
-        live = work.live
+        live, kube = work.live, self.kube
         try:
             if work.action is Action.RECREATE and live is not None:
                 self._recreate(work, live)
             else:
                 if live is None and self.exact:
-                    live = writing.create(self.kube, work.resource, work.desired)
+                    live = writing.create(kube, work.resource, work.desired)
+                    # what a stop leaves between these writes looks like somebody else's
+                    kube = kube.to_the_end()
                 if live is not None:
-                    live = self._prepare(work, live)
-                self._apply(work, _as_of(work.desired, live) if self.exact else work.desired)
+                    live = self._prepare(kube, work, live)
+                self._apply(kube, work, _as_of(work.desired, live) if self.exact else work.desired)
         except ApplyError as err:
             return str(err)
         except KubeStatusError as err:
@@ -107,7 +109,7 @@ class Writer:
         confidential = work.id.kind == "Secret" or work.id in self.confidential
         return refusal_text(work.id, err, work.desired, work.live, confidential=confidential)
 
-    def _prepare(self, work: Work, live: Obj) -> Obj:
+    def _prepare(self, kube: Kube, work: Work, live: Obj) -> Obj:
         """The object after metadata: managedFields of one version, and former managers' claims as ours."""
         steps: list[Callable[[Obj], list[Obj] | None]] = []
         if work.migrate:
@@ -120,21 +122,21 @@ class Writer:
                 if patch is None:
                     break
                 try:
-                    found = writing.json_patch(self.kube, work.resource, work.id, patch)
+                    found = writing.json_patch(kube, work.resource, work.id, patch)
                     break
                 except KubeStatusError as err:
                     if err.status not in (409, 422) or attempt == _TRIES - 1 or self.exact:
                         raise
-                    found = read_one(self.kube, work.resource, work.id)
+                    found = read_one(kube, work.resource, work.id)
             live = found if found is not None else live
         return live
 
-    def _apply(self, work: Work, desired: Obj) -> None:
+    def _apply(self, kube: Kube, work: Work, desired: Obj) -> None:
         """Server-side apply, again when it met another writer or when the API of a new kind does not answer yet."""
         began, attempt = time.monotonic(), 0
         while True:
             try:
-                writing.apply(self.kube, work.resource, desired, brief=True)
+                writing.apply(kube, work.resource, desired, brief=True)
                 return
             except KubeStatusError as err:
                 attempt += 1
@@ -158,7 +160,7 @@ class Writer:
                     f"{work.id}: still there {_GONE_SECONDS:.0f} s after its deletion, held by {held}",
                     hint="remove what holds it, then run again",
                 )
-        self._apply(work, work.desired)
+        self._apply(self.kube, work, work.desired)
 
 
 def _as_of(desired: Obj, live: Obj | None) -> Obj:

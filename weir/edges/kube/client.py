@@ -80,6 +80,7 @@ class Kube:
         self._shared = _Shared(access)
         self.user = impersonate
         self._stop: threading.Event | None = None
+        self._begun = False
         self._hurry = 0.0
         self._wary = 0.0
 
@@ -106,6 +107,10 @@ class Kube:
     def until(self, stop: threading.Event) -> Kube:
         """The same, but every call raises StopRequested once `stop` is set, also while it waits to retry."""
         return self._derive(_stop=stop)
+
+    def to_the_end(self) -> Kube:
+        """The same, but a stop ends no call before its first try: for what has begun and is harmful half done."""
+        return self._derive(_begun=True)
 
     def in_a_hurry(self, seconds: float) -> Kube:
         """The same, but a call that takes longer than `seconds` fails, and none is retried."""
@@ -150,6 +155,8 @@ class Kube:
             UnreachableError: no answer; names the server.
             StopRequested: the run was cancelled.
         """
+        if not self._begun:
+            self._check_stop()
         payload = body if body is None or isinstance(body, bytes) else orjson.dumps(body)
         target = _target(self._shared.prefix + path, query)
         longest = self._hurry or timeout
@@ -167,7 +174,6 @@ class Kube:
         began = time.monotonic()
         attempt, renewed = 0, False
         while True:
-            self._check_stop()
             try:
                 return self._once(*call)
             except KubeStatusError as err:
@@ -192,6 +198,7 @@ class Kube:
                     raise self._unreachable(err) from err
             attempt += 1
             self._sleep(pause)
+            self._check_stop()
 
     def _is_worth(self, pause: float, began: float) -> bool:
         """Whether to ask again after a pause."""
