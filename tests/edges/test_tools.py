@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from weir.edges import tools
+from weir.edges.pulumi.project import backend_folder
 from weir.edges.tools import TOOLS, ToolError, bin_dirs, build_folder, locate
 
 BUILD = tools.SOURCES / "build.py"
@@ -32,6 +33,20 @@ def install(folder: Path, name: str, version: str) -> Path:
     program.write_text(f"#!/bin/sh\necho v{version}\n")
     program.chmod(0o755)
     return program
+
+
+def engine(arguments: str, home: Path, **variables: str) -> subprocess.CompletedProcess[str]:
+    """Run a command of the engine with this home and without plugins on PATH."""
+    path = os.pathsep.join([*map(str, bin_dirs(tools.PROGRAMS)), "/usr/bin", "/bin"])
+    known = {"HOME": str(home), "PATH": path, "PULUMI_HOME": str(home), "PULUMI_SKIP_UPDATE_CHECK": "1"}
+    return subprocess.run(
+        [locate("pulumi"), *arguments.split()],
+        env={**known, **variables},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
 
 
 def test_every_tool_has_a_module_with_checksums() -> None:
@@ -102,23 +117,28 @@ def test_the_engine_finds_everything_it_starts() -> None:
         assert shutil.which(name, path=path), name
 
 
+def test_the_home_is_the_one_that_the_engine_goes_by(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    done = engine("whoami", tmp_path, PULUMI_BACKEND_URL="file://~/no-such-folder?no_tmp_dir=true")
+    monkeypatch.setenv("HOME", str(tmp_path))
+    assert f'"file://{tools.user_home()}/no-such-folder' in done.stderr
+    assert backend_folder("file://~/state", tmp_path) == tools.user_home().resolve() / "state"
+    assert tools.pulumi_home({"HOME": str(tmp_path)}) == tools.user_home() / ".pulumi"
+    assert tools.pulumi_home({"PULUMI_HOME": "/srv/pulumi"}) == Path("/srv/pulumi")
+
+
+def test_a_user_whom_the_system_does_not_know_has_the_home_of_the_environment(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setattr(os, "getuid", lambda: 4294967)
+    assert tools.user_home() == tmp_path
+
+
 def test_the_engine_takes_linked_plugins_without_a_word(tmp_path: Path) -> None:
     tools.link_plugins(tmp_path)
     tools.link_plugins(tmp_path)
-    path = os.pathsep.join([*map(str, bin_dirs(tools.PROGRAMS)), "/usr/bin", "/bin"])
-    done = subprocess.run(
-        [locate("pulumi"), "plugin", "ls"],
-        env={
-            "HOME": str(tmp_path),
-            "PATH": path,
-            "PULUMI_HOME": str(tmp_path),
-            "PULUMI_SKIP_UPDATE_CHECK": "1",
-        },
-        capture_output=True,
-        text=True,
-        check=True,
-        timeout=60,
-    )
+    done = engine("plugin ls", tmp_path)
+    done.check_returncode()
     assert "kubernetes" in done.stdout
     assert TOOLS["pulumi-resource-kubernetes"].version in done.stdout
     assert done.stderr == ""

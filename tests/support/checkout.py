@@ -204,6 +204,7 @@ class Checkout:
             "LANG": "C.UTF-8",
             "XDG_CACHE_HOME": str(cache_root().parents[1]),
             "WEIR_CACHE_DIR": str(self._scratch / "cache"),
+            "PULUMI_HOME": str(self.home / ".pulumi"),
             "PULUMI_BACKEND_URL": self.state.as_uri(),
             "PULUMI_CONFIG_PASSPHRASE_FILE": str(self.home / ".config" / "weir" / "passphrase"),
             "PULUMI_SKIP_UPDATE_CHECK": "true",

@@ -11,10 +11,12 @@ import contextlib
 import hashlib
 import json
 import os
+import pwd
 import re
 import shutil
 import subprocess
 import tempfile
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -208,8 +210,25 @@ def bin_dirs(names: tuple[str, ...] = ENGINE) -> list[Path]:
     return list(dict.fromkeys(locate(name).parent for name in names))
 
 
-def link_plugins(pulumi_home: Path) -> None:
-    """Put the built resource plugins where an engine with this `PULUMI_HOME` looks for downloaded ones.
+def user_home() -> Path:
+    """The home that the engine goes by: what the system says of this user, and `HOME` only when it knows none.
+
+    They differ in jobs of CI that run in a container, under `sudo`, and for users of services (Go's os/user).
+    """
+    with contextlib.suppress(KeyError):
+        if known := pwd.getpwuid(os.getuid()).pw_dir:
+            return Path(known)
+    return Path.home()
+
+
+def pulumi_home(environ: Mapping[str, str]) -> Path:
+    """Where an engine with these variables keeps its plugins and logins (sdk/go/common/util/pulumihome)."""
+    named = environ.get("PULUMI_HOME")
+    return Path(named) if named else user_home() / ".pulumi"
+
+
+def link_plugins(home: Path) -> None:
+    """Put the built resource plugins where an engine with this `pulumi_home` looks for downloaded ones.
 
     With them there, leave them off PATH (`bin_dirs(PROGRAMS)`): the engine warns about each plugin it takes from PATH.
 
@@ -217,7 +236,7 @@ def link_plugins(pulumi_home: Path) -> None:
         ToolError: a plugin is missing.
     """
     for tool in TABLE:
-        link = pulumi_home / "plugins" / f"{tool.plugin}-v{tool.version}" / tool.name
+        link = home / "plugins" / f"{tool.plugin}-v{tool.version}" / tool.name
         if tool.plugin and not link.exists():
             target = locate(tool.name).resolve()  # not another link, which may go before this one
             link.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -242,8 +261,7 @@ def find_installed(tool: Tool) -> Path | None:
 
 
 def _installed_plugin(tool: Tool) -> Path | None:
-    home = Path(os.environ.get("PULUMI_HOME") or "~/.pulumi").expanduser()
-    cached = home / "plugins" / f"{tool.plugin}-v{tool.version}" / tool.name
+    cached = pulumi_home(os.environ) / "plugins" / f"{tool.plugin}-v{tool.version}" / tool.name
     found = shutil.which(tool.name)
     if found is not None:
         return Path(found).absolute()

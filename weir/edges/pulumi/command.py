@@ -30,7 +30,7 @@ import psutil
 from weir.edges.process import MARK
 from weir.edges.pulumi.passphrase import handed_over
 from weir.edges.pulumi.project import EngineError
-from weir.edges.tools import PROGRAMS, ToolError, bin_dirs, link_plugins, locate
+from weir.edges.tools import PROGRAMS, ToolError, bin_dirs, link_plugins, locate, pulumi_home
 
 DEFAULTS: Final = {"PULUMI_PARALLEL": "64", "PULUMI_PARALLEL_DIFF": "true", "GOGC": "400"}
 """Set unless the caller's environment says otherwise.
@@ -212,8 +212,8 @@ class PulumiCli:
     @contextmanager
     def _child_setup(self) -> Iterator[tuple[dict[str, str], tuple[int, ...], str]]:
         own = Path(sys.executable).absolute().parent
-        with contextlib.suppress(ToolError):
-            link_plugins(Path(self.environ.get("PULUMI_HOME") or "~/.pulumi").expanduser())
+        with contextlib.suppress(ToolError, OSError):  # the engine says it better, when it needs one
+            link_plugins(pulumi_home(self.environ))
         folders = [str(folder) for folder in (own, *bin_dirs(self.tools))]
         path = os.pathsep.join([*folders, self.environ.get("PATH", os.defpath)])
         mark = secrets.token_hex(16)

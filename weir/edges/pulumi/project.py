@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
+from weir.edges.tools import pulumi_home, user_home
 from weir.spec.documents import read_yaml
 from weir.spec.errors import SpecError, WeirError
 
@@ -130,9 +131,8 @@ def backend_url(project: Project, environ: Mapping[str, str]) -> str:
     """$PULUMI_BACKEND_URL, else the project's, else that of the last `pulumi login`; empty when there is none."""
     if url := environ.get("PULUMI_BACKEND_URL") or project.backend:
         return url
-    home = environ.get("PULUMI_HOME") or "~/.pulumi"
     try:
-        stored = json.loads((Path(home).expanduser() / "credentials.json").read_bytes())
+        stored = json.loads((pulumi_home(environ) / "credentials.json").read_bytes())
     except (OSError, ValueError):
         return ""
     current = stored.get("current") if isinstance(stored, dict) else ""
@@ -145,7 +145,7 @@ def backend_folder(url: str, root: Path) -> Path | None:
         return None
     path = url.removeprefix("file://").partition("?")[0]
     if path.startswith("~"):
-        path = str(Path.home() / path[2:])
+        path = str(user_home() / path[2:])
     return Path(root, path).resolve()
 
 
