@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from weir.spec.identity import UnitId
-from weir.spec.record import UnitRecord
+from weir.spec.record import Condition, UnitRecord
 from weir.watch.haste import STUCK, Haste
 
 APP = UnitId("Kustomization", "prod", "app")
@@ -14,6 +14,12 @@ SOURCE = UnitId("GitRepository", "prod", "apps")
 BEFORE = {APP: UnitRecord(id=APP, stack="s", digest="sha256:1"), SOURCE: UnitRecord(id=SOURCE, stack="s")}
 RESOLVED = {**BEFORE, SOURCE: UnitRecord(id=SOURCE, stack="s", digest="sha256:9")}
 APPLIED = {**RESOLVED, APP: UnitRecord(id=APP, stack="s", digest="sha256:2")}
+
+
+def unhealthy(reason: str) -> dict[UnitId, UnitRecord]:
+    ready = Condition(status="False", reason=reason, message="")
+    begun = UnitRecord(id=APP, stack="s", digest="sha256:1", applying="sha256:2", ready=ready)
+    return {**RESOLVED, APP: begun}
 
 
 def interrupted_at(haste: Haste, after: dict[UnitId, UnitRecord], now: float) -> float:
@@ -39,6 +45,18 @@ def test_a_run_that_takes_any_time_comes_to_its_end_though_something_new_always_
 def test_runs_that_bring_something_are_asked_to_end_as_soon_as_ever() -> None:
     haste = Haste()
     assert [interrupted_at(haste, APPLIED, number * 100.0) for number in range(5)] == [11.0] * 5
+
+
+def test_a_run_that_only_waited_for_health_brought_something() -> None:
+    haste = Haste()
+    after = unhealthy("HealthCheckCanceled")
+    assert [interrupted_at(haste, after, number * 100.0) for number in range(5)] == [11.0] * 5
+
+
+def test_a_run_that_had_begun_to_write_brought_nothing_yet() -> None:
+    haste = Haste()
+    after = unhealthy("ReconciliationFailed")
+    assert [interrupted_at(haste, after, number * 100.0) for number in range(3)] == [11.0, 21.0, 41.0]
 
 
 def test_after_a_run_that_ended_by_itself_patience_is_as_at_first() -> None:

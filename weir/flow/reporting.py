@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from typing import Final
 
 from weir.spec.errors import ClusterError, GuardError, HealthError, StopRequested, WeirError
-from weir.spec.record import Condition, HistoryEntry, UnitRecord
+from weir.spec.record import CANCELED, Condition, HistoryEntry, UnitRecord
 
 SUCCEEDED: Final = "ReconciliationSucceeded"
 FAILED: Final = "ReconciliationFailed"
@@ -25,7 +25,7 @@ def reason_of(err: WeirError, *, waiting: bool) -> str:
     if isinstance(err, PruneError | GuardError):
         return "PruneFailed"
     if waiting:
-        return "HealthCheckCanceled" if isinstance(err, StopRequested) else "HealthCheckFailed"
+        return CANCELED if isinstance(err, StopRequested) else "HealthCheckFailed"
     return "HealthCheckFailed" if isinstance(err, HealthError) else FAILED
 
 

@@ -7,8 +7,12 @@ apply, so that an object applied just before a crash is never orphaned.
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
+from typing import Final
 
 from weir.spec.identity import ObjectId, UnitId
+
+CANCELED: Final = "HealthCheckCanceled"
+"""Reason of a unit whose run was asked to end while it waited for health: all objects are applied."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from weir.spec.identity import UnitId
-from weir.spec.record import UnitRecord
+from weir.spec.record import CANCELED, UnitRecord
 
 STUCK: Final = 10.0
 """Seconds after which a run that others wait for is asked to end; twice as many after each that came of nothing."""
@@ -45,4 +45,10 @@ class Haste:
 
 def _applied(records: Mapping[UnitId, UnitRecord]) -> dict[UnitId, str]:
     """Digests of what was applied; a source that was only resolved counts for nothing."""
-    return {unit: record.digest for unit, record in records.items() if unit.kind == "Kustomization"}
+    return {unit: _digest(record) for unit, record in records.items() if unit.kind == "Kustomization"}
+
+
+def _digest(record: UnitRecord) -> str:
+    """What the unit's objects are now, healthy or not."""
+    only_waited = record.ready is not None and record.ready.reason == CANCELED
+    return (only_waited and record.applying) or record.digest
