@@ -104,6 +104,8 @@ def test_large_unit_is_read_while_the_program_renders(
     assert dropped.take(name, clusters.main) == {}, "something was written since"
     monkeypatch.setattr(live_ahead, "FRESH", 0.0)
     assert ahead().take(name, clusters.main) == {}, "it was read too long ago"
+    for thread in [one for one in threading.enumerate() if one.name == "live-ahead"]:
+        thread.join(20)
 
 
 def test_plain_creates_are_asked_about_once_a_kind_and_written_once(

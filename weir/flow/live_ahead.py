@@ -75,7 +75,7 @@ class LiveAhead:
             budget = _MOST
             for record in sorted(self._clusters.records.read_all(), key=_size, reverse=True):
                 budget -= _size(record)
-                if _size(record) < LARGE or budget < 0:
+                if self._over or _size(record) < LARGE or budget < 0:
                     break
                 if record.id.kind == "Kustomization" and record.document:
                     self._keep(record.id, self._read(record))

@@ -102,7 +102,11 @@ class _Wait:
             **self._query(items),
         }
         path, timeout = resource.path(namespace), _WATCH_SECONDS + _SLACK
-        for event in self.kube.stream(path, urlencode(query), timeout=timeout, on_open=self.open):
+        events = self.kube.stream(path, urlencode(query), timeout=timeout, on_open=self.open)
+        if self.ended.is_set():
+            # it ended while the connection was made, when there was nothing to hang up on yet
+            Kube.hang_up(self.open)
+        for event in events:
             if self.ended.is_set():
                 return
             obj = event.get("object") or {}
