@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
-from benchmarks import bulk, images, monorepo, per_object, tags, watch
+from benchmarks import bulk, hanging, images, monorepo, per_object, tags, watch
 from benchmarks.session import Figure, Sample, Session, session
 from benchmarks.table import markdown
 from demo.stack import PROJECT
@@ -29,6 +29,7 @@ RUNS: Final[Mapping[tuple[str, ...], Run]] = {
     ("B6.cpu",): watch.polling,
     ("B7.chain",): watch.chain,
     ("B10.converge",): watch.crash,
+    ("B10.hanging",): hanging.delay,
     ("P1.per_object_create",): per_object.create,
 }
 """Which ids one run yields -> the run."""

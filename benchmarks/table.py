@@ -36,6 +36,7 @@ _WHAT: Final = {
     "B6.cpu": "the watcher, 100 sources polled each minute, nothing happens",
     "B7.chain": "a commit to ten units that depend on each other in a chain, until the last is live",
     "B10.converge": "watcher and run killed amid an install of 1,000 objects, started again, until all is there",
+    "B10.hanging": "`weir up` after a commit in 19 sources until all are live, while a twentieth does not answer",
     "P1.per_object_create": "1,000 objects as plain pulumi-kubernetes resources",
 }
 _FLOOR: Final = {
@@ -64,6 +65,7 @@ _FLOOR: Final = {
     "B6.cpu": "git ls-remote",
     "B7.chain": "empty unit + the units' own applies",
     "B10.converge": "raw apply",
+    "B10.hanging": "the same while all answer",
     "P1.per_object_create": "raw apply",
 }
 
