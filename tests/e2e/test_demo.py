@@ -18,7 +18,7 @@ from demo.server import GitServer, git
 from demo.stack import PROJECT
 from demo.story import ENVIRONMENTS, OWN
 from tests.support.checker import Checker
-from tests.support.processes import members
+from tests.support.invariants import expect_no_process
 from tests.support.tiny_engine import wait_until
 from tests.support.world import config_map
 
@@ -60,7 +60,7 @@ def test_the_demo_works_on_the_readers_cluster_and_leaves_nothing(kubeconfig: Pa
         for old, new in (("1.0.0", "1.0.1"), ("1.0.1", "1.0.0")):
             assert f"Weir committed 'Offers in development: {old} to {new}'" in done.stdout
         assert not list(tmp_path.glob("weir-demo-*"))
-        assert not members(tmp_path), "the Git server, the registry and the engine have ended"
+        expect_no_process(tmp_path, seconds=0.0)
         assert demo_objects(rest) == set()
         spaces = {item["metadata"]["name"] for item in rest.list(rest.kind("v1", "Namespace"))}
         assert not {name for name in spaces if name.startswith("weir-demo")}
@@ -165,7 +165,7 @@ def test_an_interrupted_demo_ends_its_run_and_removes_what_it_made_where_it_said
     assert process.returncode == 130, err
     assert "removing what the demo made" in err
     assert "Traceback" not in err
-    assert not members(tmp_path), "the Git server, the registry and the engine have ended"
+    expect_no_process(tmp_path, seconds=0.0)
     assert not list(tmp_path.glob("weir-demo-*"))
     assert is_going(rest, "weir-demo")
     assert is_going(rest, "weir-demo-dev")

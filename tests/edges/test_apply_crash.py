@@ -165,7 +165,7 @@ def test_overtaken_run_does_not_write_the_record(unit: Unit, kubeconfig: Path, n
         time.sleep(0.05)
     other.must_apply([config_map(namespace, "a"), never], "main@sha1:2")
     stop.set()
-    first.join(10)
+    first.join(60)
     record = unit.records.read(unit.spec().id)
     assert record
     assert record.revision == "main@sha1:2"

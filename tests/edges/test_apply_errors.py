@@ -7,7 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.kube import Kube, KubeError
+from demo.rest import Rest
+from tests.support.kube import Kube, wait_for
+from tests.support.policy import denied
 from tests.support.units import Obj, Unit, config_map, deployment, secret
 from weir.spec.changes import Action
 
@@ -188,72 +190,19 @@ def test_quota_names_the_object_and_the_quota(unit: Unit, kube: Kube, namespace:
             "spec": {"hard": {"count/secrets": "0"}},
         }
     )
-    for _ in range(50):
-        quota = kube.get("v1", "ResourceQuota", "few", namespace)
-        if quota and (quota.get("status") or {}).get("hard"):
-            break
-        kube.patch("v1", "ResourceQuota", "few", namespace, {"metadata": {"annotations": {"poke": "1"}}})
+    wait_for(lambda: (kube.get("v1", "ResourceQuota", "few", namespace) or {}).get("status", {}).get("hard"))
     result = unit.apply([secret(namespace, "s", stringData={"a": "b"})])
     assert f"Secret/{namespace}/s" in result.condition.message
     assert "exceeded quota: few" in result.condition.message
 
 
-def echo_policy(kube: Kube, namespace: str) -> str:
-    """A policy that refuses every Secret and prints its password; its name."""
-    name = f"{namespace}-echo"
-    group = "admissionregistration.k8s.io/v1"
-    kube.apply(
-        {
-            "apiVersion": group,
-            "kind": "ValidatingAdmissionPolicy",
-            "metadata": {"name": name},
-            "spec": {
-                "failurePolicy": "Fail",
-                "matchConstraints": {
-                    "namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": namespace}},
-                    "resourceRules": [
-                        {
-                            "apiGroups": [""],
-                            "apiVersions": ["v1"],
-                            "operations": ["CREATE", "UPDATE"],
-                            "resources": ["secrets"],
-                        }
-                    ],
-                },
-                "validations": [
-                    {
-                        "expression": "false",
-                        "messageExpression": "'denied: ' + string(object.data['password'])",
-                    }
-                ],
-            },
-        }
-    )
-    kube.apply(
-        {
-            "apiVersion": group,
-            "kind": "ValidatingAdmissionPolicyBinding",
-            "metadata": {"name": name},
-            "spec": {"policyName": name, "validationActions": ["Deny"]},
-        }
-    )
-    return name
-
-
-def test_webhook_that_repeats_the_object_shows_no_secret(unit: Unit, kube: Kube, namespace: str) -> None:
+def test_webhook_that_repeats_the_object_shows_no_secret(
+    unit: Unit, kubeconfig: Path, namespace: str
+) -> None:
     """A policy whose message prints the whole object, as careless webhooks do."""
-    group, name = "admissionregistration.k8s.io/v1", echo_policy(kube, namespace)
-    try:
-        for _ in range(100):
-            try:
-                kube.apply(secret(namespace, "probe", stringData={"password": "probe"}))
-            except KubeError:
-                break
-            kube.delete("v1", "Secret", "probe", namespace)
+    only = "object.metadata.name == 'kube-root-ca.crt'"
+    with denied(Rest.load(kubeconfig), namespace, only, echo="'denied: ' + string(object.data['password'])"):
         result = unit.apply([secret(namespace, "s", stringData={"password": CANARY})])
-        assert "denied" in result.condition.message
-        assert CANARY not in result.condition.message
-        assert base64.b64encode(CANARY.encode()).decode() not in result.condition.message
-    finally:
-        kube.delete(group, "ValidatingAdmissionPolicyBinding", name)
-        kube.delete(group, "ValidatingAdmissionPolicy", name)
+    assert "denied" in result.condition.message
+    assert CANARY not in result.condition.message
+    assert base64.b64encode(CANARY.encode()).decode() not in result.condition.message

@@ -176,7 +176,7 @@ def test_a_cancelled_run_ends_as_one(place: Place) -> None:
     began = time.monotonic()
     with pytest.raises(StopRequested):
         place.choose()
-    assert time.monotonic() - began < 3
+    assert time.monotonic() - began < 6
 
 
 def test_a_run_that_is_cancelled_later_does_not_hold_but_end(place: Place) -> None:

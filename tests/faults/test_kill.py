@@ -76,7 +76,7 @@ def one_kill(world: World, proxy: FaultProxy, dice: random.Random, longest: floa
         print(what)  # noqa: T201 - shown when a round fails
         kill(target)
         killed = time.monotonic()
-        expect_no_process(world.stack, process.pid, DEAD)
+        expect_no_process(world.stack.folder, process.pid, DEAD)
         time.sleep(max(0.0, killed + DEAD - time.monotonic()))
         late = [one for one in proxy.writes() if one.at > killed + DEAD]
         assert not late, f"{what}: still writing: {late}"

@@ -57,7 +57,7 @@ def test_a_stopped_run_frees_the_stack_and_the_fix_is_live_at_once(world: World)
         os.kill(first.pid, signal.SIGINT)
         first.communicate(timeout=10)
         assert first.returncode != 0
-        expect_no_process(world.stack, first.pid)
+        expect_no_process(world.stack.folder, first.pid)
         assert not lock_files(world.stack)
         fixed = world.stack.up().must()
         assert ready(world)

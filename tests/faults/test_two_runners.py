@@ -190,7 +190,7 @@ def killed_when(world: World, proxy: FaultProxy, point: str) -> None:
         else:
             wait_for(lambda: world.repo.head() != before, seconds=60)
         kill(process.pid)
-        expect_no_process(world.stack, process.pid, DEAD)
+        expect_no_process(world.stack.folder, process.pid, DEAD)
     finally:
         release.set()
         waiting.unlink(missing_ok=True)

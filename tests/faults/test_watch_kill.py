@@ -47,14 +47,17 @@ def number(world: World) -> int:
 
 
 def engines(world: World) -> list[psutil.Process]:
-    """Pulumi CLIs that update the stack; those that die already do not count."""
-    found = []
-    for process in psutil.process_iter(["name", "cmdline", "status"]):
+    """Pulumi CLIs that update the stack; those that die already do not count.
+
+    Nor do the children of one: for a moment before it becomes a plugin, a child looks like its parent.
+    """
+    found = {}
+    for process in psutil.process_iter(["name", "cmdline", "status", "ppid"]):
         words = process.info["cmdline"] or []
         alive = process.info["status"] != psutil.STATUS_ZOMBIE
         if process.info["name"] == "pulumi" and f"--stack={world.stack.name}" in words and alive:
-            found.append(process)
-    return found
+            found[process.pid] = process
+    return [process for process in found.values() if process.info["ppid"] not in found]
 
 
 def commit(world: World, value: int) -> None:

@@ -95,7 +95,7 @@ def test_sigterm_ends_a_run_that_waits_and_frees_everything(
         time.sleep(2.0)
         assert watcher.end(signal.SIGTERM, within=45) == 0
         proxy.down = False
-    expect_no_process(world.stack, session)
+    expect_no_process(world.stack.folder, session)
     assert lock_files(world.stack) == [], watcher.said
     assert away or holder(world) == ""
     world.commit({"slow/all.yaml": [deployment(ns, "slow")]})

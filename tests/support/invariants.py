@@ -85,8 +85,10 @@ def inventory_problems(world: World) -> Iterator[str]:
     yield from (f"ours in the cluster, but in no inventory: {key}" for key in sorted(owned - entries.keys()))
 
 
-def expect_no_process(stack: StackRun, session: int, seconds: float = 2.0) -> None:
-    """No process of a killed run is alive after that many seconds; git, kustomize, plugins and the engine included.
+def expect_no_process(folder: Path, session: int = 0, seconds: float = 2.0) -> None:
+    """No process of an ended run is alive after that many seconds; git, kustomize, plugins and the engine included.
+
+    It is known by its session, or by what its processes name: the folder of its stack.
 
     The shells that ended them and remove their folder may take three seconds more to see that they are gone. All may
     be as late as this machine is meanwhile with what takes a second.
@@ -96,14 +98,14 @@ def expect_no_process(stack: StackRun, session: int, seconds: float = 2.0) -> No
         while True:
             waited = time.monotonic() - begin
             late = late if second.poll() is not None else max(0.0, waited - 1.0)
-            left = members(stack.folder, session)
+            left = members(folder, session)
             if not left:
                 break
             cleaners = {one.pid for one in left if _cleans_up(one)}
             longest = seconds + late
             alive = [one for one in left if waited > longest + 3.0 or not {one.pid, one.parent} & cleaners]
             assert waited <= longest or not alive, (
-                f"alive {waited:.1f} s after the kill: {sorted((one.name, one.pid, one.arguments) for one in alive)}"
+                f"alive {waited:.1f} s after the end: {sorted((one.name, one.pid, one.arguments) for one in alive)}"
             )
             time.sleep(0.05)
         second.kill()
