@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import errno
+import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from tests.property.strategies import MemoryTree
+from weir.edges.local_folder import import_folder
+from weir.edges.store import Store
 from weir.flow.load import load_folder, load_tree
+from weir.spec.errors import ArtifactError
 
 GOOD = """
 apiVersion: source.toolkit.fluxcd.io/v1
@@ -33,6 +39,32 @@ def test_one_unreadable_file_is_one_problem_and_the_others_count(tmp_path: Path)
     assert len(loaded.documents) == 1
     assert len(loaded.problems) == 1
     assert "bad.yaml: line 2" in loaded.problems[0].message
+
+
+def test_what_cannot_be_read_is_a_problem_and_not_left_out(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "good.yaml").write_text(GOOD)
+    (tmp_path / "link.yaml").symlink_to("nowhere.yaml")
+    os.mkfifo(tmp_path / "pipe.yaml")
+    (tmp_path / "closed").mkdir()
+    scandir = os.scandir
+
+    def refuse(place: str) -> Iterator[os.DirEntry[str]]:
+        if Path(place).name == "closed":
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), place)
+        return scandir(place)
+
+    monkeypatch.setattr(os, "scandir", refuse)
+    loaded = load_folder(tmp_path)
+    assert len(loaded.documents) == 1
+    assert [problem.message for problem in loaded.problems] == [
+        f"{tmp_path}/link.yaml: found 'No such file or directory', expected a readable file",
+        f"{tmp_path}/pipe.yaml: found 'a pipe or device', expected a file",
+        f"{tmp_path}/closed: found 'Permission denied', expected a readable folder",
+    ]
+    with pytest.raises(ArtifactError, match="closed: Permission denied; make it readable"):
+        import_folder(Store.default(), tmp_path)
 
 
 def test_a_plain_object_beside_units_is_refused_with_the_way_out(tmp_path: Path) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import stat
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -26,15 +28,21 @@ class Loaded:
 
 
 def load_folder(folder: Path) -> Loaded:
-    """All Flux documents below a folder. One unreadable file is one problem; the others still count."""
+    """All Flux documents below a folder. One unreadable file or folder is one problem; the others still count."""
     if not folder.is_dir():
         found = "nothing there" if not folder.exists() else "a file"
         error = SpecError.at("weir:objects", str(folder), found=found, expected="a folder of Flux objects")
         return Loaded((), (Problem(str(folder), str(error)),))
-    texts: dict[str, bytes | WeirError] = {}
-    for path in sorted(folder.rglob("*")):
-        if path.suffix.lower() in _SUFFIXES and path.is_file():
-            texts[path.relative_to(folder.parent).as_posix()] = _read(path)
+    refused: list[OSError] = []
+    walked = os.walk(folder, onerror=refused.append)
+    paths = (Path(place, name) for place, _, names in walked for name in names)
+    texts: dict[str, bytes | WeirError] = {
+        path.relative_to(folder.parent).as_posix(): _read(path)
+        for path in sorted(paths)
+        if path.suffix.lower() in _SUFFIXES
+    }
+    for err in refused:
+        texts[str(err.filename)] = _unreadable(err, "folder")
     return _load(texts, plain_objects=False)
 
 
@@ -71,11 +79,18 @@ def bootstrap_document(source: SourceConfig, where: str) -> Document:
 
 def _read(path: Path) -> bytes | WeirError:
     try:
-        if path.stat().st_size > _MAX_BYTES:
+        found = path.stat()
+        if not stat.S_ISREG(found.st_mode):
+            return SpecError.at(str(path), "", found="a pipe or device", expected="a file")
+        if found.st_size > _MAX_BYTES:
             return SpecError.at(str(path), "", found="over 10 MiB", expected="a smaller file")
         return path.read_bytes()
     except OSError as err:
-        return SpecError.at(str(path), "", found=err.strerror, expected="a readable file")
+        return _unreadable(err, "file")
+
+
+def _unreadable(err: OSError, what: str) -> SpecError:
+    return SpecError.at(str(err.filename), "", found=err.strerror, expected=f"a readable {what}")
 
 
 def _load(texts: dict[str, bytes | WeirError], *, plain_objects: bool) -> Loaded:
