@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.aggregated import availability, broken_service
+from tests.support.fault_proxy import Fault, FaultProxy
 from tests.support.kube import Kube, wait_for
 from tests.support.units import Obj, Unit, config_map, deployment
 from weir.spec.changes import Action
@@ -80,7 +81,8 @@ def test_namespace_definition_and_objects_in_one_run(
     assert live["spec"] == {"size": 1}
     assert unit.must_apply(objects).changeset.unchanged == 5
     unit.remove(allow_mass_delete=True)
-    assert kube.get("apiextensions.k8s.io/v1", "CustomResourceDefinition", f"gadgets.{group}") is None
+    crd = ("apiextensions.k8s.io/v1", "CustomResourceDefinition", f"gadgets.{group}")
+    wait_for(lambda: kube.get(*crd) is None)
 
 
 def test_refused_object_of_a_new_kind_leaves_the_definition(
@@ -105,9 +107,27 @@ def test_field_that_a_changed_definition_brings_is_settled_after_it(
     assert live["spec"] == {"size": 1, "color": 3}
 
 
-def test_deleting_a_definition_is_refused_until_it_is_named(
-    unit: Unit, kube: Kube, namespace: str, group: str
+def test_a_changed_definition_may_be_taken_up_late(
+    kubeconfig: Path, tmp_path: Path, kube: Kube, namespace: str, group: str
 ) -> None:
+    with FaultProxy.of_cluster(kubeconfig, tmp_path) as proxy:
+        unit = Unit(proxy.kubeconfig, namespace)
+        unit.must_apply([definition(group), gadget(group, namespace)])
+        proxy.faults.append(Fault(method="PATCH", path="/gadgets/one?.*dryRun", status=422, times=3))
+        objects = [definition(group, color={"type": "integer"}), gadget(group, namespace, color=3)]
+        unit.must_apply(objects)
+        proxy.faults[0].times = -1
+        objects[1]["spec"]["color"] = 4
+        assert "Gadget" in unit.apply(objects).condition.message, "nothing waits when no definition changed"
+    live = kube.get(f"{group}/v1", "Gadget", "one", namespace)
+    assert live
+    assert live["spec"] == {"size": 1, "color": 3}
+
+
+def test_deleting_a_definition_is_refused_until_it_is_named(
+    unit: Unit, kube: Kube, namespace: str, group: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("weir.flow.pruning._QUICK_SECONDS", 30.0)
     unit.must_apply([definition(group), config_map(namespace, "a")])
     result = unit.apply([config_map(namespace, "a")])
     assert f"CustomResourceDefinition/gadgets.{group}" in result.condition.message
@@ -169,5 +189,6 @@ def test_group_whose_api_is_down_is_never_taken_for_empty(
         assert live["data"] == {"key": "new"}
     finally:
         kube.delete(*service)
+        wait_for(lambda: group not in {item["name"] for item in kube.request("GET", "/apis")["groups"]})
         unit.discovery.refresh()
         unit.remove(allow_mass_delete=True)

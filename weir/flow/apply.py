@@ -189,7 +189,7 @@ class _Run:
         for index, stage in enumerate(stages):
             works = list(stage)
             if index and (written or any(work.guessed for work in works)):
-                works = rework(self.request, works)
+                works = rework(self.request, works, finished, self.stop)
                 guard_remade(self.request.spec, works)
                 self._replan(stage, works)
             problems = [f"{work.id}: {work.blocked}" for work in works if work.blocked and not work.problem]

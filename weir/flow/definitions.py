@@ -15,7 +15,7 @@ from weir.edges.kube.watching import wait_ready
 from weir.flow.decisions import WRITES, Work
 from weir.flow.plan import Request, decide_placed
 from weir.flow.pruning import owner_selector
-from weir.flow.staging import place
+from weir.flow.staging import new_kinds, place
 from weir.objects.health import health
 from weir.spec.changes import Action
 from weir.spec.errors import ApplyError, StopRequested
@@ -23,7 +23,10 @@ from weir.spec.errors import ApplyError, StopRequested
 _SECONDS: Final = 60.0
 """How long definitions may take to become usable (ssa WaitTimeout)."""
 _SERVED_SECONDS: Final = 15.0
+_TAKEN_UP_SECONDS: Final = 3.0
+"""How long the API server may still check objects by what their definition said before it was changed."""
 _PAUSE: Final = 0.05
+_CALM_PAUSE: Final = 0.2
 _WAITED: Final = {("apiextensions.k8s.io", "CustomResourceDefinition"), ("", "Namespace")}
 
 
@@ -72,8 +75,35 @@ def _serves(discovery: Discovery, api_version: str, kind: str) -> bool:
     return True
 
 
-def rework(request: Request, works: Sequence[Work]) -> list[Work]:
-    """Decide again about objects that were refused or guessed about, now that earlier stages are in place."""
+def rework(
+    request: Request, works: Sequence[Work], before: Iterable[Work], stop: threading.Event
+) -> list[Work]:
+    """Decide again about objects that were refused or guessed about, now that earlier stages are in place.
+
+    The API server takes up a changed definition a moment after it stored it (apiextensions' handler follows a watch):
+    what it refuses of such a kind is asked about for a while.
+
+    Args:
+        request: of the unit.
+        works: the stage that comes next.
+        before: the earlier stages, carried out.
+        stop: ends the wait.
+
+    Raises:
+        ClusterError, StopRequested: as everywhere.
+    """
+    changed = new_kinds(work.desired for work in before if work.action in WRITES)
+    deadline = time.monotonic() + _TAKEN_UP_SECONDS
+    while True:
+        works = _decide_again(request, works)
+        late = any(work.problem and (work.resource.api_version, work.id.kind) in changed for work in works)
+        if not late or time.monotonic() > deadline:
+            return list(works)
+        if stop.wait(_CALM_PAUSE):
+            raise StopRequested("the run was cancelled", hint="run again to finish")
+
+
+def _decide_again(request: Request, works: Sequence[Work]) -> list[Work]:
     again = [work for work in works if work.problem or work.guessed]
     if not again:
         return list(works)

@@ -44,7 +44,7 @@ def place(objects: Iterable[Obj], discovery: Discovery) -> tuple[list[Placed], l
         ClusterError: the cluster's kinds cannot be read.
     """
     listed = list(objects)
-    coming = _coming(listed)
+    coming = new_kinds(listed)
     placed: dict[ObjectId, Placed] = {}
     refused: list[Refusal] = []
     for obj in listed:
@@ -77,7 +77,7 @@ def _place(obj: Obj, discovery: Discovery, coming: Mapping[tuple[str, str], Reso
     return Placed(id=ObjectId.of(desired), desired=desired, resource=resource, pending=pending)
 
 
-def _coming(objects: Iterable[Obj]) -> dict[tuple[str, str], Resource]:
+def new_kinds(objects: Iterable[Obj]) -> dict[tuple[str, str], Resource]:
     """(apiVersion, kind) that the unit's own definitions will serve."""
     kinds: dict[tuple[str, str], Resource] = {}
     for obj in objects:
