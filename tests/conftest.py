@@ -14,6 +14,7 @@ from tests.support.git_server import GitServer
 from tests.support.kube import Kube
 from tests.support.sink import Sink, running_sink
 from tests.support.world import World
+from weir.edges.git import github_app
 from weir.edges.http import budget
 from weir.edges.local_cluster import LocalCluster, running_cluster
 
@@ -29,8 +30,9 @@ def pytest_configure() -> None:
 
 @pytest.fixture(autouse=True)
 def fresh_budgets(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A port of an earlier test's server may be given out again: what that server asked for is forgotten."""
+    """A port of an earlier test's server may be given out again: what that server said is forgotten."""
     monkeypatch.setattr(budget, "_budgets", {})
+    monkeypatch.setattr(github_app, "_tokens", {})
 
 
 @pytest.fixture(scope="session")

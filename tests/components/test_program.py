@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from collections.abc import Iterator
 from contextlib import closing
 from types import SimpleNamespace
@@ -47,7 +48,10 @@ def produced(error: Exception) -> list[Any]:
         return [await queue.get(), await queue.get()]
 
     with closing(asyncio.new_event_loop()) as loop:
-        return loop.run_until_complete(asyncio.wait_for(read(), 20))
+        found = loop.run_until_complete(asyncio.wait_for(read(), 20))
+    for thread in [one for one in threading.enumerate() if one.name == "ahead"]:
+        thread.join(20)  # it tidies after its last word
+    return found
 
 
 def test_an_unexpected_error_is_shown_by_its_type_alone(logged: list[str]) -> None:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
-
 import pytest
 
 from tests.support.world import World, config_map
@@ -42,7 +40,7 @@ def test_suspended_unit_keeps_drift_until_it_is_resumed(installed: World) -> Non
 def test_suspended_source_keeps_its_revision_on_every_machine(installed: World) -> None:
     installed.stack.weir("suspend", "source", "git", "apps").must()
     installed.commit({"web/a.yaml": [config_map(installed.namespace, "a", LEVEL="debug")]})
-    shutil.rmtree(installed.stack.cache)
+    installed.stack.lose_caches()
     installed.stack.up().must()
     assert level(installed, "a") == "info"
     installed.edit(installed.live("v1", "ConfigMap", "a"), {"data": {"LEVEL": "drift"}})

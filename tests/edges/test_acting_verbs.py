@@ -58,10 +58,10 @@ def lease(kube: Judge, namespace: str, *, renewed: datetime, holder: str = "node
 
 
 @pytest.fixture
-def watcher(kube: Judge, namespace: str, records: Records) -> Iterator[list[UnitId]]:
-    """A watcher that answers every request with a new revision; the units it was asked for, in their order."""
+def watcher(kube: Judge, namespace: str, records: Records) -> Iterator[list[tuple[str, UnitId]]]:
+    """A watcher that answers every request with a new revision; when it was asked for which units."""
     lease(kube, namespace, renewed=datetime.now(UTC))
-    asked: list[UnitId] = []
+    asked: list[tuple[str, UnitId]] = []
     stop = threading.Event()
 
     def work() -> None:
@@ -69,7 +69,7 @@ def watcher(kube: Judge, namespace: str, records: Records) -> Iterator[list[Unit
             for unit in (SOURCE.id, WEB.id, API.id):
                 stored = records.load(unit)
                 if stored and stored.requested != stored.handled:
-                    asked.append(unit)
+                    asked.append((stored.requested, unit))
                     records.write(replace(stored.record, revision="main@sha1:2"), expected=stored.version)
                     records.handle(unit, stored.requested)
 
@@ -109,7 +109,7 @@ def test_suspension_in_git_is_not_ended_from_here(
 
 
 def test_reconcile_asks_the_watcher_and_waits_for_its_answer(
-    watcher: list[UnitId], stack: list[str], capsys: pytest.CaptureFixture[str]
+    watcher: list[tuple[str, UnitId]], stack: list[str], capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert main(["reconcile", "kustomization", "web", "--with-source", *stack]) == 0
     assert capsys.readouterr().out.splitlines() == [
@@ -122,7 +122,7 @@ def test_reconcile_asks_the_watcher_and_waits_for_its_answer(
         "✔ fetched revision main@sha1:2",
         "✔ applied revision main@sha1:2",
     ]
-    assert watcher == [SOURCE.id, WEB.id]
+    assert [unit for _, unit in sorted(watcher)] == [SOURCE.id, WEB.id]
 
 
 @pytest.mark.usefixtures("watcher")

@@ -83,6 +83,7 @@ def test_the_apply_after_a_plan_asks_only_about_what_is_not_as_planned(
 def test_large_unit_is_read_while_the_program_renders(
     proxy: FaultProxy, kube: Kube, namespace: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(live_ahead, "FRESH", 60.0)
     unit = Unit(proxy.kubeconfig, namespace)
     objects = [config_map(namespace, f"cm-{n:03}", {"key": "git"}) for n in range(live_ahead.LARGE)]
     unit.must_apply(objects)

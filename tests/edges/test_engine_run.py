@@ -14,7 +14,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from tests.support.tiny_engine import PASSPHRASE, TinyEngine, descendants, end, engine_below, wait_until
+from tests.support.tiny_engine import PASSPHRASE, TinyEngine, descendants, end, engine_below
 
 
 @pytest.fixture
@@ -75,6 +75,7 @@ def test_no_process_shows_the_passphrase_and_no_output_holds_it(tiny: TinyEngine
 def test_ctrl_c_lets_the_engine_finish_what_it_writes(tiny: TinyEngine) -> None:
     wrapper = tiny.hold_at_slow(lambda: tiny.start("up"))
     wrapper.send_signal(signal.SIGINT)
+    assert any("^C received" in line for line in wrapper.stdout or ()), "the engine heard it"
     tiny.let_go()
     output, _ = wrapper.communicate(timeout=60)
     assert wrapper.returncode == 130, output
@@ -116,7 +117,8 @@ def test_a_second_ctrl_c_kills_at_once(tiny: TinyEngine) -> None:
     below = descendants(wrapper.pid)
     engine = engine_below(wrapper.pid)
     wrapper.send_signal(signal.SIGINT)
-    wait_until(engine.is_running)
+    assert any("^C received" in line for line in wrapper.stdout or ()), "the engine heard the first"
+    assert engine.is_running()
     wrapper.send_signal(signal.SIGTERM)
     assert wrapper.wait(timeout=10) == 130
     assert not engine.is_running()

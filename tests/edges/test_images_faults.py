@@ -119,7 +119,7 @@ def test_one_repository_that_fails_leaves_the_other_alone(place: Place) -> None:
     with pytest.raises(SourceError):
         place.candidates(place.policy(), *repositories, run=run)
     assert len([path for _, path in place.requests() if LIST in path]) == 4
-    assert time.monotonic() - began < 5
+    assert time.monotonic() - began < 15
 
 
 @pytest.mark.parametrize("host", ["0x7f.1", "127.0.0.2"])

@@ -91,10 +91,12 @@ def test_a_server_that_never_answered_is_given_up_soon_and_named(kubeconfig: Pat
     began = time.monotonic()
     with pytest.raises(UnreachableError, match=r"https://127\.0\.0\.1:\d+: cannot be reached"):
         Kube(access).request("GET", VERSION)
-    assert time.monotonic() - began < 8
+    assert time.monotonic() - began < 20
 
 
-def test_who_is_wary_waits_once_for_a_server_that_says_nothing(proxy: FaultProxy) -> None:
+def test_who_is_wary_waits_once_for_a_server_that_says_nothing(
+    proxy: FaultProxy, monkeypatch: pytest.MonkeyPatch
+) -> None:
     client = Kube(load(str(proxy.kubeconfig)))
     silence = threading.Event()
     proxy.faults.append(Fault(stall=silence))
@@ -102,12 +104,12 @@ def test_who_is_wary_waits_once_for_a_server_that_says_nothing(proxy: FaultProxy
     began = time.monotonic()
     with pytest.raises(UnreachableError, match="timed out"):
         wary.request("GET", VERSION)
-    asked = len(proxy.seen)
-    for _ in range(3):
-        with pytest.raises(UnreachableError, match="gave no answer a moment ago"):
-            wary.request("GET", VERSION)
-    assert len(proxy.seen) == asked
-    assert time.monotonic() - began < 8
+    with monkeypatch.context() as patch:
+        patch.setattr(Kube, "_patiently", lambda *_: pytest.fail("it was asked"))
+        for _ in range(3):
+            with pytest.raises(UnreachableError, match="gave no answer a moment ago"):
+                wary.request("GET", VERSION)
+    assert time.monotonic() - began < 20
     proxy.faults.clear()
     silence.set()
     client.request("GET", VERSION)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import base64
-import os
+import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -115,12 +115,16 @@ def test_what_is_no_kubeconfig_is_refused(text: str) -> None:
         load_untrusted(text, "Secret/apps/remote")
 
 
-def test_client_certificate_leaves_no_file_behind(kubeconfig: Path, tmp_path: Path) -> None:
+def test_client_certificate_leaves_no_file_behind(
+    kubeconfig: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     document = read(kubeconfig)
     user = document["users"][0]["user"]
     user["client-certificate-data"] = user["client-key-data"] = base64.b64encode(b"no certificate").decode()
     access = load(str(write(tmp_path / "config", document)))
-    before = set(os.listdir("/tmp"))  # noqa: PTH208 - names are all that is compared
+    folder = tmp_path / "temporary"
+    folder.mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(folder))
     with pytest.raises(ClusterError, match="unusable certificates or key"):
         Credentials(access).tls()
-    assert not [name for name in set(os.listdir("/tmp")) - before if name.startswith("tmp")]  # noqa: PTH208
+    assert list(folder.iterdir()) == []

@@ -36,6 +36,13 @@ class Clock:
         return self.now
 
 
+class Unhurried(Kube):
+    """A client whose calls may take as long as the machine needs: time is the clock's."""
+
+    def in_a_hurry(self, seconds: float) -> Kube:
+        return super().in_a_hurry(20 * seconds)
+
+
 @dataclass
 class Place:
     """Leases of one name in one namespace, seen by several runners with one clock."""
@@ -47,7 +54,7 @@ class Place:
     kube: Kube | None = None
 
     def lease(self, holder: str, name: str = "weir-run-test", kube: Kube | None = None) -> Lease:
-        self.kube = self.kube or Kube(load(str(self.kubeconfig)))
+        self.kube = self.kube or Unhurried(load(str(self.kubeconfig)))
         return Lease(kube or self.kube, self.namespace, name, holder, clock=self.clock)
 
     def live(self, name: str = "weir-run-test") -> dict[str, Any]:
@@ -192,7 +199,7 @@ class Late:
 
 
 def test_a_release_that_arrives_late_frees_nothing(place: Place) -> None:
-    wire = Late(Kube(load(str(place.kubeconfig))))
+    wire = Late(Unhurried(load(str(place.kubeconfig))))
     one, two = place.lease("one", kube=cast("Kube", wire)), place.lease("two")
     assert one.try_acquire()
     wire.slow = True
@@ -207,7 +214,7 @@ def test_a_release_that_arrives_late_frees_nothing(place: Place) -> None:
 
 
 def test_a_takeover_that_arrives_late_takes_nothing(place: Place) -> None:
-    wire = Late(Kube(load(str(place.kubeconfig))))
+    wire = Late(Unhurried(load(str(place.kubeconfig))))
     one, two, three = place.lease("one"), place.lease("two", kube=cast("Kube", wire)), place.lease("three")
     assert one.try_acquire()
     assert not two.try_acquire()
@@ -258,7 +265,7 @@ class Lossy:
 def test_never_two_holders_in_two_hundred_random_steps(place: Place, seed: int) -> None:
     """Whoever says that he holds it is alone in that, and holds tell their order by their tokens."""
     dice = random.Random(seed)
-    base = Kube(load(str(place.kubeconfig)))
+    base = Unhurried(load(str(place.kubeconfig)))
     wires = [Lossy(base, dice) for _ in range(3)]
     runners = [place.lease(f"runner-{n}", kube=cast("Kube", wire)) for n, wire in enumerate(wires)]
     held: list[tuple[str, int]] = []

@@ -65,18 +65,18 @@ def test_deployment_is_waited_for_until_its_pods_are_ready(client: Kube, kube: J
 def test_news_end_the_wait_at_once(client: Kube, kube: Judge, namespace: str) -> None:
     for name in "ab":
         kube.apply(config_map(namespace, name, {"state": "busy"}))
+    began = time.monotonic()
     later(
         1.0,
         lambda: [
             kube.patch("v1", "ConfigMap", name, namespace, {"data": {"state": "done"}}) for name in "ab"
         ],
     )
-    began = time.monotonic()
     verdicts = wait_ready(
         client, wanted(client, namespace, "a", "b"), by_data, timeout=30, stop=threading.Event()
     )
     assert {verdict.status for verdict in verdicts.values()} == {"Current"}
-    assert 0.9 < time.monotonic() - began < 5
+    assert 0.9 < time.monotonic() - began < 15
 
 
 def test_first_failure_ends_the_wait(client: Kube, kube: Judge, namespace: str) -> None:

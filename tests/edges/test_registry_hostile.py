@@ -157,7 +157,8 @@ def test_a_name_that_turns_out_to_be_this_machine_is_not_asked(host: str) -> Non
 
 
 def test_a_closed_port_is_an_outage() -> None:
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
-    with pytest.raises(UnavailableError, match=rf"127\.0\.0\.1:{port}: no connection"):
-        ask(f"127.0.0.1:{port}")
+    with socket.socket() as taken:  # nobody listens, and nobody else is given the port
+        taken.bind(("127.0.0.1", 0))
+        port = taken.getsockname()[1]
+        with pytest.raises(UnavailableError, match=rf"127\.0\.0\.1:{port}: no connection"):
+            ask(f"127.0.0.1:{port}")

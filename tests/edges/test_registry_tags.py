@@ -162,7 +162,7 @@ def test_retry_after_is_waited_for(place: Place) -> None:
     place.proxy.faults.append(Fault(path=LIST, status=429, retry_after="1", times=1))
     assert place.scan().tags == VERSIONS
     first, second = place.proxy.seen
-    assert 1.0 <= second.at - first.at < 3.0
+    assert 1.0 <= second.at - first.at < 9.0
 
 
 def test_a_long_retry_after_spares_the_host_for_everybody(place: Place) -> None:

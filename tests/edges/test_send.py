@@ -82,7 +82,7 @@ def test_a_proxy_secret_stands_before_the_proxy_of_the_secret(
 
 def test_a_proxy_that_is_none_is_told_by_its_key_and_without_its_text(outbox: Outbox, sink: Sink) -> None:
     to = provider(sink.url, secretRef={"name": "sink"})
-    done = go(outbox, to, clusters=Secrets(sink={"proxy": b"socks5://me:hidden@proxy"}), budget=ONCE)
+    done = go(outbox, to, clusters=Secrets(sink={"proxy": b"socks5://me:hidden@proxy"}))
     assert done.delayed[to.id].startswith("Secret/flux-system/sink: key proxy is not a URL such as ")
     assert "hidden" not in repr(done)
     assert sink.got == []

@@ -8,6 +8,7 @@ import pytest
 
 from tests.support.checker import Expected
 from tests.support.invariants import uids
+from tests.support.kube import wait_for
 from tests.support.world import World, config_map
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(300)]
@@ -24,12 +25,12 @@ def behind(world: World) -> World:
     world.commit({f"web/{name}.yaml": [config_map(ns, name, LEVEL="first")] for name in "abc"})
     world.units(web="./web")
     world.stack.up().must()
-    cache, kept = world.stack.cache, world.stack.cache.with_name("kept")
-    shutil.copytree(cache, kept)
+    runs, kept = world.stack.cache / "runs", world.stack.folder / "kept"
+    wait_for(lambda: not any(runs.iterdir()), seconds=20)
+    shutil.copytree(world.stack.cache, kept)
     world.commit({f"web/{name}.yaml": [config_map(ns, name, LEVEL="second")] for name in "abcd"})
     world.stack.up().must()
-    shutil.rmtree(cache)
-    kept.rename(cache)
+    world.stack.lose_caches(put_back=kept)
     return world
 
 
@@ -63,7 +64,7 @@ def test_a_lost_state_and_a_source_that_is_away_remove_nothing(world: World) -> 
     world.stack.up().must()
     before = uids(world)
     shutil.rmtree(world.stack.backend / ".pulumi")
-    shutil.rmtree(world.stack.cache)
+    world.stack.lose_caches()
     world.server.trouble.status = 503
     world.stack.up().must_fail()
     assert uids(world) == before

@@ -11,7 +11,7 @@ from typing import Any, Final
 import pytest
 import yaml
 
-from tests.support.canary import NAMES, Canaries, ProcessSpy, files_under
+from tests.support.canary import NAMES, Canaries, ProcessSpy, everything_under, files_under
 from tests.support.git_server import basic
 from tests.support.kube import wait_for
 from tests.support.policy import denied
@@ -104,7 +104,9 @@ class Vault:
             found = world.rest.list(world.rest.kind("v1", kind), "", namespace)
             places[f"cluster: {kind}"] = json.dumps(found)
         self.canaries.expect_none(places)
-        wait_for(lambda: not list((stack.cache / "runs").glob("*/*")), seconds=20)
+        wait_for(
+            lambda: not any(path.is_file() for path in everything_under(stack.cache / "runs")), seconds=20
+        )
         for name, raw in files_under(stack.cache):
             allowed = FROM_GIT if name.split("/")[0] in SOURCES else frozenset()
             leaked = set(self.canaries.found(raw)) - allowed

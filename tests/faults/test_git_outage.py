@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.canary import everything_under
 from tests.support.invariants import expect_whole, uids
 from tests.support.world import Obj, World, config_map
 
@@ -170,7 +171,7 @@ def edited(path: Path) -> None:
 def test_a_cached_artifact_that_was_tampered_with_is_fetched_again(world: World) -> None:
     installed(world)
     for how in (evicted, truncated, edited):
-        files = (path for path in world.stack.cache.rglob("*") if path.is_file())
+        files = (path for path in everything_under(world.stack.cache) if path.is_file())
         stored = [path for path in files if b"name: m-0" in path.read_bytes()]
         assert stored, "the artifact is in the cache as the source held it"
         for path in stored:

@@ -75,10 +75,12 @@ def one_kill(world: World, proxy: FaultProxy, dice: random.Random, longest: floa
         what = f"killed {'weir' if target == process.pid else 'pulumi'} after {after:.2f} s"
         print(what)  # noqa: T201 - shown when a round fails
         kill(target)
-        killed = time.monotonic()
         expect_no_process(world.stack.folder, process.pid, DEAD)
-        time.sleep(max(0.0, killed + DEAD - time.monotonic()))
-        late = [one for one in proxy.writes() if one.at > killed + DEAD]
+        dead = time.monotonic()
+        time.sleep(DEAD)
+        late = [
+            one for one in proxy.writes() if one.at > dead + 1.0
+        ]  # what was on its way is seen until then
         assert not late, f"{what}: still writing: {late}"
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.canary import files_under
+from tests.support.canary import everything_under, files_under
 from tests.support.kube import wait_for
 from tests.support.world import World, config_map
 
@@ -29,7 +29,7 @@ def generous() -> Iterator[None]:
 def open_to_others(folder: Path) -> set[str]:
     """Files and folders that somebody else may read or write, unless a folder above keeps everybody out."""
     found = set()
-    for path in folder.rglob("*"):
+    for path in everything_under(folder):
         try:
             mode = path.lstat().st_mode
         except FileNotFoundError:

@@ -8,6 +8,7 @@ canaries.expect_none({"output": outcome.out, "state": state_text})
 from __future__ import annotations
 
 import base64
+import os
 import secrets
 import threading
 import zlib
@@ -66,6 +67,12 @@ class Canaries:
         assert not leaks, f"secrets show in {leaks}"
 
 
+def everything_under(folder: Path) -> list[Path]:
+    """All files and folders in a folder; unlike `rglob`, it passes over what is removed meanwhile."""
+    walked = os.walk(folder)
+    return sorted(Path(place, name) for place, folders, names in walked for name in (*folders, *names))
+
+
 def files_under(folder: Path, *, but: Iterable[Path] = ()) -> Iterator[tuple[str, bytes]]:
     """Every file of a folder with its bytes, and once more unpacked when it is deflated (Git objects, gzip).
 
@@ -74,7 +81,7 @@ def files_under(folder: Path, *, but: Iterable[Path] = ()) -> Iterator[tuple[str
         but: folders and files that are left out.
     """
     left_out = tuple(but)
-    for path in sorted(folder.rglob("*")):
+    for path in everything_under(folder):
         if path.is_symlink() or not path.is_file() or any(path.is_relative_to(other) for other in left_out):
             continue
         try:

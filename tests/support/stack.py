@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import time
 from pathlib import Path
 from typing import Any, Final
 
@@ -23,6 +24,15 @@ class StackRun(stack.StackRun):
     def environment(self) -> dict[str, str]:
         """As of the base class; plain `pulumi` too collects its garbage as seldom as under `weir`."""
         return {"GOGC": "400", **super().environment()}
+
+    def lose_caches(self, *, put_back: Path | None = None) -> None:
+        """Take the caches away, or put others in their place.
+
+        They are moved, not removed: a run's janitor may be at work in them for a moment after the run.
+        """
+        self.cache.rename(self.folder / f"lost-{time.monotonic_ns()}")
+        if put_back:
+            put_back.rename(self.cache)
 
     def bare(self, command: str, *arguments: str, timeout: float = 300.0) -> Outcome:
         """Plain `pulumi`, as a person without the `weir` command would type it."""

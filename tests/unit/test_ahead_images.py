@@ -156,7 +156,10 @@ def test_units_are_rendered_from_the_commit_that_an_automation_announces(run: Ru
     assert order(list(ahead(run, Images(), *TWO))) == names, "the second pass repeats the first"
 
 
-def test_an_automation_found_in_what_its_source_renders_is_followed_in_the_same_run(run: Run) -> None:
+def test_an_automation_found_in_what_its_source_renders_is_followed_in_the_same_run(
+    run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("weir.flow.ahead.GRACE", 30.0)
     script = Images()
     script.automates = True
     script.children = {"top": (repository(), policy(), automation(), unit("leaf"))}
