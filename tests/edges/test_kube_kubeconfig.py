@@ -67,6 +67,47 @@ def test_contexts_choose_and_a_missing_one_lists_the_others(kubeconfig: Path) ->
         load(str(kubeconfig), "nope")
 
 
+def test_who_the_user_acts_as_is_who_asks_unless_somebody_else_does(kubeconfig: Path, tmp_path: Path) -> None:
+    document = read(kubeconfig)
+    document["users"][0]["user"] |= {
+        "as": "jane",
+        "as-uid": "4711",
+        "as-groups": ["ops", "on, call"],
+        "as-user-extra": {"Reason/ticket": ["INC-7", "INC-8"]},
+    }
+    kube = Kube(load(str(write(tmp_path / "config", document))))
+
+    def who(client: Kube) -> Any:
+        review = {"apiVersion": "authentication.k8s.io/v1", "kind": "SelfSubjectReview"}
+        answer = client.request("POST", "/apis/authentication.k8s.io/v1/selfsubjectreviews", body=review)
+        return answer["status"]["userInfo"]
+
+    assert who(kube) == {
+        "username": "jane",
+        "uid": "4711",
+        "groups": ["ops", "on, call", "system:authenticated"],
+        "extra": {"reason/ticket": ["INC-7", "INC-8"]},
+    }
+    assert who(kube.acting_as("joe")) == {"username": "joe", "groups": ["system:authenticated"]}
+
+
+@pytest.mark.parametrize(
+    ("user", "why"),
+    [
+        ({"as-groups": ["ops"]}, "user admin: as: found nothing, expected a user name beside"),
+        ({"as": "jane", "as-groups": "ops"}, "as-groups: found 'ops', expected a list of names"),
+        ({"as": "jane", "as-user-extra": {"a": "b"}}, "as-user-extra: found .*, expected a list of texts"),
+    ],
+)
+def test_half_of_somebody_to_act_as_is_an_error(
+    kubeconfig: Path, tmp_path: Path, user: dict[str, Any], why: str
+) -> None:
+    document = read(kubeconfig)
+    document["users"][0]["user"] |= user
+    with pytest.raises(SpecError, match=why):
+        load(str(write(tmp_path / "config", document)))
+
+
 def test_missing_file_is_named(tmp_path: Path) -> None:
     with pytest.raises(ClusterError, match="correct weir:cluster kubeconfig"):
         load(str(tmp_path / "none"))

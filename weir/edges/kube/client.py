@@ -17,7 +17,7 @@ from urllib.parse import quote, urlencode, urlsplit
 
 import orjson
 
-from weir.edges.kube.connections import Connections, cut
+from weir.edges.kube.connections import Connections, cut, send
 from weir.edges.kube.credentials import Credentials
 from weir.edges.kube.errors import KubeStatusError, UnreachableError, status_error
 from weir.edges.kube.kubeconfig import Access
@@ -207,14 +207,14 @@ class Kube:
 
     def _once(self, method: str, target: str, payload: bytes | None, content_type: str, *rest: Any) -> Any:
         accept, timeout = rest
-        headers = self._headers(accept)
+        headers = self._headers(accept, "identity" if self._shared.near else "gzip")
         if payload is not None:
-            headers["Content-Type"] = content_type
+            headers.append(("Content-Type", content_type))
         if method != "GET" and "dryRun=" not in target:
             with self._shared.lock:
                 self._shared.writes[method] += 1
         with self._shared.connections.borrow(timeout) as connection:
-            connection.request(method, target, payload, headers)
+            send(connection, method, target, headers, payload)
             response = connection.getresponse()
             status, answer = response.status, _read(response)
             wait = response.headers.get("Retry-After", "") if status >= HTTPStatus.BAD_REQUEST else ""
@@ -225,16 +225,12 @@ class Kube:
             return _json(answer)
         raise _refusal(status, answer, f"{method} {target.partition('?')[0]}", wait)
 
-    def _headers(self, accept: str) -> dict[str, str]:
-        headers = {"Accept": accept, "User-Agent": _AGENT}
-        if not self._shared.near:
-            headers["Accept-Encoding"] = "gzip"
+    def _headers(self, accept: str, encoding: str) -> list[tuple[str, str]]:
+        headers = [("Accept", accept), ("User-Agent", _AGENT), ("Accept-Encoding", encoding)]
         token = self._shared.credentials.token()
         if token:
-            headers["Authorization"] = f"Bearer {token}"
-        if self.user:
-            headers["Impersonate-User"] = self.user
-        return headers
+            headers.append(("Authorization", f"Bearer {token}"))
+        return [*headers, *([("Impersonate-User", self.user)] if self.user else self.access.acting_as)]
 
     def stream(
         self, path: str, query: Query, *, timeout: float, on_open: list[Any]
@@ -250,8 +246,8 @@ class Kube:
         connection = self._shared.connections.open(timeout)
         on_open.append(connection)
         try:
-            headers = {**self._headers(JSON), "Accept-Encoding": "identity"}
-            connection.request("GET", _target(self._shared.prefix + path, query), None, headers)
+            headers = self._headers(JSON, "identity")
+            send(connection, "GET", _target(self._shared.prefix + path, query), headers)
             response = connection.getresponse()
             if response.status >= HTTPStatus.MULTIPLE_CHOICES:
                 raise status_error(response.status, _decode(_read(response)), f"WATCH {path}")

@@ -12,7 +12,7 @@ import socket
 import threading
 import weakref
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Final
 from urllib.parse import urlsplit
 
@@ -123,6 +123,22 @@ class _Renamed(http.client.HTTPSConnection):
         """Connect, and check the certificate against that name."""
         http.client.HTTPConnection.connect(self)
         self.sock = self._context.wrap_socket(self.sock, server_hostname=self.tls_name)  # type: ignore[attr-defined]
+
+
+def send(
+    connection: http.client.HTTPConnection,
+    method: str,
+    target: str,
+    headers: Iterable[tuple[str, str]],
+    payload: bytes | None = None,
+) -> None:
+    """Send one request; a name may come several times among the headers, as `Impersonate-Group` does."""
+    connection.putrequest(method, target, skip_accept_encoding=True)
+    for name, value in headers:
+        connection.putheader(name, value)
+    if payload is not None:
+        connection.putheader("Content-Length", str(len(payload)))
+    connection.endheaders(payload)
 
 
 def cut(connection: http.client.HTTPConnection) -> None:

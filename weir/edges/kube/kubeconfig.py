@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 
 from weir.spec.documents import read_yaml
 from weir.spec.errors import ClusterError, SpecError
@@ -34,6 +34,8 @@ _UNSAFE_USER: Final = (
 )
 _UNSAFE_CLUSTER: Final = ("certificate-authority", "proxy-url", "insecure-skip-tls-verify")
 _LARGEST: Final = 1024 * 1024
+_LEGAL: Final = "!#$&'*+^`|"
+"""What may stand in the name of a header beside letters, digits and `_.-~` (RFC 9110 5.6.2), but for %."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,6 +55,8 @@ class Access:
     token: str = ""
     token_file: str = ""
     exec_plugin: Mapping[str, Any] | None = None
+    acting_as: tuple[tuple[str, str], ...] = ()
+    """Headers of whom the user acts as; a call that acts as somebody else leaves them out."""
     folder: str = ""
     """Where relative commands of `exec_plugin` are looked for."""
 
@@ -96,8 +100,31 @@ def load(path: str = "", context: str = "") -> Access:
         token=str(user.get("token") or ""),
         token_file=str(user_file.parent / user["tokenFile"]) if user.get("tokenFile") else "",
         exec_plugin=user.get("exec") or None,
+        acting_as=_acting_as(user, f"{user_file}: user {user_name}"),
         folder=str(user_file.parent),
     )
+
+
+def _acting_as(user: Mapping[str, Any], where: str) -> tuple[tuple[str, str], ...]:
+    """The headers of `as`, `as-uid`, `as-groups` and `as-user-extra` (client-go transport.ImpersonationConfig)."""
+    name, uid = str(user.get("as") or ""), str(user.get("as-uid") or "")
+    groups, extra = user.get("as-groups") or [], user.get("as-user-extra") or {}
+    if not name and (uid or groups or extra):
+        raise SpecError.at(
+            where, "as", found=None, expected="a user name beside as-uid, as-groups, as-user-extra"
+        )
+    if not isinstance(groups, list):
+        raise SpecError.at(where, "as-groups", found=groups, expected="a list of names")
+    if not isinstance(extra, dict) or not all(isinstance(values, list) for values in extra.values()):
+        raise SpecError.at(where, "as-user-extra", found=extra, expected="a list of texts for each key")
+    pairs = [("Impersonate-User", name), ("Impersonate-Uid", uid)]
+    pairs += [("Impersonate-Group", str(group)) for group in groups]
+    pairs += [
+        (f"Impersonate-Extra-{quote(str(key), safe=_LEGAL)}", str(value))
+        for key, values in extra.items()
+        for value in values
+    ]
+    return tuple((header, value) for header, value in pairs if value)
 
 
 def _current_context(documents: list[dict[str, Any]], where: str) -> str:
