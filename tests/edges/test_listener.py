@@ -4,85 +4,23 @@ from __future__ import annotations
 
 import contextlib
 import http.client
-import operator
 import re
 import socket
-import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing
 from http import HTTPStatus
 from pathlib import Path
 from typing import NoReturn
 
 import pytest
 
-from tests.support.kube import wait_for
-from tests.support.receivers import FLEET, SECRET, TOKEN, genuine, receiver, units
-from weir.notify.hooks import hook_path
+from tests.support.receivers import FLEET, genuine
+from tests.support.serving import CANARY, PATH, POST, Served, post_hook, read_all
 from weir.spec.errors import WeirError
-from weir.watch import connections
 from weir.watch import listener as module
-from weir.watch.exchange import Request, Response
-from weir.watch.listener import MOST_BODY, MOST_CONNECTIONS, MOST_HEAD, Listener
-from weir.watch.receivers import Receivers
-
-CANARY = "CANARY-31337"
-PATH = hook_path(TOKEN, "push", "apps")
-POST = f"POST {PATH} HTTP/1.1\r\n".encode()
-
-
-class Served:
-    """A listener with a page, a page that fails, a page that waits, and one receiver."""
-
-    def __init__(self) -> None:
-        self.reports: list[str] = []
-        self.asked: list[object] = []
-        self.seen: list[Request] = []
-        self.wait = threading.Event()
-        self.busy = threading.Semaphore(0)
-        self.receivers = Receivers(
-            secret=lambda *_: SECRET,
-            on_request=self.asked.append,
-            report=lambda _, why: self.reports.append(why),
-        )
-        self.receivers.serve([receiver()], units("fleet"))
-        routes = {"/page": self._page, "/below/": self._page, "/fails": self._fails, "/waits": self._waits}
-        self.listener = Listener(0, routes=routes, hooks=self.receivers, report=self.reports.append)
-
-    def _page(self, request: Request) -> Response:
-        self.seen.append(request)
-        return Response(body=b"hello", content_type="text/html; charset=utf-8", headers={"X-Own": "1"})
-
-    def _fails(self, _: Request) -> Response:
-        raise KeyError(CANARY)
-
-    def _waits(self, _: Request) -> Response:
-        self.busy.release()
-        self.wait.wait(20)
-        return Response(body=b"done")
-
-    def ask(
-        self, method: str, path: str, body: bytes | None = None, headers: dict[str, str] | None = None
-    ) -> tuple[int, bytes, http.client.HTTPMessage]:
-        with closing(http.client.HTTPConnection(*self.listener.address, timeout=15)) as connection:
-            connection.request(method, path, body, headers or {})
-            answer = connection.getresponse()
-            return answer.status, answer.read(), answer.headers
-
-    def raw(self, sent: bytes, timeout: float = 15.0) -> bytes:
-        """Everything that comes back until the server ends the connection."""
-        with socket.create_connection(self.listener.address, timeout=timeout) as sock:
-            sock.sendall(sent)
-            return read_all(sock)
-
-
-def read_all(sock: socket.socket) -> bytes:
-    parts = []
-    while part := sock.recv(65536):
-        parts.append(part)
-    return b"".join(parts)
+from weir.watch.exchange import Response
+from weir.watch.listener import MOST_BODY, MOST_HEAD, Listener
 
 
 def drip(sock: socket.socket) -> NoReturn:
@@ -97,11 +35,6 @@ def served() -> Iterator[Served]:
     with place.listener:
         yield place
         place.wait.set()
-
-
-def post_hook(served: Served, body: bytes | None = None) -> int:
-    request = genuine("github", body)
-    return served.ask("POST", PATH, request.body, dict(request.headers))[0]
 
 
 def test_a_webhook_arrives(served: Served) -> None:
@@ -271,68 +204,6 @@ def test_a_client_that_falls_silent_is_cut_off(
 ) -> None:
     monkeypatch.setattr(module, "READ_SECONDS", 0.4)
     assert served.raw(sent, timeout=5) == b""
-
-
-def test_slow_clients_do_not_keep_others_out(served: Served, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(connections, "PATIENCE", 0.5)
-    slow = [
-        socket.create_connection(served.listener.address, timeout=10) for _ in range(2 * MOST_CONNECTIONS)
-    ]
-    try:
-        for sock in slow:
-            sock.sendall(POST)
-        started = time.monotonic()
-        assert served.ask("GET", "/page")[0] == HTTPStatus.OK
-        assert time.monotonic() - started < 9, "before any of them ran into the limit for slow requests"
-    finally:
-        for sock in slow:
-            sock.close()
-
-
-@pytest.fixture
-def patient(monkeypatch: pytest.MonkeyPatch) -> None:
-    """No client is slow."""
-    monkeypatch.setattr(connections, "PATIENCE", 60.0)
-
-
-@pytest.mark.usefixtures("patient")
-def test_64_clients_at_once_are_all_answered(served: Served) -> None:
-    bodies = [b'{"n": %d}' % index for index in range(64)]
-    with ThreadPoolExecutor(64) as pool:
-        assert set(pool.map(lambda body: post_hook(served, body), bodies)) == {HTTPStatus.OK}
-    assert len(served.asked) == 64
-
-
-def test_clients_leave_no_threads_and_no_files_behind(served: Served) -> None:
-    def used() -> tuple[int, int]:
-        return threading.active_count(), len(list(Path("/proc/self/fd").iterdir()))
-
-    served.ask("GET", "/page")
-    wait_for(lambda: not len(served.listener.connections))
-    before = used()
-    for path in ["/page", "/nothing", "/fails", PATH] * 25:
-        served.ask("GET", path)
-    served.raw(b"x\r\n\r\n")
-    wait_for(lambda: all(map(operator.le, used(), before)))
-
-
-@pytest.mark.usefixtures("patient")
-def test_the_same_delivery_64_times_at_once_asks_once(served: Served) -> None:
-    with ThreadPoolExecutor(64) as pool:
-        assert set(pool.map(lambda _: post_hook(served), range(64))) == {HTTPStatus.OK}
-    assert len(served.asked) == 1
-
-
-@pytest.mark.usefixtures("patient")
-def test_only_so_many_are_served_at_once(served: Served) -> None:
-    with ThreadPoolExecutor(MOST_CONNECTIONS + 4) as pool:
-        answers = [pool.submit(served.ask, "GET", "/waits") for _ in range(MOST_CONNECTIONS + 4)]
-        for _ in range(MOST_CONNECTIONS):
-            assert served.busy.acquire(timeout=10)
-        assert not served.busy.acquire(timeout=0.3)
-        assert len(served.listener.connections) == MOST_CONNECTIONS
-        served.wait.set()
-        assert {answer.result()[0] for answer in answers} == {HTTPStatus.OK}
 
 
 def test_it_stops_without_waiting_for_a_page_and_frees_its_port() -> None:
