@@ -15,7 +15,8 @@ import pulumi
 
 from components.cluster import Cluster
 from components.registry import Registry
-from weir.edges.runs import Run
+from weir.edges.pulumi.project import backend_url, find_project, state_home
+from weir.edges.runs import BACKEND, Run
 from weir.flow import notices
 from weir.flow.outcome import AutomationOutcome, Outcome, Problem
 from weir.flow.session import Session, open_session
@@ -40,6 +41,8 @@ async def declare() -> None:
     outputs = StackOutputs(asyncio.get_running_loop())
     session = open_session(config, STACKS, Run.current(), outputs.read)
     cluster = Cluster(config.name, {"config": config.cluster})
+    backend = _backend()
+    session.run.write(BACKEND, backend.encode())
     registry = Registry(cluster, session.clusters, session.run)
     queue = _produce(session, registry)
     while (outcome := await queue.get()) is not None:
@@ -47,7 +50,7 @@ async def declare() -> None:
     if registry.whole:
         # in a tree that is not, a unit that is missing may still be declared
         for orphan in filter(None, os.environ.get("WEIR_ORPHANS", "").split(",")):
-            registry.add_orphan(UnitId.parse(orphan))
+            registry.add_orphan(UnitId.parse(orphan), backend)
     _keep_notices(session, whole=registry.whole)
     await registry.finish(session.ahead.unsupported)
 
@@ -64,6 +67,12 @@ def _keep_notices(session: Session, *, whole: bool) -> None:
             notices.keep(session.run, stack, whole=whole)
         except OSError as err:
             pulumi.log.warn(f"notifications cannot be kept on this machine: {err.strerror}")
+
+
+def _backend() -> str:
+    """Where the stack's state is kept, by a name that tells nothing of it."""
+    project = find_project(STACKS)
+    return state_home(backend_url(project, os.environ), project.root, pulumi.get_organization())
 
 
 def _own_config() -> Mapping[str, str]:

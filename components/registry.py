@@ -18,6 +18,7 @@ from components.source import Source
 from components.sync_marks import SyncMarks
 from weir.edges.runs import Run
 from weir.flow.clusters import Clusters
+from weir.flow.conflicts import refuse_other_backend
 from weir.flow.moves import wanted_elsewhere
 from weir.flow.outcome import (
     AutomationOutcome,
@@ -165,10 +166,16 @@ class Registry:
         self._marks.unit(outcome.spec.source, succeeded=succeeded)
         return unit if succeeded else None
 
-    def add_orphan(self, unit: UnitId) -> None:
-        """Register a unit that only the cluster remembers, to be removed with its objects."""
-        if unit not in self._units:
-            self._units[unit] = asyncio.create_task(_add_orphan(unit))
+    def add_orphan(self, unit: UnitId, backend: str) -> None:
+        """Register a unit that only the cluster remembers, to be removed with its objects if it is this stack's."""
+        if unit in self._units:
+            return
+        try:
+            refuse_other_backend(self._clusters.records.read(unit), backend, self._clusters.options)
+        except WeirError as err:
+            self.add(Problem("stack", str(err)))
+            return
+        self._units[unit] = asyncio.create_task(_add_orphan(unit))
 
     async def finish(self, unsupported: Mapping[UnitId, str]) -> None:
         """Wait for all units; say what is left out and what will be removed. Raises RunError when a unit is missing."""

@@ -15,7 +15,7 @@ import orjson
 from provider.engine import Engine
 from provider.props import Props, plain
 from provider.report import changes_props, last_result, log_plan, outputs_of, record_outputs, spec_props
-from weir.edges.runs import Run, objects_file, unit_file
+from weir.edges.runs import BACKEND, Run, objects_file, unit_file
 from weir.edges.timings import note
 from weir.flow.apply import apply_unit
 from weir.flow.clusters import Clusters
@@ -217,7 +217,7 @@ class UnitProvider:
             replace(self._request(clusters, outcome, spec), known=self._decisions.pop(unit, {})),
             clusters.records,
             () if spec.suspend else self._objects(outcome),
-            record=_new_record(outcome, clusters.records.stack),
+            record=self._new_record(outcome, clusters.records.stack),
             revision=outcome.revision,
             digest=outcome.digest,
             progress=lambda line: self._engine.log("info", urn, line, ephemeral=True),
@@ -273,6 +273,20 @@ class UnitProvider:
         )
         self._teller(urn).removed(record, changes)
 
+    def _new_record(self, outcome: UnitOutcome, stack: str) -> UnitRecord:
+        """What this run knows about the unit; what was before, the apply takes from the cluster's own record."""
+        return UnitRecord(
+            id=outcome.id,
+            stack=stack,
+            backend=(self._run.read(BACKEND) or b"").decode(),
+            source=str(outcome.spec.source),
+            suspended=outcome.spec.suspend and not held(outcome),
+            confidential=frozenset(item for item in outcome.secret_ids if item.kind != "Secret"),
+            spec_digest=document_digest(outcome.document),
+            document=orjson.dumps(open_data(outcome.document)).decode(),
+            variables=outcome.variables,
+        )
+
     def read(self, urn: str, name: str, state: Props, inputs: Props) -> tuple[Props | None, Props]:
         """Outputs and inputs as the cluster's record has them; None when there is none of this stack any more."""
         clusters = self._cluster(urn)
@@ -281,20 +295,6 @@ class UnitProvider:
             return None, {}
         kept = {key: value for key, value in inputs.items() if key not in ("changes", "error", "result")}
         return dict(state) | record_outputs(record), kept
-
-
-def _new_record(outcome: UnitOutcome, stack: str) -> UnitRecord:
-    """What this run knows about the unit; what was before, the apply takes from the cluster's own record."""
-    return UnitRecord(
-        id=outcome.id,
-        stack=stack,
-        source=str(outcome.spec.source),
-        suspended=outcome.spec.suspend and not held(outcome),
-        confidential=frozenset(item for item in outcome.secret_ids if item.kind != "Secret"),
-        spec_digest=document_digest(outcome.document),
-        document=orjson.dumps(open_data(outcome.document)).decode(),
-        variables=outcome.variables,
-    )
 
 
 def _rewritten(record: UnitRecord | None, outcome: UnitOutcome) -> str:

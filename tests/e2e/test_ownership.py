@@ -154,3 +154,30 @@ def test_a_renamed_unit_keeps_its_objects_until_its_successor_has_them(world: Wo
     assert [world.live("v1", "ConfigMap", f"a-{n}")["metadata"]["uid"] for n in range(3)] == before
     world.judge(renamed="apps", other="other")
     world.stack.expect_clean()
+
+
+def test_a_stack_of_the_same_name_with_its_state_elsewhere_loses_no_unit(
+    world: World, tmp_path: Path
+) -> None:
+    """Two teams whose stacks share a name and a cluster; the units of one look to the other like lost ones."""
+    ns, stack = world.namespace, world.stack
+    world.commit({f"{name}/a.yaml": [config_map(ns, name, A="1")] for name in ("ours", "theirs")})
+    world.units(ours="./ours")
+    stack.up().must()
+    (tmp_path / "theirs").mkdir()
+    stack.extra_environment["PULUMI_BACKEND_URL"] = (tmp_path / "theirs").as_uri()
+    world.units(theirs="./theirs")
+    for _ in range(2):
+        out = stack.up().must_fail().out
+        text = (
+            f"Kustomization/{world.flux}/ours: found it in a stack of this name whose state is kept elsewhere"
+        )
+        assert text in out
+        assert "recordNamespace" in out
+        assert world.live("v1", "ConfigMap", "ours")
+        assert world.live("v1", "ConfigMap", "theirs")
+    stack.settings["options"] = {"allowMassDelete": True}
+    stack.write_settings()
+    stack.up().must()
+    assert world.gone("v1", "ConfigMap", "ours")
+    world.judge(theirs="theirs")

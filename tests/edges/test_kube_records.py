@@ -20,6 +20,7 @@ UNIT = UnitId("Kustomization", "apps", "web")
 FULL = UnitRecord(
     id=UNIT,
     stack="prod",
+    backend="0123456789abcdef",
     source="GitRepository/apps/repo",
     revision="main@sha1:1",
     attempted="main@sha1:2",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import re
 from pathlib import Path
 
 import pytest
@@ -10,7 +11,7 @@ import pytest
 from weir.cli._engine import Prepared
 from weir.cli._orphans import orphan_finder, orphan_refuser
 from weir.edges.kube.records import Records
-from weir.edges.pulumi.project import EngineError, find_project, read_settings
+from weir.edges.pulumi.project import EngineError, find_project, read_settings, state_home
 from weir.edges.pulumi.state import UNIT_TYPE
 from weir.spec.errors import ClusterError
 from weir.spec.identity import UnitId
@@ -121,3 +122,19 @@ def test_a_destroy_that_cannot_compare_is_refused(tmp_path: Path, remembered: Re
     remembered.error = ClusterError("it is away")
     with pytest.raises(ClusterError, match="it is away"):
         orphan_refuser(arguments())(prepared(tmp_path))
+
+
+def test_where_states_are_kept_has_one_name_on_every_machine_and_tells_nothing() -> None:
+    home = state_home("s3://states/weir?region=eu-central-1&awssdk=v2", Path("/a"), "organization")
+    assert home == state_home("s3://states/weir/", Path("/b"), "organization")
+    assert re.fullmatch("[0-9a-f]{16}", home)
+    others = {
+        state_home("s3://states", Path("/a"), "organization"),
+        state_home("https://api.pulumi.com", Path("/a"), "ours"),
+        state_home("https://api.pulumi.com", Path("/a"), "theirs"),
+        state_home("file://./state", Path("/a"), "organization"),
+        state_home("file://./state", Path("/b"), "organization"),
+    }
+    assert len(others - {home}) == 5
+    assert state_home("file:///a/state", Path("/b"), "organization") in others
+    assert state_home("", Path("/a"), "organization") == ""

@@ -29,6 +29,34 @@ def refuse_other_stack(record: UnitRecord | None, stack: str, options: OptionsCo
     raise ClusterError(f"{record.id}: found it in stack {record.stack}, expected stack {stack}", hint=hint)
 
 
+def refuse_other_backend(record: UnitRecord | None, backend: str, options: OptionsConfig) -> None:
+    """Refuse to remove a unit that another stack of the same name keeps on this cluster.
+
+    A stack whose state was lost takes its units back from the cluster's records; those of another one look the same,
+    but for where their state is kept.
+
+    Args:
+        record: of a unit that the stack's state does not know and its program does not declare.
+        backend: where the stack's state is kept (`state_home`); empty when that is not known.
+        options: of the stack.
+
+    Raises:
+        ClusterError: the unit was last applied from another backend.
+    """
+    if record is None or options.allow_mass_delete or "" in (record.backend, backend):
+        return
+    if record.backend != backend:
+        hint = (
+            "give one of the stacks another name or another recordNamespace in weir:cluster; "
+            "or, when the state was moved here, set weir:options allowMassDelete for one run"
+        )
+        raise ClusterError(
+            f"{record.id}: found it in a stack of this name whose state is kept elsewhere, "
+            "expected it to be declared here; it is not removed",
+            hint=hint,
+        )
+
+
 def other_owners(unit: UnitId, plan: Plan, records: Records) -> Sequence[str]:
     """One sentence for every object whose labels name a unit of another stack that has it in its inventory.
 

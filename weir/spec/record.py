@@ -47,6 +47,8 @@ class UnitRecord:
     id: UnitId
     stack: str
     """The Pulumi stack that owns the unit, `weir/<stack>`."""
+    backend: str = ""
+    """Name of where that stack's state is kept (`state_home`); empty when it is not known."""
     source: str = ""
     """`Kind/namespace/name` of the unit's source."""
     revision: str = ""

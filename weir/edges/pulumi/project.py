@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import re
 from collections.abc import Mapping
@@ -147,6 +148,17 @@ def backend_folder(url: str, root: Path) -> Path | None:
     if path.startswith("~"):
         path = str(user_home() / path[2:])
     return Path(root, path).resolve()
+
+
+def state_home(url: str, root: Path, organization: str) -> str:
+    """A name for where stacks' states are kept, which tells nothing of it: one for each backend and organization.
+
+    Empty when the backend is not known.
+    """
+    if not url:
+        return ""
+    place = backend_folder(url, root) or url.partition("?")[0].rstrip("/")
+    return hashlib.sha256(f"{organization} {place}".encode()).hexdigest()[:16]
 
 
 def _mapping(file: Path) -> dict[str, Any]:
