@@ -15,21 +15,24 @@ import pulumi
 
 from components.cluster import Cluster
 from components.registry import Registry
-from weir.edges.pulumi.project import backend_url, find_project, state_home
-from weir.edges.runs import BACKEND, Run
+from weir.edges.pulumi.project import state_home
+from weir.edges.pulumi.targets import CLUSTERS
+from weir.edges.runs import Run
 from weir.flow import notices
 from weir.flow.outcome import AutomationOutcome, Outcome, Problem
 from weir.flow.session import Session, open_session
 from weir.flow.settings import PREFIX, read_settings
 from weir.flow.tidy import tidy
 from weir.render.substitute import SecretText, output_variables
-from weir.spec.errors import WeirError
+from weir.spec.errors import RenderError, WeirError
 from weir.spec.identity import UnitId
 
 STACKS: Final = Path(__file__).resolve().parents[1] / "stacks"
 """Where relative `weir:objects` start."""
 OUTPUT_WAIT: Final = 60.0
 """Seconds to wait for another stack's outputs."""
+_READ_OUTPUTS: Final = "pulumi:pulumi:readStackOutputs"
+"""The engine's own function behind StackReference; it answers in previews too."""
 
 
 async def declare() -> None:
@@ -39,10 +42,9 @@ async def declare() -> None:
     except WeirError as err:
         raise pulumi.RunError(str(err)) from err
     outputs = StackOutputs(asyncio.get_running_loop())
-    session = open_session(config, STACKS, Run.current(), outputs.read)
+    session = open_session(config, STACKS, Run.current(), outputs.read, wary=True)
+    _refuse_other_cluster(session)
     cluster = Cluster(config.name, {"config": config.cluster})
-    backend = _backend()
-    session.run.write(BACKEND, backend.encode())
     registry = Registry(cluster, session.clusters, session.run)
     queue = _produce(session, registry)
     while (outcome := await queue.get()) is not None:
@@ -50,9 +52,22 @@ async def declare() -> None:
     if registry.whole:
         # in a tree that is not, a unit that is missing may still be declared
         for orphan in filter(None, os.environ.get("WEIR_ORPHANS", "").split(",")):
-            registry.add_orphan(UnitId.parse(orphan), backend)
+            registry.add_orphan(UnitId.parse(orphan), state_home(STACKS, os.environ))
     _keep_notices(session, whole=registry.whole)
     await registry.finish(session.ahead.unsupported)
+
+
+def _refuse_other_cluster(session: Session) -> None:
+    """Before anything is written, also for a unit that is new. Raises RunError."""
+    known = tuple(filter(None, os.environ.get(CLUSTERS, "").split(",")))
+    try:
+        here = session.clusters.uid if known else ""
+    except WeirError:
+        return  # every unit says what is wrong
+    try:
+        session.clusters.refuse_other(known if here else ())
+    except WeirError as err:
+        raise pulumi.RunError(str(err)) from err
 
 
 def _keep_notices(session: Session, *, whole: bool) -> None:
@@ -67,12 +82,6 @@ def _keep_notices(session: Session, *, whole: bool) -> None:
             notices.keep(session.run, stack, whole=whole)
         except OSError as err:
             pulumi.log.warn(f"notifications cannot be kept on this machine: {err.strerror}")
-
-
-def _backend() -> str:
-    """Where the stack's state is kept, by a name that tells nothing of it."""
-    project = find_project(STACKS)
-    return state_home(backend_url(project, os.environ), project.root, pulumi.get_organization())
 
 
 def _own_config() -> Mapping[str, str]:
@@ -133,24 +142,50 @@ class StackOutputs:
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self._loop = loop
         self._lock = threading.Lock()
-        self._known: dict[str, Mapping[str, str] | None] = {}
+        self._known: dict[str, Mapping[str, str] | RenderError | None] = {}
 
     def read(self, stack: str) -> Mapping[str, str] | None:
-        """All text outputs of a stack, None when there is no such stack."""
+        """All outputs of a stack that can be variables, None when there is no such stack. Each is asked for once.
+
+        Raises:
+            RenderError: they cannot be read; names the stack.
+        """
         with self._lock:
             if stack not in self._known:
-                asked = asyncio.run_coroutine_threadsafe(_ask(stack), self._loop)
-                self._known[stack] = asked.result(OUTPUT_WAIT)
-            return self._known[stack]
+                self._known[stack] = self._ask(stack)
+            found = self._known[stack]
+        if isinstance(found, RenderError):
+            raise found
+        return found
+
+    def _ask(self, stack: str) -> Mapping[str, str] | RenderError | None:
+        asked = asyncio.run_coroutine_threadsafe(_ask(stack), self._loop)
+        try:
+            return asked.result(OUTPUT_WAIT)
+        except RenderError as err:
+            return err
+        except TimeoutError:
+            asked.cancel()
+            return _unread(stack, f"no answer within {OUTPUT_WAIT:.0f} seconds")
 
 
 async def _ask(stack: str) -> Mapping[str, str] | None:
-    """Outputs that can be variables; None when there is no such stack, which the engine reports by itself."""
+    """Outputs that can be variables; None when there is no such stack. Raises RenderError when they cannot be read.
+
+    A StackReference would not do: one that fails ends the run, or with --continue-on-error looks like an absent stack.
+    """
     try:
-        reference = pulumi.StackReference(stack)
-        values = await reference.outputs.future()
-        secrets = set(await reference.secret_output_names.future() or ())
-    except Exception:  # noqa: BLE001 - whatever kept the engine from reading it, its values are not there
-        return None
-    texts = output_variables(values or {})
-    return {key: SecretText(text) if key in secrets else text for key, text in texts.items()} or None
+        found = await pulumi.runtime.invoke_async(_READ_OUTPUTS, {"name": stack})
+    except Exception as err:  # the engine's only type
+        if f'unknown stack "{stack}"' in str(err):
+            return None
+        raise _unread(stack, "the backend does not give them") from err
+    texts = output_variables(found.get("outputs") or {})
+    secrets = set(found.get("secretOutputNames") or ())
+    return {key: SecretText(text) if key in secrets else text for key, text in texts.items()}
+
+
+def _unread(stack: str, why: str) -> RenderError:
+    """Without the error's text, which may hold a backend's credentials."""
+    hint = f"check the backend and your login; `pulumi stack output --stack {stack}` tells more"
+    return RenderError(f"StackOutput/{stack}: its outputs cannot be read: {why}", hint=hint)

@@ -7,7 +7,8 @@ import threading
 import traceback
 from collections.abc import Mapping
 from dataclasses import replace
-from functools import partial
+from functools import cached_property, partial
+from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 import orjson
@@ -15,21 +16,21 @@ import orjson
 from provider.engine import Engine
 from provider.props import Props, plain
 from provider.report import changes_props, last_result, log_plan, outputs_of, record_outputs, spec_props
-from weir.edges.runs import BACKEND, Run, objects_file, unit_file
+from weir.edges.runs import Run, objects_file, unit_file
 from weir.edges.timings import note
 from weir.flow.apply import apply_unit
 from weir.flow.clusters import Clusters
-from weir.flow.conflicts import refuse_other_stack
+from weir.flow.conflicts import refuse_other_backend, refuse_other_stack
 from weir.flow.decisions import Work
 from weir.flow.dependencies import check_ready_exprs
 from weir.flow.digest import digest_of, document_digest
 from weir.flow.live_ahead import LiveAhead
-from weir.flow.moves import wanted_elsewhere
+from weir.flow.moves import read_unrendered, wanted_elsewhere
 from weir.flow.outcome import UnitOutcome, decode, held
 from weir.flow.plan import Request, plan_unit
 from weir.flow.settings import read_settings
 from weir.spec.confidential import open_data
-from weir.spec.errors import ClusterError, RenderError, StopRequested, WeirError
+from weir.spec.errors import RenderError, StopRequested, WeirError
 from weir.spec.identity import ObjectId, UnitId
 from weir.spec.kustomization import KustomizationSpec
 from weir.spec.record import UnitRecord
@@ -65,6 +66,13 @@ class UnitProvider:
         self._decisions: dict[UnitId, Mapping[ObjectId, Work]] = {}
         self._tellers: dict[str, Teller] = {}
 
+    @cached_property
+    def _backend(self) -> str:
+        """Where the state of the stack is kept; imported late, as `pulumi plugin` asks for no unit."""
+        from weir.edges.pulumi.project import state_home
+
+        return state_home(Path(__file__), os.environ)
+
     def look_ahead(self, stack: str) -> None:
         """Begin to read what is live, while the program resolves and renders."""
         self._ahead = LiveAhead(self._cluster_of(stack), self._stop)
@@ -98,7 +106,8 @@ class UnitProvider:
         unit = UnitId.parse(news["unit"])
         clusters = self._cluster(urn)
         inputs: Props = {key: news[key] for key in _NEWS if key in news}
-        inputs["cluster"] = self._same_cluster(clusters, olds.get("cluster", ""))
+        clusters.refuse_other(_known_cluster(olds))
+        inputs["cluster"] = clusters.uid
         record = clusters.records.read(unit)
         if "orphan" in news:
             return inputs | self._check_orphan(urn, clusters, record)
@@ -121,7 +130,7 @@ class UnitProvider:
         note(unit, {"plan": plan.seconds})
         self._decisions[unit] = plan.decisions
         log_plan(self._engine, urn, plan.changeset, outcome.warnings)
-        reason = plan.unhealthy or _rewritten(record, outcome)
+        reason = plan.unhealthy or _rewritten(record, outcome, self._backend)
         return inputs | changes_props(plan.changeset) | last_result(record, reason)
 
     def _check_orphan(self, urn: str, clusters: Clusters, record: UnitRecord | None) -> Props:
@@ -132,16 +141,6 @@ class UnitProvider:
         changeset = plan_removal(clusters, record, partial(wanted_elsewhere, self._run))
         log_plan(self._engine, urn, changeset, ())
         return changes_props(changeset)
-
-    def _same_cluster(self, clusters: Clusters, expected: str) -> str:
-        """The main cluster's uid. Raises ClusterError when the unit lives on another cluster."""
-        if expected and clusters.uid != expected:
-            raise ClusterError(
-                f"the stack's kubeconfig leads to {clusters.main.server} (cluster {clusters.uid}), "
-                f"expected cluster {expected}, where this unit's objects are",
-                hint="correct weir:cluster, or use another stack for the other cluster",
-            )
-        return clusters.uid
 
     def _outcome(self, unit: UnitId) -> UnitOutcome:
         found = self._run.read_json(unit_file(unit))
@@ -162,6 +161,7 @@ class UnitProvider:
             options=self._settings.options,
             confidential=outcome.secret_ids,
             elsewhere=partial(wanted_elsewhere, self._run, outcome.spec),
+            unrendered=partial(read_unrendered, self._run, outcome.spec.source),
             stop=self._stop,
         )
 
@@ -206,7 +206,7 @@ class UnitProvider:
             self._ahead.drop()
         clusters = self._cluster(urn)
         unit = UnitId.parse(inputs["unit"])
-        self._same_cluster(clusters, inputs.get("cluster", ""))
+        clusters.refuse_other(_known_cluster(inputs))
         if "orphan" in inputs:
             self._remove(urn, clusters, unit)
             return dict(inputs) | {"ready": "True", "message": "removed"}
@@ -223,6 +223,8 @@ class UnitProvider:
             progress=lambda line: self._engine.log("info", urn, line, ephemeral=True),
         )
         note(unit, result.timings)
+        if result.spared:
+            self._engine.log("warning", urn, result.spared)
         self._teller(urn).applied(outcome.document, result)
         outputs = outputs_of(inputs, result)
         if result.error is not None:
@@ -232,7 +234,7 @@ class UnitProvider:
     def delete(self, urn: str, state: Props) -> None:
         """Remove the unit by its deletion policy; without a record of this stack it is gone. Raises WeirError."""
         clusters = self._cluster(urn)
-        self._same_cluster(clusters, state.get("cluster", ""))
+        clusters.refuse_other(_known_cluster(state))
         unit = UnitId.parse(state["unit"])
         try:
             self._remove(urn, clusters, unit)
@@ -261,6 +263,7 @@ class UnitProvider:
         if record is None:
             return
         options = self._settings.options
+        refuse_other_backend(record, self._backend, options)
         if os.environ.get(ALLOW_DELETE):
             options = replace(options, allow_mass_delete=True)
         changes = remove_unit(
@@ -270,6 +273,7 @@ class UnitProvider:
             progress=lambda line: self._engine.log("info", urn, line, ephemeral=True),
             stop=self._stop,
             elsewhere=partial(wanted_elsewhere, self._run),
+            destroying=bool(os.environ.get(ALLOW_DELETE)),
         )
         self._teller(urn).removed(record, changes)
 
@@ -278,7 +282,7 @@ class UnitProvider:
         return UnitRecord(
             id=outcome.id,
             stack=stack,
-            backend=(self._run.read(BACKEND) or b"").decode(),
+            backend=self._backend,
             source=str(outcome.spec.source),
             suspended=outcome.spec.suspend and not held(outcome),
             confidential=frozenset(item for item in outcome.secret_ids if item.kind != "Secret"),
@@ -290,6 +294,7 @@ class UnitProvider:
     def read(self, urn: str, name: str, state: Props, inputs: Props) -> tuple[Props | None, Props]:
         """Outputs and inputs as the cluster's record has them; None when there is none of this stack any more."""
         clusters = self._cluster(urn)
+        clusters.refuse_other(_known_cluster(state))
         record = clusters.records.read_own(UnitId.parse(name))
         if record is None:
             return None, {}
@@ -297,8 +302,15 @@ class UnitProvider:
         return dict(state) | record_outputs(record), kept
 
 
-def _rewritten(record: UnitRecord | None, outcome: UnitOutcome) -> str:
+def _known_cluster(props: Props) -> tuple[str, ...]:
+    """The uid of the cluster where a unit's objects are; nothing for a unit that is new."""
+    return tuple(filter(None, [props.get("cluster", "")]))
+
+
+def _rewritten(record: UnitRecord | None, outcome: UnitOutcome, backend: str) -> str:
     """Why a record must be written again although the spec is the same: readyExpr of others reads the document."""
+    if record and "" not in (record.backend, backend) and record.backend != backend:
+        return "a stack of this name whose state is kept elsewhere applied it last"
     known = record.spec_digest if record else ""
     return (
         "the unit's labels or annotations changed"

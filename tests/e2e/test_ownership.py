@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from demo.rest import Rest
 from tests.support.world import World, config_map, deployment, service
 from weir.edges.local_cluster import running_cluster
 
@@ -121,17 +123,25 @@ def test_a_stack_pointed_at_another_cluster_is_refused_by_name(world: World, tmp
     world.commit({"web/all.yaml": [config_map(world.namespace, "web", A="1")]})
     world.units(web="./web")
     world.stack.up().must()
+    world.commit({"new/all.yaml": [config_map(world.namespace, "new", A="1")]})
+    world.units(web="./web", new="./new")
     with running_cluster(tmp_path / "other") as other:
         world.stack.kubeconfig = other.kubeconfig
         world.stack.write_settings()
-        refused = world.stack.up().must_fail()
-    assert "cluster" in refused.out
-    assert world.stack.name in refused.out
-    assert "Traceback" not in refused.out
+        there = Rest.load(other.kubeconfig)
+        there.apply({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": world.namespace}})
+        said = [world.stack.up().must_fail().out, world.stack.refresh().must_fail().out]
+        said += [world.stack.up("--", "--refresh").must_fail().out]
+        maps = {item["metadata"]["name"] for item in there.list(there.kind("v1", "ConfigMap"))}
+        assert not {name for name in maps if name == "new" or name.startswith("weir")}
+    for out in said:
+        assert f"stack {world.stack.name}: its kubeconfig leads to https://127.0.0.1:" in out
+        assert "expected cluster" in out
+        assert "Traceback" not in out
     world.stack.kubeconfig = world.kubeconfig
     world.stack.write_settings()
     world.stack.up().must()
-    world.judge(web="web")
+    world.judge(web="web", new="new")
 
 
 def test_a_renamed_unit_keeps_its_objects_until_its_successor_has_them(world: World) -> None:
@@ -181,3 +191,21 @@ def test_a_stack_of_the_same_name_with_its_state_elsewhere_loses_no_unit(
     stack.up().must()
     assert world.gone("v1", "ConfigMap", "ours")
     world.judge(theirs="theirs")
+
+
+def test_an_old_copy_of_a_state_that_was_moved_removes_nothing(world: World, tmp_path: Path) -> None:
+    stack = world.stack
+    world.commit({"web/a.yaml": [config_map(world.namespace, "web", A="1")]})
+    world.units(web="./web")
+    stack.up().must()
+    shutil.copytree(stack.backend, tmp_path / "moved")
+    stack.extra_environment["PULUMI_BACKEND_URL"] = (tmp_path / "moved").as_uri()
+    assert "state is kept elsewhere" in stack.preview("--diff").must().out
+    stack.up().must()
+    stack.expect_clean()
+    old = stack.extra_environment.pop("PULUMI_BACKEND_URL")
+    assert "found it in a stack of this name whose state is kept elsewhere" in stack.destroy().must_fail().out
+    world.judge(web="web")
+    stack.extra_environment["PULUMI_BACKEND_URL"] = old
+    stack.destroy().must()
+    assert world.gone("v1", "ConfigMap", "web")

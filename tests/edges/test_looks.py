@@ -99,6 +99,17 @@ def test_what_nobody_expected_ends_one_look_and_not_all(eye: Eye, world: World) 
         eye.look()
 
 
+def test_a_receiver_that_cannot_be_served_is_told_and_leaves_the_look_whole(eye: Eye, world: World) -> None:
+    spec: dict[str, Any] = {"type": "generic", "secretRef": {"name": "hook"}, "resourceFilter": "a b"}
+    spec["resources"] = [{"kind": "GitRepository", "name": "apps"}]
+    receiver = {"apiVersion": "notification.toolkit.fluxcd.io/v1", "kind": "Receiver", "spec": spec}
+    world.units({**receiver, "metadata": {"name": "hook", "namespace": world.flux}}, web="./web")
+    looked = eye.look()
+    assert looked.complete
+    assert "Receiver/" in looked.told[0]
+    assert "CEL expression 'a b'" in looked.told[0]
+
+
 def test_a_look_that_finds_rewritten_history_has_it_said_once(eye: Eye, world: World) -> None:
     first = eye.look()
     files = {name: text.replace("A: '1'", "A: '2'") for name, text in world.repo.files().items()}

@@ -124,17 +124,19 @@ def test_a_destroy_that_cannot_compare_is_refused(tmp_path: Path, remembered: Re
         orphan_refuser(arguments())(prepared(tmp_path))
 
 
-def test_where_states_are_kept_has_one_name_on_every_machine_and_tells_nothing() -> None:
-    home = state_home("s3://states/weir?region=eu-central-1&awssdk=v2", Path("/a"), "organization")
-    assert home == state_home("s3://states/weir/", Path("/b"), "organization")
-    assert re.fullmatch("[0-9a-f]{16}", home)
-    others = {
-        state_home("s3://states", Path("/a"), "organization"),
-        state_home("https://api.pulumi.com", Path("/a"), "ours"),
-        state_home("https://api.pulumi.com", Path("/a"), "theirs"),
-        state_home("file://./state", Path("/a"), "organization"),
-        state_home("file://./state", Path("/b"), "organization"),
-    }
-    assert len(others - {home}) == 5
-    assert state_home("file:///a/state", Path("/b"), "organization") in others
-    assert state_home("", Path("/a"), "organization") == ""
+def test_where_states_are_kept_has_one_name_on_every_machine_and_tells_nothing(tmp_path: Path) -> None:
+    (tmp_path / "a" / "stacks").mkdir(parents=True)
+    (tmp_path / "b").mkdir()
+    for name in "ab":
+        (tmp_path / name / "Pulumi.yaml").write_text("name: weir\nruntime: python\n")
+
+    def home(folder: str, url: str) -> str:
+        return state_home(tmp_path / folder, {"PULUMI_BACKEND_URL": url, "PULUMI_HOME": str(tmp_path)})
+
+    first = home("a/stacks", "s3://states/weir?region=eu-central-1&awssdk=v2")
+    assert re.fullmatch("[0-9a-f]{16}", first)
+    assert home("b", "s3://states/weir/") == first
+    others = [home("a", "s3://states"), home("a", "file://./state"), home("b", "file://./state")]
+    assert len({first, *others}) == 4
+    assert home("b", f"file://{tmp_path}/a/state") == others[1]
+    assert home("a", "") == ""

@@ -308,6 +308,11 @@ def test_a_policy_that_chose_another_image_is_behind() -> None:
     assert not is_behind(wanted, record_of(wanted))
 
 
+def test_a_unit_that_deleted_less_than_it_may_have_to_is_run_again() -> None:
+    wanted = kustomization()
+    assert is_behind(wanted, replace(record_of(wanted), applying=wanted.digest))
+
+
 @pytest.mark.parametrize("wanted", [source(), kustomization()], ids=["source", "kustomization"])
 def test_suspending_and_resuming_are_told_to_the_record_by_one_run(wanted: Wanted) -> None:
     paused = replace(wanted, suspended=True)

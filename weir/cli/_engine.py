@@ -28,7 +28,7 @@ from weir.edges.pulumi.project import (
 )
 from weir.edges.pulumi.references import OWN, check_providers
 from weir.edges.pulumi.state import StackFiles
-from weir.edges.pulumi.targets import find_targets
+from weir.edges.pulumi.targets import CLUSTERS, clusters_of, find_targets
 from weir.edges.tools import PROGRAMS
 from weir.edges.tracing import traced
 from weir.flow.turns import Patience, Turn, open_run_lease
@@ -192,6 +192,7 @@ def run_engine(
         environ = dict(trace.environ)
         if find_orphans and (orphans := sorted(find_orphans(prepared))):
             environ["WEIR_ORPHANS"] = ",".join(map(str, orphans))
+        environ[CLUSTERS] = ",".join(sorted(clusters_of(prepared.resources)))
         cli = PulumiCli(root=prepared.project.root, environ=environ, tools=request.tools)
         code = trace.code = cli.run(arguments_of(request, prepared), host)
     if request.verb in _TELLING:

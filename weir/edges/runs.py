@@ -105,10 +105,6 @@ class Run:
         shutil.rmtree(self.root, ignore_errors=True)
 
 
-BACKEND: Final = "backend"
-"""Name of the file that says where the stack's state is kept, in the run folder."""
-
-
 def unit_file(unit: UnitId) -> str:
     """Name of a unit's outcome in the run folder."""
     return f"{unit.key}.json"

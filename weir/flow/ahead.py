@@ -15,6 +15,7 @@ from weir.edges.runs import Run, unit_file
 from weir.flow.holds import Holds
 from weir.flow.image_side import Automated, Chosen, ImageSide
 from weir.flow.load import Loaded
+from weir.flow.moves import Missing, keep_unrendered
 from weir.flow.notices import announce
 from weir.flow.outcome import (
     AutomationOutcome,
@@ -137,6 +138,13 @@ class Ahead:
             yield from (outcome for outcome in outcomes if isinstance(outcome, Problem))
 
     def _fresh(self, pushed: Pushed) -> Iterator[Outcome]:
+        yield from self._until_rendered(pushed)
+        self._keep_unrendered(pending=False)
+        yield from self._certain(waiting=False)
+        yield from self._tree.problems
+
+    def _until_rendered(self, pushed: Pushed) -> Iterator[Outcome]:
+        """Resolve and render everything; what is certain meanwhile comes out."""
         with ThreadPoolExecutor(16, thread_name_prefix="ahead") as pool:
             held = pool.submit(self._holds)
             loaded = self._load()
@@ -154,9 +162,18 @@ class Ahead:
                 jobs |= yield from self._write_back(pool, pushed)
                 yield from self._new_sources(waiting=not done)
                 if not done:
+                    self._keep_unrendered(pending=True)
                     yield from self._certain(waiting=True)
-        yield from self._certain(waiting=False)
-        yield from self._tree.problems
+
+    def _keep_unrendered(self, *, pending: bool) -> None:
+        """Say which declared units are not rendered, or failed to be, before units come out that delete something."""
+        done = {unit for unit, result in self._rendered.items() if not result.outcome.error}
+        missing = [
+            Missing(str(spec.id), str(spec.source), spec.path)
+            for unit, declared in self._tree.units.items()
+            if unit not in done and isinstance(spec := declared.spec, KustomizationSpec)
+        ]
+        keep_unrendered(self._run, missing, pending=pending)
 
     def _start(self, pool: ThreadPoolExecutor, fresh: Iterable[Declared]) -> set[Job]:
         """Begin every job whose inputs are there: new sources at once, units when their source and variables are."""

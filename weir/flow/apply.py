@@ -18,8 +18,18 @@ from weir.flow.conflicts import other_owners, refuse_other_stack
 from weir.flow.decisions import WRITES, Work
 from weir.flow.definitions import rework, settle
 from weir.flow.faults import fault
-from weir.flow.plan import Plan, Request, guard_remade, make_plan
-from weir.flow.pruning import Doomed, absent, await_moves, delete_all, look_again, survivors
+from weir.flow.moves import await_rendered
+from weir.flow.plan import Plan, Request, guard_remade, make_plan, refuse_deletions
+from weir.flow.pruning import (
+    Doomed,
+    absent,
+    ask_again,
+    await_moves,
+    delete_all,
+    look_again,
+    survivors,
+    undecided,
+)
 from weir.flow.reporting import SUCCEEDED, PruneError, condition, reason_of, says_the_same, stamp, with_result
 from weir.flow.writes import Writer, refused
 from weir.spec.changes import ChangeSet
@@ -30,6 +40,8 @@ from weir.spec.record import Condition, UnitRecord
 Obj = dict[str, Any]
 
 _FENCE_SECONDS: Final = 5.0
+_RENDER_SECONDS: Final = 30.0
+"""Seconds for which a unit that has something to delete waits until all others of the run are rendered, at most."""
 _LAST_WORDS: Final = 0.8
 """Seconds for the record of a cancelled run."""
 
@@ -44,6 +56,8 @@ class UnitResult:
     error: WeirError | None = None
     before: UnitRecord | None = None
     """What the cluster remembered of the unit when the run began."""
+    spared: str = ""
+    """Which objects were not deleted although nobody is known to want them, and why: one sentence, a warning."""
     timings: Mapping[str, float] = field(default_factory=dict)
     """Seconds of `plan`, `record`, `apply`, `prune` and `wait`, as far as the run got."""
 
@@ -127,6 +141,7 @@ class _Run:
         self.timings: dict[str, float] = {}
         self.changeset = ChangeSet()
         self.waiting = False
+        self.spared = ""
         self.began, self.clock = datetime.now(UTC), time.monotonic()
         self.fenced = self.clock
 
@@ -152,7 +167,7 @@ class _Run:
         with self._timed("apply"):
             works = self._stages(plan.stages)
         with self._timed("prune"):
-            left = self._prune(doomed)
+            left = self._prune(self._decided(plan, doomed))
         self._own({**desired, **survivors(left)})
         problems = [item.problem for item in left if item.problem]
         if problems:
@@ -216,6 +231,23 @@ class _Run:
         )
         self.changeset = replace(self.changeset, changes=changes)
 
+    def _decided(self, plan: Plan, doomed: Sequence[Doomed]) -> list[Doomed]:
+        """The same when it is known what the other units of the run want; what stays unknown is not deleted."""
+        open_ones = {item.id for item in doomed if item.unrendered}
+        request = self.request
+        if not open_ones:
+            return list(doomed)
+        if request.unrendered().pending:
+            self.progress("waiting for all units to be rendered before anything is deleted")
+            await_rendered(request.unrendered, min(request.spec.timeout, _RENDER_SECONDS), self.stop)
+        found = ask_again(doomed, request.elsewhere, request.unrendered)
+        self.spared = undecided(found)
+        changes = {item.id: change for item in found if item.id in open_ones and (change := item.change())}
+        told = tuple(changes.get(change.id, change) for change in self.changeset.changes)
+        self.changeset = replace(self.changeset, changes=told)
+        refuse_deletions(request, plan, found, self.old.inventory if self.old else ())
+        return found
+
     def _prune(self, doomed: Sequence[Doomed]) -> list[Doomed]:
         if any(item.delete for item in doomed):
             self._fence()
@@ -228,7 +260,7 @@ class _Run:
     def _announce(self, plan: Plan) -> list[Doomed]:
         """Everything that may exist after a crash is in the record before the first object is touched."""
         gone = absent(plan.doomed)
-        if plan.changeset.empty and not gone:
+        if plan.changeset.empty and not gone and not undecided(plan.doomed):
             return list(plan.doomed)
         self._own({**dict(self.record.inventory), **plan.inventory})
         self.record = replace(self.record, applying=self.digest)
@@ -265,12 +297,14 @@ class _Run:
         """The final record; a run that changed nothing and says nothing new writes none."""
         now, spent = datetime.now(UTC), time.monotonic() - self.clock
         if error is None:
-            ready = condition(self.old, "True", SUCCEEDED, f"Applied revision: {self.revision}", now)
+            message = "; ".join(filter(None, [f"Applied revision: {self.revision}", self.spared]))
+            ready = condition(self.old, "True", SUCCEEDED, message, now)
             record = replace(
                 self.record,
                 revision=self.revision,
                 digest=self.digest,
-                applying="",
+                # what it leaves undone is for the next run, which a watcher starts
+                applying=self.digest if self.spared else "",
                 ready=ready,
                 confidential=self.secret,
             )
@@ -291,6 +325,7 @@ class _Run:
             condition=ready,
             error=error,
             before=self.old,
+            spared=self.spared,
             timings=dict(self.timings),
         )
 

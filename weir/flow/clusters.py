@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import base64
 import threading
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from functools import cached_property
 from http import HTTPStatus
 from typing import Any, Final
 
 from weir.edges.kube.client import Kube
 from weir.edges.kube.discovery import Discovery
-from weir.edges.kube.errors import KubeStatusError
+from weir.edges.kube.errors import KubeStatusError, UnknownKindError
 from weir.edges.kube.kubeconfig import load, load_untrusted
 from weir.edges.kube.records import Records
 from weir.edges.kube.writing import cluster_uid
@@ -22,6 +22,7 @@ from weir.spec.stack import ClusterConfig, OptionsConfig
 
 _OWN: Final = 5.0
 """Seconds for which a unit's own cluster may say nothing at first: the other units wait for it."""
+_FLUX: Final = "kustomize.toolkit.fluxcd.io"
 
 
 class Clusters:
@@ -75,6 +76,19 @@ class Clusters:
     def uid(self) -> str:
         """The main cluster's identity: the uid of its kube-system namespace."""
         return cluster_uid(self.main)
+
+    def refuse_other(self, expected: Collection[str]) -> None:
+        """Refuse a main cluster that is not among those, by uid, where the stack's objects are; none means any.
+
+        Raises:
+            ClusterError: it is another one, or it does not say which.
+        """
+        if expected and self.uid not in expected:
+            raise ClusterError(
+                f"stack {self._stack}: its kubeconfig leads to {self.main.server} (cluster {self.uid}), "
+                f"expected cluster {', '.join(sorted(expected))}, where its objects are",
+                hint="correct weir:cluster, or use another stack for the other cluster",
+            )
 
     def target(self, spec: KustomizationSpec) -> tuple[Kube, Discovery]:
         """The cluster and identity a unit applies with (kubeConfig, serviceAccountName).
@@ -167,13 +181,29 @@ class Clusters:
 
     @cached_property
     def flux_units(self) -> frozenset[UnitId]:
-        """Kustomizations that Flux still reconciles on the main cluster: live, and not suspended."""
-        path = "/apis/kustomize.toolkit.fluxcd.io/v1/kustomizations"
+        """Kustomizations that Flux still reconciles on the main cluster: live, and not suspended.
+
+        Raises:
+            ClusterError: it serves such objects, or may do so, and they cannot be listed.
+        """
         try:
-            items = self.main.request("GET", path).get("items") or []
+            items = self.main.request("GET", f"/apis/{_FLUX}/v1/kustomizations").get("items") or []
         except KubeStatusError as err:
-            if err.status in (HTTPStatus.FORBIDDEN, HTTPStatus.NOT_FOUND):
-                return frozenset()
-            raise
+            if err.status != HTTPStatus.NOT_FOUND:
+                raise
+            items = self._older_flux_units()
         active = [item["metadata"] for item in items if not (item.get("spec") or {}).get("suspend")]
         return frozenset(UnitId("Kustomization", meta["namespace"], meta["name"]) for meta in active)
+
+    def _older_flux_units(self) -> list[dict[str, Any]]:
+        """Kustomizations of a Flux that does not serve v1 yet; none when the whole group is not served."""
+        try:
+            self.main.request("GET", f"/apis/{_FLUX}")
+            path = Discovery(self.main).any_version(_FLUX, "Kustomization").path()
+        except KubeStatusError as err:
+            if err.status != HTTPStatus.NOT_FOUND:
+                raise
+            return []
+        except UnknownKindError:
+            return []
+        return list(self.main.request("GET", path).get("items") or [])

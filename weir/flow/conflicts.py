@@ -36,7 +36,7 @@ def refuse_other_backend(record: UnitRecord | None, backend: str, options: Optio
     but for where their state is kept.
 
     Args:
-        record: of a unit that the stack's state does not know and its program does not declare.
+        record: of a unit that would be removed.
         backend: where the stack's state is kept (`state_home`); empty when that is not known.
         options: of the stack.
 
@@ -51,8 +51,7 @@ def refuse_other_backend(record: UnitRecord | None, backend: str, options: Optio
             "or, when the state was moved here, set weir:options allowMassDelete for one run"
         )
         raise ClusterError(
-            f"{record.id}: found it in a stack of this name whose state is kept elsewhere, "
-            "expected it to be declared here; it is not removed",
+            f"{record.id}: found it in a stack of this name whose state is kept elsewhere; it is not removed",
             hint=hint,
         )
 

@@ -17,7 +17,8 @@ from weir.flow.admission import unopposed
 from weir.flow.checks import present_health
 from weir.flow.collector import paused
 from weir.flow.decisions import WRITES, Situation, Work, decide
-from weir.flow.pruning import Doomed, judge, locate, owner_selector, spare_moving
+from weir.flow.moves import Unrendered
+from weir.flow.pruning import Doomed, judge, locate, owner_selector, spare_moving, undecided
 from weir.flow.staging import Placed, Refusal, new_namespaces, place
 from weir.objects.prune import guard, guard_precious, to_prune
 from weir.objects.rank import stages
@@ -82,6 +83,8 @@ class Request:
     confidential: frozenset[ObjectId] = frozenset()
     elsewhere: Callable[[], frozenset[ObjectId]] = frozenset
     """Objects that other units of the same run want; asked only when something would be deleted."""
+    unrendered: Callable[[], Unrendered] = Unrendered
+    """Units of the run of which that is not known; asked with it."""
     lists: Lists = field(default_factory=dict)
     """LISTs of the unit's objects that were answered just now."""
     known: Mapping[ObjectId, Work] = field(default_factory=dict)
@@ -204,7 +207,7 @@ def _judge_stale(
         for item, resource in stale.items()
     ]
     if request.spec.prune:
-        return spare_moving(judged, request.elsewhere)
+        return spare_moving(judged, request.elsewhere, request.unrendered)
     kept = "spec.prune is false"
     return [
         Doomed(id=item.id, version=item.version, kept=kept) if item.delete else item
@@ -239,7 +242,9 @@ def _assemble(
         refused=tuple(refused),
         later=later,
         guard=refusal,
-        unhealthy=present_health(request.kube, request.discovery, request.spec, ordered) or _outdated(doomed),
+        unhealthy=present_health(request.kube, request.discovery, request.spec, ordered)
+        or _outdated(doomed)
+        or undecided(item for item in doomed if item.unrendered.pending),
         seconds=seconds,
     )
 
@@ -269,9 +274,21 @@ def _later(request: Request, refused: Sequence[Refusal]) -> frozenset[ObjectId]:
 
 
 def _outdated(doomed: Sequence[Doomed]) -> str:
-    """What the inventory still names although a finalizer's holder has let it go since."""
+    """What the inventory still names although it was let go since: by a finalizer's holder, or to another unit."""
     gone = [item.id for item in doomed if item.live is None and not item.tracked]
-    return f"the record still names {_list(gone)}, which is gone" if gone else ""
+    if gone:
+        return f"the record still names {_list(gone)}, which is gone"
+    left = [item.id for item in doomed if item.kept and not item.tracked]
+    return f"the record still names {_list(left)}, which is not the unit's any more" if left else ""
+
+
+def refuse_deletions(
+    request: Request, plan: Plan, doomed: Sequence[Doomed], inventory: Sequence[tuple[ObjectId, str]]
+) -> None:
+    """Judge what is deleted after all although the plan did not know. Raises GuardError when that is dangerous."""
+    works = [work for stage in plan.stages for work in stage]
+    if refusal := _guard(request, works, plan.refused, doomed, dict(inventory)):
+        raise refusal
 
 
 def _guard(

@@ -11,7 +11,7 @@ import orjson
 
 from weir.edges.runs import objects_file, unit_file
 from weir.flow.conflicts import refuse_other_stack
-from weir.flow.moves import wanted_elsewhere
+from weir.flow.moves import read_unrendered, wanted_elsewhere
 from weir.flow.outcome import AutomationOutcome, PolicyOutcome, Problem, SourceOutcome, UnitOutcome, decode
 from weir.flow.plan import Request, plan_unit
 from weir.flow.remove import plan_removal
@@ -101,6 +101,7 @@ def _plan(session: Session, unit: UnitOutcome, record: UnitRecord | None) -> Uni
             options=session.config.options,
             confidential=unit.secret_ids,
             elsewhere=partial(wanted_elsewhere, session.run, unit.spec),
+            unrendered=partial(read_unrendered, session.run, unit.spec.source),
         )
         found = plan_unit(request, objects, record)
         changes = ChangeSet(

@@ -18,6 +18,7 @@ from weir.edges.kube.parallel import each
 from weir.edges.kube.reading import list_objects, read_live, read_one
 from weir.edges.kube.watching import wait_absent
 from weir.flow.faults import fault
+from weir.flow.moves import ALL_KNOWN, Unrendered, mentioned
 from weir.flow.refusals import refusal_text
 from weir.objects.prune import may_prune
 from weir.objects.rank import rank
@@ -31,6 +32,7 @@ _TRIES: Final = 5
 _QUICK_SECONDS: Final = 2.0
 _MOVE_SECONDS: Final = 5.0
 _MOVE_POLL: Final = 0.1
+_LISTED: Final = 5
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,6 +52,8 @@ class Doomed:
     problem: str = ""
     moving: bool = False
     """Whether another unit of this run takes it over."""
+    unrendered: Unrendered = ALL_KNOWN
+    """Units that are not known not to want it: it is deleted once they are."""
 
     def change(self) -> ObjectChange | None:
         """The line of the plan, None when the object is gone already."""
@@ -114,15 +118,58 @@ def judge(item: ObjectId, version: str, resource: Resource | None, live: Obj | N
     return replace(doomed, delete=True)
 
 
-def spare_moving(doomed: Sequence[Doomed], elsewhere: Callable[[], frozenset[ObjectId]]) -> list[Doomed]:
-    """The same, without deleting what another unit of the run is about to label as its own."""
-    wanted = elsewhere() if any(item.delete for item in doomed) else frozenset()
+def spare_moving(
+    doomed: Sequence[Doomed],
+    elsewhere: Callable[[], frozenset[ObjectId]],
+    unrendered: Callable[[], Unrendered] = Unrendered,
+) -> list[Doomed]:
+    """The same, without deleting what another unit of the run is about to label as its own, or may be.
+
+    `elsewhere` and `unrendered` are asked only when something would be deleted.
+    """
+    if not any(item.delete for item in doomed):
+        return list(doomed)
+    # in this order: what is rendered in between is then in both, not in neither
+    unknown = unrendered()
+    wanted = elsewhere()
+    maybe = mentioned(unknown, {item.id.name for item in doomed if item.delete})
     return [
-        replace(item, delete=False, tracked=True, moving=True, kept="moves to another unit of this run")
-        if item.delete and item.id in wanted
-        else item
+        _spared(item, wanted, unknown if item.id.name in maybe else ALL_KNOWN) if item.delete else item
         for item in doomed
     ]
+
+
+def _spared(item: Doomed, wanted: frozenset[ObjectId], unknown: Unrendered) -> Doomed:
+    if item.id in wanted:
+        return replace(
+            item, delete=False, tracked=True, moving=True, kept="moves to another unit of this run"
+        )
+    if unknown:
+        return replace(item, delete=False, tracked=True, unrendered=unknown, kept=unknown.why)
+    return item
+
+
+def ask_again(
+    doomed: Sequence[Doomed],
+    elsewhere: Callable[[], frozenset[ObjectId]],
+    unrendered: Callable[[], Unrendered],
+) -> list[Doomed]:
+    """As `spare_moving`, after some time, for what was spared because units were not rendered."""
+    going = [
+        replace(item, delete=True, tracked=False, unrendered=ALL_KNOWN, kept="") if item.unrendered else item
+        for item in doomed
+    ]
+    return spare_moving(going, elsewhere, unrendered)
+
+
+def undecided(doomed: Iterable[Doomed]) -> str:
+    """Which objects stay although nobody is known to want them, and why, in one sentence; empty when none does."""
+    items = [item for item in doomed if item.unrendered]
+    if not items:
+        return ""
+    names = ", ".join(str(item.id) for item in items[:_LISTED])
+    more = f" and {len(items) - _LISTED} more" if len(items) > _LISTED else ""
+    return f"{names}{more}: not deleted: {items[0].kept}"
 
 
 def await_moves(kube: Kube, doomed: Sequence[Doomed], unit: UnitId, stop: threading.Event) -> list[Doomed]:
@@ -205,7 +252,8 @@ def delete_all(
 
 def _await_quick(kube: Kube, results: Sequence[Doomed], stop: threading.Event) -> list[Doomed]:
     """Finalizers that only need a moment (a definition's own) are waited for, so that the record need not name it."""
-    held = {item.id: item for item in results if item.tracked and item.live is not None and not item.problem}
+    leaving = [item for item in results if item.tracked and not item.unrendered]
+    held = {item.id: item for item in leaving if item.live is not None and not item.problem}
     wanted = {item.id: item.resource for item in held.values() if item.resource is not None}
     if not wanted:
         return list(results)

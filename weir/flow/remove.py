@@ -21,6 +21,7 @@ from weir.edges.kube.records import Records, Running
 from weir.edges.kube.watching import wait_absent
 from weir.flow.clusters import Clusters
 from weir.flow.decisions import skipped
+from weir.flow.parents import why_kept
 from weir.flow.pruning import (
     Doomed,
     absent,
@@ -106,6 +107,7 @@ def remove_unit(
     progress: Callable[[str], None],
     stop: threading.Event,
     elsewhere: Elsewhere = nowhere,
+    destroying: bool = False,
 ) -> tuple[ObjectChange, ...]:
     """Delete the unit's objects as its deletionPolicy says, then its record; what was deleted.
 
@@ -113,6 +115,7 @@ def remove_unit(
     unit is orphaned. Only objects whose live owner labels still name the unit are deleted, and none that `elsewhere`
     says another unit of the run wants: a unit that was renamed is not removed before its successor has its objects.
     Safe to repeat. A removal that is not complete leaves its mark in the record: nobody brings back what is gone.
+    Unless `destroying` the whole stack, a unit that Flux would not prune is orphaned as well (`why_kept`).
 
     Raises:
         GuardError: a Namespace, CRD or PersistentVolumeClaim would go unnamed; nothing was deleted.
@@ -120,7 +123,7 @@ def remove_unit(
         ClusterError: the cluster cannot be reached or read; the record stays.
         StopRequested: cancelled; the record stays.
     """
-    removal = _look(clusters, record, stop, elsewhere)
+    removal = _look(clusters, record, stop, elsewhere, destroying=destroying)
     if removal.orphaned:
         progress(f"left {len(record.inventory)} objects in place: {removal.orphaned}")
         clusters.records.delete(record.id)
@@ -170,10 +173,15 @@ def _is_left_alone(item: Doomed) -> bool:
 
 
 def _look(
-    clusters: Clusters, record: UnitRecord, stop: threading.Event | None, elsewhere: Elsewhere
+    clusters: Clusters,
+    record: UnitRecord,
+    stop: threading.Event | None,
+    elsewhere: Elsewhere,
+    *,
+    destroying: bool = False,
 ) -> _Removal:
     spec = read_spec(record)
-    orphaned = _orphaned(record, spec)
+    orphaned = _orphaned(record, spec) or ("" if destroying else why_kept(record, clusters.records.read))
     if orphaned or spec is None:
         return _Removal(spec, (), orphaned)
     kube, discovery = clusters.target(spec)

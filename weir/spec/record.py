@@ -59,7 +59,9 @@ class UnitRecord:
     digest: str = ""
     """Digest of the rendered objects last applied."""
     applying: str = ""
-    """Digest of the rendered objects that a run began to apply and did not finish; empty when the last one did."""
+    """Digest of the rendered objects that a run began to apply and did not finish; empty when the last one did.
+
+    Beside a Ready of True it is of one that applied everything and deleted less than it may have had to."""
     spec_digest: str = ""
     inventory: tuple[tuple[ObjectId, str], ...] = ()
     """(object, API version without group) of all objects owned or about to be, in apply order."""

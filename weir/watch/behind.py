@@ -128,8 +128,9 @@ def is_behind(wanted: Wanted, record: UnitRecord | None) -> bool:
     ready = record.ready is not None and record.ready.status == "True"
     if not wanted.digest:
         return not ready or wanted.revision not in ("", record.revision)
+    begun = not ready or bool(record.applying)
     moved = record.spec_digest not in ("", wanted.document_digest)
-    return not ready or moved or (record.revision, record.digest) != (wanted.revision, wanted.digest)
+    return begun or moved or (record.revision, record.digest) != (wanted.revision, wanted.digest)
 
 
 def ask_for(

@@ -60,6 +60,13 @@ class Looked:
     worker: Worker
     aside: str = ""
     """What went wrong beside the look, which is whole nonetheless."""
+    unserved: tuple[str, ...] = ()
+    """Receivers that cannot be served, and why: no unit rests on them."""
+
+    @property
+    def told(self) -> tuple[str, ...]:
+        """All that is wrong with what was read."""
+        return self.problems + self.unserved
 
     @property
     def complete(self) -> bool:
@@ -156,6 +163,7 @@ class _Look:
     held: dict[UnitId, Held] = field(default_factory=dict)
     sources: dict[UnitId, SourceOutcome] = field(default_factory=dict)
     problems: list[str] = field(default_factory=list)
+    unserved: list[str] = field(default_factory=list)
     silent: set[str] = field(default_factory=set)
     """Servers that gave no answer; each is waited for once."""
 
@@ -171,6 +179,7 @@ class _Look:
             timings=_timings(specs),
             values=_values(specs),
             problems=tuple(self.problems),
+            unserved=tuple(self.unserved),
             sources=self.sources,
             declared=dict(ahead.units),
             receivers=receivers,
@@ -188,7 +197,7 @@ class _Look:
                 check_receiver(spec, same_namespace=same_namespace)
                 yield spec
             except WeirError as err:
-                self.problems.append(str(err))
+                self.unserved.append(str(err))
 
     def _note(self, outcome: Outcome) -> None:
         match outcome:

@@ -256,8 +256,8 @@ class Watcher:
             self.journal.error(str(found))
             self.look_soon(_LOOK_RETRY)
             return
-        known = set(self.looked.problems) if self.looked else set()
-        for problem in found.problems:
+        known = set(self.looked.told) if self.looked else set()
+        for problem in found.told:
             if problem not in known:
                 self.journal.error(problem)
         for unit, warning in found.warnings_since(self.looked):

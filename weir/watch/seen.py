@@ -43,7 +43,7 @@ def _problems(watcher: Watcher) -> Iterator[str]:
     failing, looked = watcher.failing, watcher.looked
     if failing:
         yield f"the last look failed: {failing[1]}"
-    yield from looked.problems if looked else ()
+    yield from looked.told if looked else ()
 
 
 def _watched(watcher: Watcher, seen: float, now: float) -> Iterator[tuple[UnitId, Watched]]:
@@ -77,7 +77,9 @@ def _watched(watcher: Watcher, seen: float, now: float) -> Iterator[tuple[UnitId
 def _differs(wanted: Wanted, record: UnitRecord) -> bool:
     """Whether what Git says differs from what was applied, whatever the health of that."""
     ready = Condition(status="True", reason=SUCCEEDED, message="")
-    return not wanted.suspended and is_behind(replace(wanted, error=""), replace(record, ready=ready))
+    return not wanted.suspended and is_behind(
+        replace(wanted, error=""), replace(record, ready=ready, applying="")
+    )
 
 
 def _checked(watcher: Watcher, wanted: Wanted, seen: float, offset: float) -> float | None:

@@ -150,15 +150,17 @@ def backend_folder(url: str, root: Path) -> Path | None:
     return Path(root, path).resolve()
 
 
-def state_home(url: str, root: Path, organization: str) -> str:
-    """A name for where stacks' states are kept, which tells nothing of it: one for each backend and organization.
+def state_home(start: Path, environ: Mapping[str, str]) -> str:
+    """A name for the backend where the stacks of the project that `start` is in are kept, which tells nothing of it.
 
-    Empty when the backend is not known.
+    It is the same on every machine. Empty when the backend is not known.
+
+    Raises: as find_project.
     """
-    if not url:
-        return ""
-    place = backend_folder(url, root) or url.partition("?")[0].rstrip("/")
-    return hashlib.sha256(f"{organization} {place}".encode()).hexdigest()[:16]
+    project = find_project(start)
+    url = backend_url(project, environ)
+    place = backend_folder(url, project.root) or url.partition("?")[0].rstrip("/")
+    return hashlib.sha256(str(place).encode()).hexdigest()[:16] if url else ""
 
 
 def _mapping(file: Path) -> dict[str, Any]:

@@ -13,6 +13,16 @@ Resource = Mapping[str, Any]
 _SOURCE_TYPE: Final = "pulumi-python:dynamic"
 
 
+CLUSTERS: Final = "WEIR_CLUSTERS"
+"""The variable by which the program learns where the stack's objects are; empty for a stack without units."""
+
+
+def clusters_of(resources: Iterable[Resource]) -> set[str]:
+    """The uids of the main clusters that the units of a state live on: one, or none in a new stack."""
+    units = (resource.get("inputs") or {} for resource in resources if resource.get("type") == UNIT_TYPE)
+    return {str(inputs["cluster"]) for inputs in units if inputs.get("cluster")}
+
+
 def find_targets(resources: Iterable[Resource], units: Sequence[UnitId]) -> tuple[tuple[str, ...], bool]:
     """The URNs of these units, of their components and of their sources; and whether dependents are wanted too.
 
