@@ -28,6 +28,7 @@ from weir.flow.outcome import (
     SourceOutcome,
     UnitOutcome,
 )
+from weir.flow.parents import parent_of
 from weir.spec.errors import WeirError
 from weir.spec.identity import UnitId
 from weir.spec.record import UnitRecord
@@ -49,6 +50,8 @@ class Registry:
         self._automations: dict[UnitId, asyncio.Future[asyncio.Task[bool]]] = {}
         self._writers: dict[UnitId, list[pulumi.Resource]] = {}
         self._units: dict[UnitId, asyncio.Task[Kustomization | None]] = {}
+        self._declared: set[UnitId] = set()
+        """Those of the units that are not there to be removed."""
         self._ready: dict[UnitId, asyncio.Future[pulumi.Resource | None]] = {}
         """What depends on a unit waits for it here: the unit once it is ready, None when it will not be."""
         self._complete = False
@@ -78,6 +81,7 @@ class Registry:
                 self._add_automation(outcome)
             case UnitOutcome():
                 self._units[outcome.id] = asyncio.create_task(self._follow(outcome))
+                self._declared.add(outcome.id)
 
     def _add_source(self, outcome: SourceOutcome) -> None:
         after = pulumi.ResourceOptions(depends_on=self._writers.get(outcome.id, []))
@@ -171,11 +175,25 @@ class Registry:
         if unit in self._units:
             return
         try:
-            refuse_other_backend(self._clusters.records.read(unit), backend, self._clusters.options)
+            record = self._clusters.records.read(unit)
+            refuse_other_backend(record, backend, self._clusters.options)
         except WeirError as err:
             self.add(Problem("stack", str(err)))
             return
-        self._units[unit] = asyncio.create_task(_add_orphan(unit))
+        self._units[unit] = asyncio.create_task(self._remove_orphan(unit, record))
+
+    async def _remove_orphan(self, unit: UnitId, record: UnitRecord | None) -> Kustomization | None:
+        """Removed once the one that declared it is applied, as what the engine knows."""
+        parent = parent_of(record) if record else None
+        if parent in self._declared and await self._units[parent] is None:
+            self._keep_child(unit, parent)
+            return None
+        return await _add_orphan(unit)
+
+    def _keep_child(self, unit: UnitId, parent: UnitId) -> None:
+        """Flux prunes a Kustomization only after the one that declared it was applied without it."""
+        why = f"{parent}, which declared it, was not applied, or is not ready"
+        self.add(Problem("stack", f"{unit} is no longer declared and stays in this run: {why}"))
 
     async def finish(self, unsupported: Mapping[UnitId, str]) -> None:
         """Wait for all units; say what is left out and what will be removed. Raises RunError when a unit is missing."""
@@ -185,6 +203,8 @@ class Registry:
         await asyncio.gather(*self._units.values())
         await asyncio.gather(*[await automation for automation in self._automations.values()])
         await self._marks.move()
+        records = self._records()
+        self._keep_children(records)
         for unit, where in sorted(unsupported.items()):
             pulumi.log.warn(
                 f"{where}: {unit} is not acted on: this version knows GitRepository, Kustomization, ImageRepository, "
@@ -194,18 +214,33 @@ class Registry:
             raise pulumi.RunError(
                 f"{len(self._problems)} problem(s) above keep the tree incomplete; no unit is removed in this run"
             )
-        self._announce_removals()
+        self._announce_removals(records)
 
-    def _announce_removals(self) -> None:
-        """Name the objects of units that are gone from Git, before the engine deletes them."""
+    def _failed(self) -> frozenset[UnitId]:
+        """Declared units that were not applied, or are not ready."""
+        return frozenset(unit for unit in self._declared if self._units[unit].result() is None)
+
+    def _records(self) -> Sequence[UnitRecord]:
+        """Records of units that are not declared. When they cannot be read, a unit that failed may have lost some."""
         try:
             records = self._clusters.records.read_all()
-        except WeirError:
-            return
+        except WeirError as err:
+            if self._failed():
+                self.add(Problem("stack", f"what failed units declared before cannot be told: {err}"))
+            return ()
+        return [one for one in records if one.id.kind == "Kustomization" and one.id not in self._units]
+
+    def _keep_children(self, records: Iterable[UnitRecord]) -> None:
+        failed = self._failed()
+        for record in records if failed else ():
+            if (parent := parent_of(record)) in failed:
+                self._keep_child(record.id, parent)
+
+    def _announce_removals(self, records: Iterable[UnitRecord]) -> None:
+        """Name the objects of units that are gone from Git, before the engine deletes them."""
         for record in records:
-            if record.id.kind == "Kustomization" and record.id not in self._units:
-                names = _some(self._removal(record), NAMED)
-                pulumi.log.info("\n".join([f"{record.id} is no longer declared:", *names]))
+            names = _some(self._removal(record), NAMED)
+            pulumi.log.info("\n".join([f"{record.id} is no longer declared:", *names]))
 
     def _removal(self, record: UnitRecord) -> list[str]:
         """What happens to each object of a unit that is gone from Git, and what would be refused."""

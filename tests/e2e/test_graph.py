@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.stack import StackRun
-from tests.support.world import World, config_map
+from tests.support.world import World, changed, config_map
 from weir.edges.local_cluster import running_cluster
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(300)]
@@ -154,6 +154,14 @@ def test_the_cluster_component_makes_namespaces_and_tenants_who_then_apply(world
     world.stack.destroy().must()
 
 
+def lose_state(world: World) -> None:
+    for path in world.stack.backend.rglob(f"{world.stack.name}*"):
+        if path.is_file():
+            path.unlink()
+    for path in world.stack.backend.rglob("*.checkpoint.json*"):
+        path.unlink()
+
+
 @pytest.mark.slow
 def test_a_unit_that_left_git_while_the_state_was_lost_is_removed_and_not_forgotten(world: World) -> None:
     ns = world.namespace
@@ -161,11 +169,7 @@ def test_a_unit_that_left_git_while_the_state_was_lost_is_removed_and_not_forgot
     world.units(one="./one", two="./two")
     world.stack.up().must()
     uid = world.live("v1", "ConfigMap", "one")["metadata"]["uid"]
-    for path in world.stack.backend.rglob(f"{world.stack.name}*"):
-        if path.is_file():
-            path.unlink()
-    for path in world.stack.backend.rglob("*.checkpoint.json*"):
-        path.unlink()
+    lose_state(world)
     world.units(one="./one")
     world.stack.up().must()
     assert world.live("v1", "ConfigMap", "one")["metadata"]["uid"] == uid
@@ -173,3 +177,25 @@ def test_a_unit_that_left_git_while_the_state_was_lost_is_removed_and_not_forgot
     world.judge(one="one")
     world.stack.up().must()
     world.stack.expect_clean()
+
+
+@pytest.mark.slow
+def test_a_child_that_left_git_while_the_state_was_lost_stays_until_its_parent_is_applied(
+    world: World,
+) -> None:
+    ns = world.namespace
+    parent = {"one/a.yaml": [config_map(ns, "one", A="1")], "one/two.yaml": [world.unit("two", "./two")]}
+    world.commit({**parent, "two/b.yaml": [config_map(ns, "two", B="1")]})
+    world.units(one="./one")
+    world.stack.up().must()
+    lose_state(world)
+    broken = changed(config_map(ns, "one"), ("data",), {"A": {"no": "text"}})
+    world.commit({"one/two.yaml": None, "one/a.yaml": [broken]})
+    found = world.stack.up().must_fail().out
+    assert f"Kustomization/{world.flux}/two is no longer declared and stays in this run" in found
+    assert f"Kustomization/{world.flux}/one, which declared it, was not applied" in found
+    assert not world.gone("v1", "ConfigMap", "two")
+    world.commit({"one/a.yaml": parent["one/a.yaml"]})
+    world.stack.up().must()
+    assert world.gone("v1", "ConfigMap", "two")
+    world.judge(one="one")

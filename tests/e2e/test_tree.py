@@ -6,7 +6,7 @@ import pytest
 
 from tests.support.checker import Expected
 from tests.support.stack import git_repository
-from tests.support.world import Obj, World, config_map
+from tests.support.world import Obj, World, changed, config_map, deployment
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(300)]
 
@@ -53,6 +53,56 @@ def test_a_child_removed_from_git_goes_with_its_objects(world: World) -> None:
     world.stack.up().must()
     assert world.gone("v1", "ConfigMap", "leaf")
     expect(world, leaf=False)
+
+
+def test_a_child_stays_while_its_parent_cannot_be_applied_without_it(world: World) -> None:
+    world.commit(three_levels(world))
+    world.units(top="./top")
+    world.stack.up().must()
+    uid = world.live("v1", "ConfigMap", "leaf")["metadata"]["uid"]
+    leaf = world.unit("leaf", "./leaf")
+    broken = changed(deployment(world.namespace, "web"), ("spec", "replicaz"), 3)
+    misspelt = {**leaf, "apiVersion": "kustomize.toolkit.fluxcd.oi/v1"}
+    for files in ({"middle/leaf.yaml": [misspelt]}, {"middle/leaf.yaml": None, "middle/web.yaml": [broken]}):
+        world.commit(files)
+        found = world.stack.up().must_fail().out
+        stays = f"Kustomization/{world.flux}/leaf is no longer declared and stays in this run"
+        assert f"{stays}: Kustomization/{world.flux}/middle, which declared it, was not applied" in found
+        assert "no unit is removed in this run" in found
+        assert world.live("v1", "ConfigMap", "leaf")["metadata"]["uid"] == uid
+    world.commit({"middle/leaf.yaml": [leaf], "middle/web.yaml": None})
+    world.stack.up().must()
+    expect(world)
+    world.stack.expect_clean()
+
+
+def test_a_child_with_a_misspelt_kind_stays(world: World) -> None:
+    world.commit(three_levels(world))
+    world.units(top="./top")
+    world.stack.up().must()
+    world.commit({"middle/leaf.yaml": [{**world.unit("leaf", "./leaf"), "kind": "Kustomisation"}]})
+    found = world.stack.up().must_fail().out
+    assert "kind: found 'Kustomisation', expected Kustomization in kustomize.toolkit.fluxcd.io" in found
+    expect(world)
+
+
+def test_a_child_whose_document_says_that_it_is_not_pruned_leaves_its_objects(world: World) -> None:
+    world.commit(three_levels(world))
+    leaf = world.unit("leaf", "./leaf")
+    leaf["metadata"]["annotations"] = {"kustomize.toolkit.fluxcd.io/prune": "disabled"}
+    world.commit({"middle/leaf.yaml": [leaf]})
+    world.units(top="./top")
+    world.stack.up().must()
+    world.commit({"middle/leaf.yaml": None})
+    said = "left in place: its document says kustomize.toolkit.fluxcd.io/prune: disabled"
+    assert said in world.stack.preview("--diff").must().out
+    world.stack.up().must()
+    assert not world.gone("v1", "ConfigMap", "leaf")
+    world.commit({"middle/leaf.yaml": [leaf]})
+    world.stack.up().must()
+    expect(world)
+    world.stack.destroy().must()
+    assert world.gone("v1", "ConfigMap", "leaf")
 
 
 def test_the_stacks_own_objects_may_come_from_git(world: World) -> None:

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import orjson
 import pytest
 
 from tests.support.kube import Kube
@@ -19,6 +22,7 @@ from weir.flow.reporting import PruneError
 from weir.spec.changes import Action
 from weir.spec.errors import GuardError, HealthError
 from weir.spec.identity import ObjectId
+from weir.spec.record import UnitRecord
 
 
 @pytest.fixture
@@ -140,6 +144,55 @@ def test_deletion_policy(unit: Unit, kube: Kube, namespace: str, spec: dict[str,
     assert unit.records.read(unit.spec().id) is None
 
 
+@pytest.mark.parametrize(
+    ("part", "value", "destroying", "goes"),
+    [
+        ("annotations", "disabled", False, False),
+        ("labels", "Disabled", False, False),
+        ("annotations", "disabled", True, True),
+        ("annotations", "enabled", False, True),
+    ],
+)
+def test_a_unit_that_flux_would_not_prune_leaves_its_objects(
+    unit: Unit, kube: Kube, namespace: str, part: str, value: str, *, destroying: bool, goes: bool
+) -> None:
+    unit.must_apply([config_map(namespace, "a")])
+    record = rewritten(unit, lambda meta: meta.update({part: {"kustomize.toolkit.fluxcd.io/prune": value}}))
+    remove(unit, record, destroying=destroying)
+    assert (kube.get("v1", "ConfigMap", "a", namespace) is None) == goes
+    assert unit.records.read(record.id) is None
+
+
+@pytest.mark.parametrize("prune", [True, False])
+def test_a_unit_goes_with_its_document_only_where_its_parent_prunes(
+    kubeconfig: Path, kube: Kube, namespace: str, prune: bool
+) -> None:
+    parent, child = Unit(kubeconfig, namespace, "parent"), Unit(kubeconfig, namespace, "child")
+    parent.must_apply([config_map(namespace, "p")], prune=prune)
+    child.must_apply([config_map(namespace, "c")])
+    record = rewritten(child, lambda meta: meta.update(parent.label({"metadata": meta})["metadata"]))
+    (change,) = plan_removal(child.clusters(), record).changes
+    why = "" if prune else f"left in place: spec.prune of {parent.spec().id} is false"
+    assert (change.action, change.why) == (Action.DELETE if prune else Action.SKIP, why)
+    remove(child, record)
+    assert (kube.get("v1", "ConfigMap", "c", namespace) is None) == prune
+
+
+def rewritten(unit: Unit, change: Callable[[dict[str, Any]], None]) -> UnitRecord:
+    """The unit's record with other metadata in the unit's own document."""
+    record = unit.records.read(unit.spec().id)
+    assert record
+    document = orjson.loads(record.document)
+    change(document["metadata"])
+    return replace(record, document=orjson.dumps(document).decode())
+
+
+def remove(unit: Unit, record: UnitRecord, *, destroying: bool = False) -> None:
+    """Remove the unit as this record says."""
+    clusters, stop, said = unit.clusters(), threading.Event(), unit.said.append
+    remove_unit(clusters, record, unit.options, progress=said, stop=stop, destroying=destroying)
+
+
 def test_suspended_unit_is_orphaned(unit: Unit, kube: Kube, namespace: str) -> None:
     unit.must_apply([config_map(namespace, "a")])
     unit.must_apply([], suspend=True)
@@ -166,16 +219,16 @@ def test_removal_waits_for_a_successor_but_not_for_one_that_never_writes(
     assert record
     wanted = frozenset({ObjectId("", "ConfigMap", namespace, "a")})
 
-    def remove() -> None:
+    def remove_old() -> None:
         stop = threading.Event()
         clusters, options, said = unit.clusters(), unit.options, unit.said.append
         remove_unit(clusters, record, options, progress=said, stop=stop, elsewhere=lambda _: wanted)
 
     if mode:
-        remove()
+        remove_old()
     else:
         with pytest.raises(PruneError, match="has not taken it over"):
-            remove()
+            remove_old()
     assert kube.get("v1", "ConfigMap", "a", namespace)
     assert (unit.records.read(unit.spec().id) is None) == bool(mode)
 

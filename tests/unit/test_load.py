@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.property.strategies import MemoryTree
+from tests.property.strategies import Link, MemoryTree
 from weir.edges.local_folder import import_folder
 from weir.edges.store import Store
 from weir.flow.load import load_folder, load_tree
@@ -65,6 +65,60 @@ def test_what_cannot_be_read_is_a_problem_and_not_left_out(
     ]
     with pytest.raises(ArtifactError, match="closed: Permission denied; make it readable"):
         import_folder(Store.default(), tmp_path)
+
+
+def test_a_linked_folder_is_a_problem_and_a_linked_file_is_read(tmp_path: Path) -> None:
+    shared, stack = tmp_path / "shared", tmp_path / "stack"
+    (shared / "apps").mkdir(parents=True)
+    stack.mkdir()
+    (shared / "apps" / "web.yaml").write_text(GOOD)
+    (stack / "good.yaml").symlink_to("../shared/apps/web.yaml")
+    (stack / "apps").symlink_to("../shared/apps")
+    (stack / "gone").symlink_to("../shared/gone")
+    (stack / "notes").symlink_to("/dev/null")
+    loaded = load_folder(stack)
+    assert [document.file for document in loaded.documents] == ["stack/good.yaml"]
+    assert [problem.message.partition("; ")[0] for problem in loaded.problems] == [
+        f"{stack}/apps: found 'a link to the folder ../shared/apps', expected a folder",
+        f"{stack}/gone: found 'No such file or directory', expected a readable file or folder",
+    ]
+
+
+def test_links_of_a_source_are_read_or_named() -> None:
+    links = {
+        "flux/linked.yaml": "../shared/apps/web.yaml",
+        "flux/text": "notes.txt",
+        "flux/apps": "../shared/apps",
+        "flux/gone": "../shared/gone",
+        "flux/out.yaml": "../../web.yaml",
+        "elsewhere": "nowhere",
+    }
+    files = {
+        "flux/a.yaml": GOOD,
+        "flux/notes.txt": "",
+        "shared/apps/web.yaml": GOOD.replace("fleet,", "web,"),
+    }
+    loaded = load_tree(MemoryTree(files | {name: Link(target) for name, target in links.items()}), "flux")
+    assert [document.file for document in loaded.documents] == ["flux/a.yaml", "flux/linked.yaml"]
+    assert [problem.message.partition("; ")[0] for problem in loaded.problems] == [
+        "flux/apps: found 'a link to the folder ../shared/apps', expected a folder",
+        "flux/gone: found 'a link to ../shared/gone, where nothing is', expected a link to a file",
+        "flux/out.yaml: found 'flux/out.yaml', where a symbolic link leaves the artifact",
+    ]
+
+
+def test_a_unit_whose_group_is_misspelt_is_no_plain_object() -> None:
+    bad = "{apiVersion: kustomize.toolkit.fluxcd.oi/v1, kind: Kustomization, metadata: {name: x}}"
+    files = {
+        "a.yaml": GOOD,
+        "b.yaml": bad,
+        "kustomization.yaml": "{kind: Kustomization, resources: [a.yaml]}",
+    }
+    (problem,) = load_tree(MemoryTree(files), "").problems
+    assert problem.message == (
+        "b.yaml: Kustomization/x: apiVersion: found 'kustomize.toolkit.fluxcd.oi/v1', "
+        "expected one of Flux's API groups"
+    )
 
 
 def test_a_plain_object_beside_units_is_refused_with_the_way_out(tmp_path: Path) -> None:

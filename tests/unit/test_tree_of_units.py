@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import pytest
+
 from weir.flow.tree import UnitTree
 from weir.spec.documents import Document, read_documents
+from weir.spec.header import FLUX_KINDS
+from weir.spec.receiver import KINDS
 
 GIT = """
 apiVersion: source.toolkit.fluxcd.io/v1
@@ -58,10 +62,29 @@ def test_kinds_without_support_are_remembered_and_not_lost() -> None:
 def test_notification_objects_are_kept_as_they_are_and_are_no_units() -> None:
     head = "{apiVersion: notification.toolkit.fluxcd.io/v1beta3, kind: %s, metadata: {name: x, namespace: y}, spec: {}}"
     tree = UnitTree()
-    assert (
-        tree.declare(documents(*(head % kind for kind in ("Alert", "Provider", "Receiver", "Other")))) == []
-    )
+    assert tree.declare(documents(*(head % kind for kind in ("Alert", "Provider", "Receiver")))) == []
     assert sorted(map(str, tree.notices)) == ["Alert/y/x", "Provider/y/x", "Receiver/y/x"]
-    assert [str(unit) for unit in tree.unsupported] == ["Other/y/x"]
+    assert not tree.unsupported
     assert not tree.units
     assert not tree.problems
+
+
+@pytest.mark.parametrize(
+    ("group", "kind", "known"),
+    [
+        ("kustomize.toolkit.fluxcd.io/v1", "Kustomisation", "Kustomization"),
+        ("image.toolkit.fluxcd.io/v1", "Other", "ImageRepository, ImagePolicy, ImageUpdateAutomation"),
+        ("source.toolkit.fluxcd.io/v1", "HelmRelease", "GitRepository, OCIRepository, HelmRepository, "),
+    ],
+)
+def test_a_kind_that_its_group_does_not_know_is_a_problem(group: str, kind: str, known: str) -> None:
+    tree = UnitTree()
+    text = f"{{apiVersion: {group}, kind: {kind}, metadata: {{name: x, namespace: y}}, spec: {{}}}}"
+    assert tree.declare(documents(text, GIT % ("a", ""))) != []
+    (problem,) = tree.problems
+    assert problem.message.startswith(f"0.yaml: {kind}/y/x: kind: found '{kind}', expected {known}")
+    assert not tree.unsupported
+
+
+def test_every_kind_that_a_receiver_may_ask_for_is_one_of_flux() -> None:
+    assert all(kind in FLUX_KINDS[group] for kind, group in KINDS.items())

@@ -9,8 +9,9 @@ from pathlib import Path
 from typing import Any, Final
 
 from weir.flow.outcome import Problem
+from weir.render.layout import Layout
 from weir.spec.documents import Document, read_documents
-from weir.spec.errors import SpecError, WeirError
+from weir.spec.errors import RenderError, SpecError, WeirError
 from weir.spec.header import DEFAULT_NAMESPACE, is_flux_object
 from weir.spec.stack import SourceConfig
 from weir.spec.tree import FOLDER, Tree, folder_in_tree
@@ -28,34 +29,53 @@ class Loaded:
 
 
 def load_folder(folder: Path) -> Loaded:
-    """All Flux documents below a folder. One unreadable file or folder is one problem; the others still count."""
+    """All Flux documents below a folder. One unreadable file or folder is one problem; the others still count.
+
+    A link to a file is read. One to a folder, or to nothing, is a problem: its units are not known to be gone.
+    """
     if not folder.is_dir():
         found = "nothing there" if not folder.exists() else "a file"
         error = SpecError.at("weir:objects", str(folder), found=found, expected="a folder of Flux objects")
         return Loaded((), (Problem(str(folder), str(error)),))
     refused: list[OSError] = []
     walked = os.walk(folder, onerror=refused.append)
-    paths = (Path(place, name) for place, _, names in walked for name in names)
+    paths: list[Path] = []
+    links: list[Path] = []
+    for place, folders, names in walked:
+        paths += [Path(place, name) for name in names]
+        links += [path for name in (*folders, *names) if (path := Path(place, name)).is_symlink()]
     texts: dict[str, bytes | WeirError] = {
         path.relative_to(folder.parent).as_posix(): _read(path)
         for path in sorted(paths)
         if path.suffix.lower() in _SUFFIXES
     }
+    for link in sorted(links):
+        name = link.relative_to(folder.parent).as_posix()
+        if name not in texts and (problem := _misled(link)):
+            texts[name] = problem
     for err in refused:
         texts[str(err.filename)] = _unreadable(err, "folder")
     return _load(texts, plain_objects=False)
 
 
 def load_tree(tree: Tree, path: str) -> Loaded:
-    """All Flux documents below a path of an artifact; other objects there belong to the units that apply them."""
+    """All Flux documents below a path of an artifact; other objects there belong to the units that apply them.
+
+    Links as in `load_folder`; none is followed out of the artifact.
+    """
     folder = folder_in_tree(path)
     if folder is None:
         error = SpecError.at("weir:source", "path", found=path, expected=FOLDER)
         return Loaded((), (Problem("weir:source", str(error)),))
     prefix = f"{folder}/" if folder else ""
     texts: dict[str, bytes | WeirError] = {}
+    layout = Layout(tree)
     for name, file in tree.files.items():
-        if name.startswith(prefix) and name.lower().endswith(_SUFFIXES) and not file.link:
+        if not name.startswith(prefix):
+            continue
+        if file.link:
+            texts |= _follow(layout, name, file.link)
+        elif name.lower().endswith(_SUFFIXES):
             texts[name] = tree.read(name)
     if not texts:
         error = SpecError.at(
@@ -75,6 +95,37 @@ def bootstrap_document(source: SourceConfig, where: str) -> Document:
     meta = {"name": "weir-stack", "namespace": namespace or DEFAULT_NAMESPACE}
     kind = {"apiVersion": "source.toolkit.fluxcd.io/v1", "kind": "GitRepository"}
     return Document(where, 0, {**kind, "metadata": meta, "spec": spec})
+
+
+def _follow(layout: Layout, name: str, target: str) -> dict[str, bytes | WeirError]:
+    """What a link of an artifact stands for: the text of a YAML file, a problem, or nothing that matters here."""
+    try:
+        place = layout.find("", name)
+    except RenderError as err:
+        return {name: RenderError(f"{name}: {err.message}", hint=err.hint)}
+    if place is None or place.is_folder:
+        return {name: _linked(name, target) if place else _astray(name, target)}
+    return {name: layout.tree.read(place.path)} if name.lower().endswith(_SUFFIXES) else {}
+
+
+def _misled(link: Path) -> SpecError | None:
+    """Why a link on this machine is a problem; None for one to a file, or to something else that holds no units."""
+    try:
+        is_folder = stat.S_ISDIR(link.stat().st_mode)
+        return _linked(str(link), str(link.readlink())) if is_folder else None
+    except OSError as err:
+        return _unreadable(err, "file or folder")
+
+
+def _linked(link: str, target: str) -> SpecError:
+    hint = "put the folder itself here, or make it a folder of links to files"
+    return SpecError.at(link, "", found=f"a link to the folder {target}", expected="a folder", hint=hint)
+
+
+def _astray(link: str, target: str) -> SpecError:
+    hint = "mend the link, or remove it"
+    found = f"a link to {target}, where nothing is"
+    return SpecError.at(link, "", found=found, expected="a link to a file", hint=hint)
 
 
 def _read(path: Path) -> bytes | WeirError:
@@ -103,18 +154,26 @@ def _load(texts: dict[str, bytes | WeirError], *, plain_objects: bool) -> Loaded
             for document in read_documents(text, file):
                 if is_flux_object(document.data):
                     documents.append(document)
-                elif not plain_objects and not _is_kustomize(document):
-                    hint = "put plain objects into a Git path that a Kustomization applies"
-                    raise SpecError.at(
-                        document.where,
-                        "apiVersion",
-                        found=document.data.get("apiVersion"),
-                        expected="one of Flux's API groups",
-                        hint=hint,
-                    )
+                elif not _is_kustomize(document):
+                    _check_plain(document, allowed=plain_objects)
         except WeirError as err:
             problems.append(Problem(file, str(err)))
     return Loaded(tuple(documents), tuple(problems))
+
+
+def _check_plain(document: Document, *, allowed: bool) -> None:
+    """Refuse an object that is no unit where only units may be, and everywhere a unit whose group is misspelt."""
+    version, is_unit = document.data.get("apiVersion"), document.data.get("kind") == "Kustomization"
+    if allowed and not (is_unit and version):
+        return
+    hint = "put plain objects into a Git path that a Kustomization applies"
+    raise SpecError.at(
+        document.where,
+        "apiVersion",
+        found=version,
+        expected="one of Flux's API groups",
+        hint=hint * (not is_unit),
+    )
 
 
 def _is_kustomize(document: Document) -> bool:

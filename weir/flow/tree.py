@@ -12,7 +12,7 @@ from weir.spec.confidential import open_text
 from weir.spec.documents import Document
 from weir.spec.errors import SpecError, WeirError
 from weir.spec.git_repository import GitRepositorySpec, parse_git_repository
-from weir.spec.header import read_header
+from weir.spec.header import FLUX_KINDS, read_header
 from weir.spec.identity import UnitId
 from weir.spec.kustomization import KustomizationSpec, check_references, parse_kustomization
 
@@ -79,6 +79,7 @@ class UnitTree:
             return None
         spec = self._parse(document)
         if spec is None:
+            _check_kind(document)
             self.unsupported[header.id] = document.where
             return None
         known = self.units.get(spec.id)
@@ -118,6 +119,15 @@ class UnitTree:
                 f"{document.where}: declared twice with different specs, first in {known.document.file}",
                 hint="remove or rename one of the two",
             )
+
+
+def _check_kind(document: Document) -> None:
+    """Refuse a kind that Flux does not know: a unit with a misspelt kind would look like one that left Git."""
+    group = str(document.data.get("apiVersion", "")).partition("/")[0]
+    kind = document.data.get("kind")
+    if kind not in FLUX_KINDS.get(group, ()):
+        known = ", ".join(FLUX_KINDS.get(group, ())) or "a kind of Flux"
+        raise SpecError.at(document.where, "kind", found=kind, expected=f"{known} in {group}")
 
 
 def _is_notice(document: Document) -> bool:

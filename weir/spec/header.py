@@ -11,14 +11,23 @@ from weir.spec.errors import SpecError
 from weir.spec.fields import REQUIRED, Fields
 from weir.spec.identity import UnitId
 
-FLUX_GROUPS: Final = (
-    "source.toolkit.fluxcd.io",
-    "source.extensions.fluxcd.io",
-    "kustomize.toolkit.fluxcd.io",
-    "helm.toolkit.fluxcd.io",
-    "image.toolkit.fluxcd.io",
-    "notification.toolkit.fluxcd.io",
-)
+FLUX_KINDS: Final[Mapping[str, tuple[str, ...]]] = {
+    "source.toolkit.fluxcd.io": (
+        "GitRepository",
+        "OCIRepository",
+        "HelmRepository",
+        "HelmChart",
+        "Bucket",
+        "ExternalArtifact",
+    ),
+    "source.extensions.fluxcd.io": ("ArtifactGenerator",),
+    "kustomize.toolkit.fluxcd.io": ("Kustomization",),
+    "helm.toolkit.fluxcd.io": ("HelmRelease",),
+    "image.toolkit.fluxcd.io": ("ImageRepository", "ImagePolicy", "ImageUpdateAutomation"),
+    "notification.toolkit.fluxcd.io": ("Alert", "Provider", "Receiver"),
+}
+"""The kinds of Flux's API groups. Rule: the CustomResourceDefinitions that Flux 2.9 installs."""
+FLUX_GROUPS: Final = tuple(FLUX_KINDS)
 """Groups whose objects are units and are never applied to the cluster."""
 
 DEFAULT_NAMESPACE: Final = "flux-system"

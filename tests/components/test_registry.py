@@ -1,0 +1,84 @@
+"""What keeps a unit that is no longer declared, as the registry decides it at the end of a run."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import orjson
+import pulumi
+import pytest
+
+from components.registry import Registry
+from weir.spec.errors import ClusterError
+from weir.spec.identity import UnitId
+from weir.spec.record import UnitRecord
+
+PARENT, CHILD = UnitId("Kustomization", "flux-system", "apps"), UnitId("Kustomization", "flux-system", "web")
+_OWNER = "kustomize.toolkit.fluxcd.io"
+
+
+class Clusters:
+    """Clusters whose records are given, or cannot be read."""
+
+    def __init__(self, *records: UnitRecord, error: str = "") -> None:
+        self.records, self._records, self._error = self, records, error
+
+    def read_all(self) -> tuple[UnitRecord, ...]:
+        """The records. Raises ClusterError."""
+        if self._error:
+            raise ClusterError(self._error)
+        return self._records
+
+
+@pytest.fixture
+def logged(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    lines: list[str] = []
+    monkeypatch.setattr(pulumi.log, "error", lines.append)
+    monkeypatch.setattr(pulumi.log, "info", lines.append)
+    return lines
+
+
+def child(owner: str) -> UnitRecord:
+    """The record of CHILD as a Kustomization of that name declared it."""
+    labels = {f"{_OWNER}/name": owner, f"{_OWNER}/namespace": PARENT.namespace} if owner else {}
+    return UnitRecord(
+        id=CHILD, stack="prod", document=orjson.dumps({"metadata": {"labels": labels}}).decode()
+    )
+
+
+def finish(clusters: Clusters, *, succeeded: bool) -> None:
+    """End a run that declared PARENT alone."""
+
+    async def run() -> None:
+        there: Any = clusters
+        nothing: Any = None
+        registry = Registry(nothing, there, nothing)
+        ended: Any = asyncio.get_running_loop().create_future()
+        ended.set_result(object() if succeeded else None)
+        registry._units[PARENT] = ended
+        registry._declared.add(PARENT)
+        await registry.finish({})
+
+    asyncio.run(run())
+
+
+def test_a_child_of_a_unit_that_failed_keeps_every_unit(logged: list[str]) -> None:
+    with pytest.raises(pulumi.RunError, match="no unit is removed in this run"):
+        finish(Clusters(child("apps")), succeeded=False)
+    why = f"{PARENT}, which declared it, was not applied, or is not ready"
+    assert logged == [f"{CHILD} is no longer declared and stays in this run: {why}"]
+
+
+@pytest.mark.parametrize(("owner", "succeeded"), [("apps", True), ("other", False), ("", False)])
+def test_other_units_that_are_gone_are_removed(logged: list[str], owner: str, succeeded: bool) -> None:
+    finish(Clusters(child(owner)), succeeded=succeeded)
+    assert f"{CHILD} is no longer declared:" in logged[0]
+
+
+def test_records_that_cannot_be_read_matter_only_when_a_unit_failed(logged: list[str]) -> None:
+    finish(Clusters(error="no answer"), succeeded=True)
+    assert logged == []
+    with pytest.raises(pulumi.RunError):
+        finish(Clusters(error="no answer"), succeeded=False)
+    assert logged == ["what failed units declared before cannot be told: no answer"]
