@@ -118,3 +118,42 @@ def test_a_tenants_account_bounds_what_its_unit_may_do(tenants: tuple[World, str
     assert world.rest.get("v1", "ConfigMap", world.flux, "own") is None, "nothing of the stage is applied"
     refused(world, world.unit("app", "./app", serviceAccountName="nobody-here"), word="nobody-here")
     assert world.rest.get("v1", "ConfigMap", world.flux, "own") is None
+
+
+def test_a_tenant_declares_no_unit_in_another_namespace_that_its_account_may_not_create(
+    tenants: tuple[World, str],
+) -> None:
+    """Such a source would send the other's credentials to where it likes, such a unit act as the other's account."""
+    world, other = tenants
+    account = {"name": "tenant", "namespace": world.flux}
+    world.rest.apply({"apiVersion": "v1", "kind": "ServiceAccount", "metadata": account})
+    rbac = "rbac.authorization.k8s.io"
+    subject = {"kind": "ServiceAccount", **account}
+
+    def bind(namespace: str, role: str) -> None:
+        ref = {"apiGroup": rbac, "kind": "ClusterRole", "name": role}
+        meta = {"name": f"{world.flux}-{role}", "namespace": namespace}
+        binding = {"apiVersion": f"{rbac}/v1", "kind": "RoleBinding", "metadata": meta}
+        world.rest.apply({**binding, "roleRef": ref, "subjects": [subject]})
+
+    bind(world.namespace, "admin")
+    far = git_repository("far", world.repo.url, namespace=other)
+    far["spec"]["secretRef"] = {"name": "theirs"}
+    own = world.unit("own", "./own", serviceAccountName="tenant")
+    files = {
+        "mine/a.yaml": [config_map(world.namespace, "mine", A="1")],
+        "tenant/units.yaml": [own],
+        "own/a.yaml": [config_map(world.namespace, "own", A="1")],
+    }
+    world.commit({**files, "tenant/far.yaml": [far]})
+    tenant = world.unit("tenant", "./tenant", serviceAccountName="tenant")
+    refused(world, tenant, word=f"may not create; move it to namespace {world.flux}")
+    assert not [item for item in world.stack.units() if "own" in item]
+    role = {"apiVersion": f"{rbac}/v1", "kind": "ClusterRole", "metadata": {"name": f"{other}-sources"}}
+    rule = {"apiGroups": ["source.toolkit.fluxcd.io"], "resources": ["gitrepositories"], "verbs": ["create"]}
+    world.rest.apply({**role, "rules": [rule]})
+    bind(other, f"{other}-sources")
+    world.commit({"tenant/far.yaml": [git_repository("far", world.repo.url, namespace=other)]})
+    world.stack.up().must()
+    assert world.live("v1", "ConfigMap", "own")["data"] == {"A": "1"}
+    world.rest.delete(f"{rbac}/v1", "ClusterRole", "", f"{other}-sources")

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from weir.edges.build_cache import BuildCache
+from weir.edges.kube.errors import UnreachableError
 from weir.edges.local_folder import import_folder
 from weir.edges.runs import Run, claims_file, objects_file
 from weir.edges.store import Store
@@ -20,11 +21,13 @@ from weir.flow.clusters import Clusters
 from weir.flow.collector import paused
 from weir.flow.dependencies import check_expressions
 from weir.flow.digest import canonical
+from weir.flow.holds import Hands
 from weir.flow.moves import target_of
 from weir.flow.outcome import SourceOutcome, UnitOutcome
 from weir.flow.previous import Previous
 from weir.flow.render import Rendered, render_unit
 from weir.flow.resolve import SyncResult, sync
+from weir.flow.tenancy import Tenancy
 from weir.flow.tree import Declared
 from weir.render.layout import Layout
 from weir.render.substitute import SecretText
@@ -97,6 +100,7 @@ class Worker:
         *,
         stack_outputs: StackOutputs,
         overrides: Overrides,
+        hands: Hands,
     ) -> None:
         self._config = config
         self._options = config.options
@@ -104,9 +108,12 @@ class Worker:
         self._store = store
         self._run = run
         self._cache = BuildCache.default()
+        self._tenancy = Tenancy(clusters)
         self._previous = Previous(config.name)
         self._stack_outputs = stack_outputs
         self._overrides = overrides
+        self._hands = hands
+        self._flux_told = False
         self._includes: dict[UnitId, Mapping[str, Artifact]] = {}
         self._layouts: dict[str, Layout] = {}
         self._lock = threading.Lock()
@@ -116,7 +123,7 @@ class Worker:
         """The jobs of image automation. Imported late: most stacks have none."""
         from weir.flow.image_work import ImageWorker
 
-        return ImageWorker(self._config, self._clusters, self._store)
+        return ImageWorker(self._config, self._clusters, self._store, self._hands)
 
     def source(self, declared: Declared, sources: Mapping[UnitId, SourceOutcome]) -> SourceOutcome:
         """Resolve and fetch one source. An outage keeps the last good artifact; a bad signature keeps nothing."""
@@ -137,9 +144,11 @@ class Worker:
                 if found.artifact and unit.namespace == spec.id.namespace
             }
             self._includes[spec.id] = includes
+            spec = self._as_held(spec)
             result = self._sync(spec, includes, last)
             outcome = replace(
                 outcome,
+                spec=spec,
                 artifact=result.artifact,
                 verified=result.verified,
                 warnings=result.warnings,
@@ -151,12 +160,24 @@ class Worker:
         except VerificationError as err:
             outcome = replace(outcome, error=str(err))
         except Exception as err:  # noqa: BLE001 - an escaped error would end the run for every unit
-            pinned = bool(self._overrides.ref(spec.id))
-            kept = None if pinned else self._last_good(spec.id, last)
+            kept = None if self._overrides.ref(spec.id) else self._last_good(spec.id, last)
             outcome = replace(outcome, artifact=kept, error=_message(spec.where, err))
         seconds = time.monotonic() - started
         note(spec.id, {"resolve": seconds})
-        return replace(outcome, seconds=seconds)
+        return replace(outcome, seconds=seconds, error=outcome.error or self._other_stack(spec.id))
+
+    def _as_held(self, spec: GitRepositorySpec) -> GitRepositorySpec:
+        """The spec as this run goes by it. Raises ClusterError when it may be held, and the cluster does not say."""
+        known = spec.suspend or self._overrides.ref(spec.id)
+        return replace(spec, suspend=True) if not known and self._hands.holds(spec.id) else spec
+
+    def _other_stack(self, source: UnitId) -> str:
+        """Why the source's record cannot be kept. Its artifact counts all the same: it has no objects to fight over."""
+        try:
+            self._hands.refuse_others(source)
+        except ClusterError as err:
+            return str(err)
+        return ""
 
     def _recorded(self, source: UnitId) -> Artifact | None:
         """What the record in the cluster names: the newest that any machine resolved. Raises ClusterError."""
@@ -180,10 +201,16 @@ class Worker:
     def _remembered(
         self, spec: GitRepositorySpec, includes: Mapping[str, Artifact], last: Artifact | None
     ) -> SyncResult:
-        """The artifact of a suspended source: what its record in the cluster names, whichever machine resolved it."""
+        """The artifact of a suspended source: what its record in the cluster names, whichever machine resolved it.
+
+        Raises:
+            WeirError: in a wary run, when it cannot be read.
+        """
         try:
             known = self._recorded(spec.id)
         except WeirError:
+            if self._hands.wary:
+                raise
             known = None
         if known is None:
             return self._fetch(spec, includes, last, "")
@@ -226,9 +253,11 @@ class Worker:
         try:
             self._check_namespaces(spec)
             check_expressions(spec)
-            self._check_flux(spec)
+            warnings = self._check_flux(spec)
             with paused():
                 result = self._render(result, source, before)
+            outcome = replace(result.outcome, warnings=(*warnings, *result.outcome.warnings))
+            result = replace(result, outcome=outcome)
         except Exception as err:  # noqa: BLE001 - an escaped error would end the run for every unit
             result = replace(result, outcome=replace(outcome, error=_message(spec.where, err)))
         seconds = time.monotonic() - started
@@ -249,17 +278,29 @@ class Worker:
                     spec.where, "spec", found=str(unit), expected="the same namespace", hint=hint
                 )
 
-    def _check_flux(self, spec: KustomizationSpec) -> None:
-        """Two reconcilers on one unit would fight. An unreachable cluster is the plan's to report."""
+    @cached_property
+    def _flux(self) -> tuple[frozenset[UnitId], str]:
+        """The units that Flux reconciles, or why that cannot be seen. One that is away is the plan's to report."""
         try:
-            active = self._clusters.flux_units
-        except WeirError:
-            return
+            return self._clusters.flux_units, ""
+        except (UnreachableError, SpecError):
+            return frozenset(), ""
+        except WeirError as err:
+            return frozenset(), f"cannot be seen whether Flux reconciles the same units: {err}"
+
+    def _check_flux(self, spec: KustomizationSpec) -> tuple[str, ...]:
+        """Two reconcilers on one unit would fight. The warning that this cannot be seen goes to one unit of the run."""
+        active, unseen = self._flux
+        if unseen:
+            with self._lock:
+                told, self._flux_told = self._flux_told, True
+            return () if told else (unseen,)
         if spec.id in active:
             hint = f"hand it over first: flux suspend kustomization {spec.id.name} -n {spec.id.namespace}"
             raise ClusterError(
                 f"{spec.where}: found a live {spec.id} that Flux reconciles, expected none", hint=hint
             )
+        return ()
 
     def _render(
         self, result: RenderedUnit, source: SourceOutcome, before: Sequence[RenderedUnit]
@@ -274,6 +315,7 @@ class Worker:
             # evicted or altered on disk: fetch again, once; altered bytes are never used
             artifact = self._sync(source.spec, self._includes[source.id], None).artifact
             rendered = self._render_tree(spec, self._layout(artifact), before, taken)
+        self._tenancy.check(spec, rendered.children)
         self._run.write(objects_file(spec.id), canonical(rendered.objects))
         outcome = replace(
             result.outcome,
