@@ -87,9 +87,9 @@ class ConfirmedProvider(ResourceProvider):
         return news
 
     def delete(self, _id: str, props: Props) -> None:
-        """Forget the status."""
+        """Forget the status; another stack's stays."""
         with contextlib.suppress(WeirError):
-            self.clusters(props).records.delete(UnitId.parse(props["unit"]))
+            self.clusters(props).records.delete_own(UnitId.parse(props["unit"]))
 
     def read(self, id_: str, props: Props) -> ReadResult:
         """The remembered state; the next run resolves anew."""
@@ -97,14 +97,36 @@ class ConfirmedProvider(ResourceProvider):
         return ReadResult(id_, visible, visible)
 
     def _done(self, olds: Props, news: Props) -> Props:
-        done = self.work(olds, news)
-        clusters, record = self.clusters(news), self.record(done)
+        clusters = self.clusters(news)
+        refused = self._other_stack(clusters, UnitId.parse(news["unit"]))
+        done = self._refused(olds, {**news, "error": refused}) if refused else self.work(olds, news)
+        record = self.record(done)
         # a status that cannot be written fails nothing: the units will say why
         with contextlib.suppress(WeirError):
-            clusters.records.write(record)
+            if not refused:
+                clusters.records.write(record)
         if record.ready:
             self._tell(clusters, olds, done, record.ready)
         return self._visible(done)
+
+    def _other_stack(self, clusters: Clusters, unit: UnitId) -> str:
+        """Why the status cannot be kept; empty when it can, or when the cluster does not say: then no write succeeds.
+
+        The look ahead refuses it too, where people see it; this is for what another stack wrote since.
+        """
+        from weir.flow.conflicts import refuse_other_stack
+
+        with contextlib.suppress(WeirError):
+            record = clusters.records.read(unit)
+            try:
+                refuse_other_stack(record, clusters.stack, clusters.options)
+            except WeirError as err:
+                return str(err)
+        return ""
+
+    def _refused(self, _olds: Props, news: Props) -> Props:
+        """The outputs of a unit whose status is another stack's."""
+        return news
 
     def _tell(self, clusters: Clusters, olds: Props, done: Props, ready: Condition) -> None:
         """Events of what is new. Imported late, as the connections are."""

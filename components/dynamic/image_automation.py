@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 from typing import TYPE_CHECKING, Final
 
 import pulumi
@@ -40,7 +39,7 @@ class ImageAutomationProvider(ConfirmedProvider):
 
     def work(self, olds: Props, news: Props) -> Props:
         """Push, then open or update the pull request. The outputs say what is there now."""
-        done = {**news, **{key: olds.get(key, "") for key in ("revision", "proposed", "pull_request")}}
+        done = self._refused(olds, news)
         if not news.get("commit") and not news.get("proposal"):
             return done
         from weir.flow.image_push import propose_commit, push_commit
@@ -59,12 +58,22 @@ class ImageAutomationProvider(ConfirmedProvider):
             done["error"] = f"{news['unit']}: unexpected {type(err).__name__}"
         return done
 
+    def _refused(self, olds: Props, news: Props) -> Props:
+        """What was pushed before stays known."""
+        return {**news, **{key: olds.get(key, "") for key in ("revision", "proposed", "pull_request")}}
+
     def _refuse_held(self, props: Props) -> None:
-        """Push nothing for an automation that somebody suspended since this run looked. Raises SourceError."""
-        stored = None
-        # a cluster that is away holds nothing: what the push needs of it says so
-        with contextlib.suppress(ClusterError):
+        """Push nothing for an automation that somebody suspended since this run looked.
+
+        Raises:
+            SourceError: somebody did.
+            ClusterError: the cluster does not say.
+        """
+        try:
             stored = self.clusters(props).records.load(UnitId.parse(props["unit"]))
+        except ClusterError as err:
+            told = f"{props['unit']}: cannot be seen whether it is suspended by hand; nothing was pushed: {err.message}"
+            raise ClusterError(told, hint=err.hint) from err
         if stored and stored.held:
             raise SourceError(f"{props['unit']}: suspended by {stored.held}; nothing was pushed")
 

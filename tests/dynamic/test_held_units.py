@@ -89,3 +89,58 @@ def test_automation_that_was_held_after_the_run_looked_pushes_nothing(
     assert done.outs is not None
     assert done.outs["revision"] == "main@sha1:1"
     assert "suspended by ann, 2026-01-01T00:00:00Z: freeze; nothing was pushed" in done.outs["error"]
+
+
+def test_automation_of_which_nobody_knows_whether_it_is_held_pushes_nothing(
+    run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    author = {"author": {"email": "a@b.example"}}
+    spec = {"interval": "1m", "sourceRef": {"name": "fleet"}, "git": {"commit": author}}
+    automation = document("image", BOT, spec)
+    outcome = AutomationOutcome(spec=parse_image_automation(automation), document=automation)
+    run.write_json(
+        unit_file(BOT), encode(replace(outcome, commit="2" * 40, branch="main", pending={"x": "y"}))
+    )
+    pushed: list[object] = []
+    monkeypatch.setattr("weir.flow.image_push.push_commit", lambda *given: pushed.append(given))
+    provider = ImageAutomationProvider()
+    provider._cluster = json.dumps({"kubeconfig": "/no/such/file"})
+    given = {"unit": str(BOT), "stack": "test", "source": str(FLEET), "suspended": ""}
+    done = provider.update("id", {}, provider.check({}, given).inputs)
+    assert done.outs is not None
+    assert pushed == []
+    assert "/no/such/file" in done.outs["error"]
+
+
+@pytest.fixture
+def theirs(kubeconfig: Path, namespace: str) -> Records:
+    """Records of the stack `prod`, with a source that somebody suspended."""
+    records = Records(Kube(load(str(kubeconfig))), namespace, "prod")
+    records.write(UnitRecord(id=FLEET, stack="prod", revision="main@sha1:0"))
+    records.hold(FLEET, "ann: freeze")
+    return records
+
+
+def test_record_of_another_stack_keeps_what_it_says(run: Run, theirs: Records, kubeconfig: Path) -> None:
+    provider = GitSyncProvider()
+    provider._cluster = json.dumps({"kubeconfig": str(kubeconfig), "recordNamespace": theirs.namespace})
+    done = provider.create(checked(run, held=False))
+    assert done.outs is not None
+    assert "found it in stack prod, expected stack test" in done.outs["error"]
+    provider.delete("id", checked(run, held=False))
+    assert theirs.holds() == {FLEET}
+    kept = theirs.read(FLEET)
+    assert kept
+    assert kept.revision == "main@sha1:0"
+
+
+def test_record_of_the_former_stack_is_taken_over(run: Run, theirs: Records, kubeconfig: Path) -> None:
+    provider = GitSyncProvider()
+    provider._cluster = json.dumps({"kubeconfig": str(kubeconfig), "recordNamespace": theirs.namespace})
+    provider._options = json.dumps({"formerStack": "prod"})
+    done = provider.create(checked(run, held=False))
+    assert done.outs is not None
+    assert done.outs["error"] == ""
+    taken = theirs.read(FLEET)
+    assert taken
+    assert (taken.stack, taken.held) == ("test", "ann: freeze")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -83,7 +84,9 @@ def test_an_automation_acts_when_a_commit_or_a_proposal_waits(run: Run) -> None:
     assert provider.diff("id", {**outputs, "error": "refused"}, calm).changes, "the error is over"
 
 
-def test_a_push_that_fails_is_an_output_and_leaves_the_rest(run: Run) -> None:
+def test_a_push_that_fails_is_an_output_and_leaves_the_rest(
+    run: Run, kubeconfig: Path, namespace: str
+) -> None:
     update = {"ref": "refs/heads/main", "commit": "2" * 40, "old": "1" * 40}
     prepared = {
         "commit": "2" * 40,
@@ -99,7 +102,9 @@ def test_a_push_that_fails_is_an_output_and_leaves_the_rest(run: Run) -> None:
     news = announce(
         run, commit="2" * 40, branch="main", pending={"prepared": prepared, "documents": documents}
     )
-    done = ImageAutomationProvider().update("id", {"revision": "main@sha1:1"}, news)
+    provider = ImageAutomationProvider()
+    provider._cluster = json.dumps({"kubeconfig": str(kubeconfig), "recordNamespace": namespace})
+    done = provider.update("id", {"revision": "main@sha1:1"}, news)
     assert done.outs is not None
     assert done.outs["revision"] == "main@sha1:1"
     assert "i.yaml: ImageUpdateAutomation/ns/bot" in done.outs["error"]

@@ -121,3 +121,29 @@ def test_record_that_is_damaged_does_not_hide_what_is_held(
         records.hold(record.id, "ann")
     kube.patch("v1", "ConfigMap", "kustomization.apps.web", namespace, {"data": {"inventory": None}})
     assert records.holds() == {api.id}
+
+
+def test_source_whose_record_is_damaged_stays_held(records: Records, kube: Judge, namespace: str) -> None:
+    source = UnitId("GitRepository", "apps", "fleet")
+    records.write(replace(RECORD, id=source))
+    records.hold(source, "ann")
+    kube.patch("v1", "ConfigMap", "gitrepository.apps.fleet", namespace, {"data": {"inventory": None}})
+    with pytest.raises(ClusterError):
+        records.load(source)
+    assert records.holds() == {source}
+
+
+def test_records_of_others_are_those_of_sources_and_images(
+    records: Records, kubeconfig: Path, namespace: str
+) -> None:
+    source = replace(RECORD, id=UnitId("GitRepository", "apps", "fleet"))
+    other = Records(Kube(load(str(kubeconfig))), namespace, "dev")
+    records.write(RECORD)
+    records.write(source)
+    assert other.of_others() == {source.id: source}
+    assert records.of_others() == {}
+    other.delete_own(source.id)
+    assert records.read(source.id) == source
+    records.delete_own(source.id)
+    records.delete_own(source.id)
+    assert records.read(source.id) is None

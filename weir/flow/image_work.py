@@ -20,7 +20,7 @@ from weir.flow.images import Candidates, Registries
 from weir.flow.outcome import AutomationOutcome, PolicyOutcome, SourceOutcome, encode
 from weir.flow.tree import Declared
 from weir.spec.documents import Document
-from weir.spec.errors import SourceError, SpecError, StopRequested, WeirError
+from weir.spec.errors import ClusterError, SourceError, SpecError, StopRequested, WeirError
 from weir.spec.git_repository import GitRepositorySpec
 from weir.spec.identity import UnitId
 from weir.spec.image_automation import ImageAutomationSpec, check_branches
@@ -32,6 +32,7 @@ from weir.spec.stack import StackConfig
 if TYPE_CHECKING:
     from weir.edges.git.writing import Base, Signer
     from weir.flow.clusters import Clusters
+    from weir.flow.holds import Hands
     from weir.flow.write_back import Access, Edits, Prepared, Target
 
 Policies = Mapping[UnitId, Candidates]
@@ -40,8 +41,11 @@ Policies = Mapping[UnitId, Candidates]
 class ImageWorker:
     """Does the image jobs of one run. Thread-safe; never raises a WeirError but StopRequested."""
 
-    def __init__(self, config: StackConfig, clusters: Clusters, store: Store) -> None:
+    def __init__(
+        self, config: StackConfig, clusters: Clusters, store: Store, hands: Hands | None = None
+    ) -> None:
         self._clusters = clusters
+        self._hands = hands
         self._store = store
         self._options = config.options
         self.registries = Registries(clusters, same_namespace=config.options.no_cross_namespace_refs)
@@ -64,6 +68,9 @@ class ImageWorker:
         outcome = PolicyOutcome(spec=spec, document=declared.document, image=self._in_use.get(spec.id, ""))
         candidates: Candidates | None = None
         try:
+            if self._hands and self._hands.holds(spec.id):
+                spec = replace(spec, suspend=True)
+                outcome = replace(outcome, spec=spec)
             current = Image.parse(outcome.image) if outcome.image else None
             candidates = self.registries.candidates(spec, repositories)
             choice = candidates.choose(current)
@@ -78,7 +85,18 @@ class ImageWorker:
             outcome = replace(outcome, error=str(err))
         except Exception as err:  # noqa: BLE001 - an escaped error would end the run for every unit
             outcome = replace(outcome, error=f"{spec.where}: unexpected {type(err).__name__}")
+        if not outcome.error and (refused := self._other_stack(spec.id)):
+            outcome = replace(outcome, error=str(refused))
         return Chosen(outcome=replace(outcome, seconds=time.monotonic() - started), candidates=candidates)
+
+    def _other_stack(self, unit: UnitId) -> ClusterError | None:
+        """Why the record of a policy or automation cannot be kept."""
+        try:
+            if self._hands:
+                self._hands.refuse_others(unit)
+        except ClusterError as err:
+            return err
+        return None
 
     def automate(
         self,
@@ -96,6 +114,8 @@ class ImageWorker:
             declared.spec.id: AutomationOutcome(spec=_automation(declared), document=declared.document)
             for declared in group
         }
+        refused = {unit: str(err) for unit in outcomes if (err := self._other_stack(unit))}
+        group = [declared for declared in group if declared.spec.id not in refused]
         job = Commit(group, source.spec, lambda: policies, self.registries)
         after: SourceOutcome | None = None
         try:
@@ -112,8 +132,9 @@ class ImageWorker:
             _reraise_stop(err)
             outcomes = _failing(outcomes, str(err))
         except Exception as err:  # noqa: BLE001 - an escaped error would end the run for every unit
-            outcomes = _failing(outcomes, f"{group[0].document.where}: unexpected {type(err).__name__}")
-        outcomes |= {id_: replace(outcomes[id_], error=str(err)) for id_, err in job.mistakes.items()}
+            outcomes = _failing(outcomes, f"{source.spec.where}: unexpected {type(err).__name__}")
+        mistakes = refused | {id_: str(err) for id_, err in job.mistakes.items()}
+        outcomes |= {id_: replace(outcomes[id_], error=text) for id_, text in mistakes.items()}
         seconds = time.monotonic() - started
         done = tuple(replace(one, seconds=seconds) for one in outcomes.values())
         return Automated(outcomes=done, source=after)

@@ -11,7 +11,7 @@ from weir.edges.runs import Run
 from weir.edges.store import Store
 from weir.flow.ahead import Ahead
 from weir.flow.clusters import Clusters
-from weir.flow.holds import read_holds
+from weir.flow.holds import Hands
 from weir.flow.load import Loaded, bootstrap_document, load_folder, load_tree
 from weir.flow.outcome import Problem
 from weir.flow.resolve import sync
@@ -37,6 +37,7 @@ class Session:
     def apart(self, overrides: Overrides | None = None, *, automate: bool = False) -> Session:
         """The same in a folder of its own, with other content perhaps, and with nothing automated unless asked."""
         run = Run(self.run.scratch(), self.run.pid)
+        hands = Hands(self.clusters)
         worker = Worker(
             self.config,
             self.clusters,
@@ -44,8 +45,9 @@ class Session:
             run,
             stack_outputs=self.stack_outputs,
             overrides=overrides or Overrides(),
+            hands=hands,
         )
-        ahead = Ahead(worker, run, self.load, automate=automate, holds=lambda: read_holds(self.clusters))
+        ahead = Ahead(worker, run, self.load, automate=automate, holds=hands.read)
         return replace(self, run=run, ahead=ahead, worker=worker)
 
 
@@ -55,13 +57,22 @@ def open_session(
     run: Run,
     stack_outputs: StackOutputs,
     overrides: Overrides | None = None,
+    *,
+    wary: bool = False,
 ) -> Session:
-    """A session whose relative paths start at `folder`; nothing is read or connected yet."""
+    """A session whose relative paths start at `folder`; nothing is read or connected yet. `wary` as `Hands` has it."""
     clusters = Clusters(config.cluster, config.options, config.name)
+    hands = Hands(clusters, wary=wary)
     store = Store.default()
     run.guard()
     worker = Worker(
-        config, clusters, store, run, stack_outputs=stack_outputs, overrides=overrides or Overrides()
+        config,
+        clusters,
+        store,
+        run,
+        stack_outputs=stack_outputs,
+        overrides=overrides or Overrides(),
+        hands=hands,
     )
 
     def load() -> Loaded:
@@ -75,7 +86,7 @@ def open_session(
         clusters=clusters,
         worker=worker,
         store=store,
-        ahead=Ahead(worker, run, load, automate=not overrides, holds=lambda: read_holds(clusters)),
+        ahead=Ahead(worker, run, load, automate=not overrides, holds=hands.read),
         load=load,
         stack_outputs=stack_outputs,
     )

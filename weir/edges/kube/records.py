@@ -11,6 +11,7 @@ import contextlib
 import hashlib
 import re
 import threading
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from http import HTTPStatus
 from typing import Any, Final
@@ -171,6 +172,17 @@ class Records:
             if not err.absent:
                 raise
 
+    def delete_own(self, unit: UnitId) -> None:
+        """Remove a record of this stack, damaged or not; fine when there is none. Raises ClusterError."""
+        try:
+            meta = self._kube.request("GET", self._path(unit))["metadata"]
+            if (meta.get("labels") or {}).get(STACK) == label_value(self._stack):
+                seen = {"uid": meta["uid"], "resourceVersion": meta["resourceVersion"]}
+                self._kube.request("DELETE", self._path(unit), body={"preconditions": seen})
+        except KubeStatusError as err:
+            if not err.absent:
+                raise
+
     def hold(self, unit: UnitId, message: str) -> None:
         """Suspend a unit by hand: no run touches it until `release`. `message` says who, when and why.
 
@@ -196,11 +208,25 @@ class Records:
         selector = f"{STACK}={label_value(self._stack)},{hand.HELD}"
         found = set()
         for item in list_objects(self._kube, CONFIG_MAPS, self._namespace, selector):
-            # a damaged record is reported by its unit, whose run reads it too
-            with contextlib.suppress(ClusterError):
+            try:
                 record = stored_of(item).record
                 found |= {record.id} if record.held and record.stack == self._stack else set()
+            except ClusterError:
+                # a Kustomization reports its damaged record itself; others would move on
+                labels = item["metadata"]["labels"]
+                unit = UnitId(*(labels.get(key, "") for key in (UNIT_KIND, UNIT_NAMESPACE, UNIT_NAME)))
+                found |= set() if unit.kind == "Kustomization" else {unit}
         return frozenset(found)
+
+    def of_others(self) -> Mapping[UnitId, UnitRecord]:
+        """The records of sources and images that other stacks keep here. Raises ClusterError."""
+        selector = f"{UNIT_KIND},{UNIT_KIND}!=Kustomization,{STACK}!={label_value(self._stack)}"
+        found = {}
+        for item in list_objects(self._kube, CONFIG_MAPS, self._namespace, selector):
+            with contextlib.suppress(ClusterError):
+                record = stored_of(item).record
+                found[record.id] = record
+        return found
 
     def ensure_namespace(self) -> None:
         """Make the record namespace when it is missing. Raises ClusterError."""
