@@ -176,7 +176,7 @@ def test_source_ignore_files_count(place: Place, repo: Repo) -> None:
         {".sourceignore": "*.md\n", "deploy/.sourceignore": "/secret\n", "deploy/secret": "x", "secret": "y"}
     )
     files = place.files(place.sync(git_spec(repo.url)))
-    assert sorted(files) == [".sourceignore", "deploy/.sourceignore", "deploy/app.yaml", "secret"]
+    assert sorted(files) == [".sourceignore", "deploy/.sourceignore", "deploy/app.yaml", "logo.png", "secret"]
 
 
 def test_sparse_checkout(place: Place, repo: Repo) -> None:

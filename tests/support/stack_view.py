@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from typing import Final
 
 from weir.flow.reporting import SUCCEEDED
+from weir.flow.resolved_record import latest_image
 from weir.spec.changes import Action, ChangeSet, FieldChange, ObjectChange
 from weir.spec.event import Event, Severity
 from weir.spec.identity import ObjectId, UnitId
@@ -79,7 +80,7 @@ def records() -> tuple[UnitRecord, ...]:
     """One record per unit; FRESH has none."""
     applied = ready(f"Applied revision: {NEW}")
     unhealthy = ready(TIMEOUT, "False", "HealthCheckFailed", 240)
-    chosen = ready(f"Latest image is {IMAGE}", reason="Succeeded")
+    chosen = ready(latest_image(IMAGE), reason="Succeeded")
     past = history((NEW, SUCCEEDED, 600, 3, 1.42), (OLD, SUCCEEDED, 86_000, 12, 0.9))
     return (
         record(FLEET, ready(f"stored artifact for revision '{NEW}'", reason="Succeeded"), source=""),

@@ -85,6 +85,12 @@ def test_severity_and_reason_give_the_state(kind: str) -> None:
     assert json.loads(status(kind, FAILED).body)["description"] == "health check failed"
 
 
+def test_a_project_on_gitlab_may_be_named_by_its_number() -> None:
+    message = render_status(provider("https://gitlab.com/1234", "gitlab"), TOKEN, event())
+    assert message is not None
+    assert message.url == f"https://gitlab.com/api/v4/projects/1234/statuses/{COMMIT}"
+
+
 def test_an_enterprise_server_has_its_api_below_its_own_host() -> None:
     message = render_status(provider("https://ghe.example/team/app", "github"), TOKEN, event())
     assert message is not None
@@ -95,6 +101,7 @@ def test_an_enterprise_server_has_its_api_below_its_own_host() -> None:
     ("address", "url"),
     [
         ("ssh://git@github.com/team/app", "https://api.github.com/repos/team/app/statuses/"),
+        ("ssh://git@ssh.github.com:443/team/app", "https://api.github.com/repos/team/app/statuses/"),
         ("git@github.com:team/app.git", "https://api.github.com/repos/team/app/statuses/"),
         ("ssh://git@ghe.example:2222/team/app.git", "https://ghe.example/api/v3/repos/team/app/statuses/"),
         ("ssh://[2001:db8::1]:22/team/app", "https://[2001:db8::1]/api/v3/repos/team/app/statuses/"),
@@ -161,6 +168,7 @@ def test_the_name_differs_by_provider_and_stack_and_can_be_given() -> None:
         ("github", "https://github.com/only-one"),
         ("gitea", "ftp://gitea.example/a/b"),
         ("gitlab", "https://gitlab.example/a/.."),
+        ("gitlab", "https://gitlab.example/app"),
         ("bitbucketserver", "https://bitbucket.example/projects/PRJ/app"),
         ("azuredevops", "https://dev.azure.com/org/project/app"),
         ("github", ""),

@@ -211,7 +211,7 @@ def test_an_outage_is_told_when_it_begins_and_when_it_ends() -> None:
 def test_a_policy_tells_its_choice_and_the_one_before() -> None:
     before, after = {"image": "app:1", "error": ""}, {"image": "app:2", "error": ""}
     (event,) = resolved("ImagePolicy", before, after)
-    assert event.message == "Latest image is app:2 (previously app:1)"
+    assert event.message == "Latest image tag for app resolved to 2 (previously app:1)"
     assert resolved("ImagePolicy", after, after) == ()
 
 

@@ -29,6 +29,7 @@ REPOSITORIES = [
     ("ssh://git@git.example:2222/team/app", "git.example", "team/app"),
     ("https://git.example:8443/team/app", "git.example:8443", "team/app"),
     ("http://git.example:3000/team/app.git", "git.example:3000", "team/app"),
+    ("https://gitlab.com/1234", "gitlab.com", "1234"),
     ("https://git.example/team/%61pp", "git.example", "team/app"),
 ]
 

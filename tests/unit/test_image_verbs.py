@@ -206,7 +206,7 @@ def test_columns_of_get_images_are_those_of_flux() -> None:
             "org/web",
             "1.0.0@sha256:cccccccc",
             "True",
-            "Latest image is org/web:1.0.0@sha256:cccccccc",
+            "Latest image tag for org/web resolved to 1.0.0 with digest sha256:cccccccc",
         ],
     ]
 

@@ -320,6 +320,7 @@ def test_datadog() -> None:
         ("https://github.com/acme/fleet.git", "https://api.github.com/repos/acme/fleet/dispatches"),
         ("https://acme.ghe.com/acme/fleet", "https://api.acme.ghe.com/repos/acme/fleet/dispatches"),
         ("https://git.example/acme/fleet", "https://git.example/api/v3/repos/acme/fleet/dispatches"),
+        ("git@github.com:acme/fleet.git", "https://api.github.com/repos/acme/fleet/dispatches"),
     ],
 )
 def test_githubdispatch(address: str, url: str) -> None:

@@ -36,6 +36,13 @@ def test_the_example_of_the_documentation() -> None:
     assert kept(paths, ignore) == ["deploy/app.yaml", "deploy/a/b/app.yaml"]
 
 
+def test_any_pattern_replaces_the_defaults_but_for_gits_own_files() -> None:
+    paths = "logo.png files/a.tar.gz a/.sops.yaml cloudbuild.yaml docs/x .gitignore a.yaml"
+    stays = ["logo.png", "files/a.tar.gz", "a/.sops.yaml", "cloudbuild.yaml", "a.yaml"]
+    assert kept(paths, "/docs\n") == kept(paths, **{"": "/docs\n"}) == stays
+    assert kept(paths, "# no pattern\n\n") == ["docs/x", "a.yaml"]
+
+
 def test_spec_ignore_overrides_defaults_and_files() -> None:
     assert kept("logo.png a.yaml secret.yaml", "!*.png\n!secret.yaml", **{"": "secret.yaml\n"}) == [
         "logo.png",

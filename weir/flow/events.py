@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Final
 import orjson
 
 from weir.flow.reporting import SUCCEEDED
+from weir.flow.resolved_record import latest_image
 from weir.spec import kinds
 from weir.spec.changes import Action, ObjectChange
 from weir.spec.documents import Document
@@ -194,7 +195,7 @@ def _yielded(
     if kind == "GitRepository":
         return "NewArtifact", f"stored artifact for commit '{subject}'" if subject else ready.message
     if kind == kinds.IMAGE_POLICY:
-        told = f"Latest image is {after['image']}"
+        told = latest_image(after["image"])
         return ready.reason, f"{told} (previously {before['image']})" if before.get("image") else told
     request = after.get("pull_request", "")
     return ready.reason, f"{ready.message}\npull request: {request}" if request else ready.message

@@ -17,7 +17,7 @@ from weir.spec.errors import SourceError
 from weir.spec.git_repository import GitInclude, GitRepositorySpec
 from weir.spec.tree import TreeFile
 
-_FORMAT: Final = 1
+_FORMAT: Final = 2
 """Part of every question: raise it when equal input makes another tree than before."""
 
 

@@ -21,9 +21,16 @@ def policy_record(
     unit: UnitId, stack: str, *, repository: str, image: str, reason: str, error: str, suspended: bool
 ) -> UnitRecord:
     """The record of an ImagePolicy after a run; `image` is what it chose, its revision."""
-    told = "; ".join(filter(None, (f"Latest image is {image}" if image else "", reason)))
+    told = "; ".join(filter(None, (latest_image(image) if image else "", reason)))
     ready = _ready(error, "DependencyNotReady", told)
     return _record(unit, stack, ready, source=repository, revision=image, suspended=suspended)
+
+
+def latest_image(image: str) -> str:
+    """What a policy chose, in Flux's words; `image` is `registry/repository:tag`, maybe with a digest."""
+    rest, _, digest = image.partition("@")
+    name, _, tag = rest.rpartition(":")
+    return f"Latest image tag for {name} resolved to {tag}" + (f" with digest {digest}" if digest else "")
 
 
 def automation_record(

@@ -148,8 +148,14 @@ def _github(target: Target, status: _Status) -> HttpMessage:
     return _send(url, payload, {**headers, "Accept": "application/vnd.github+json"})
 
 
+_GITLAB: Final = "https://gitlab.com/GROUP/PROJECT or https://gitlab.com/PROJECT-ID"
+
+
 def _gitlab(target: Target, status: _Status) -> HttpMessage:
-    project = "/".join(_parts(target, 2, "https://gitlab.com/GROUP/PROJECT"))
+    parts = _parts(target, 1, _GITLAB)
+    if len(parts) == 1 and not parts[0].isdecimal():
+        raise SpecError.at(target.where, "spec.address", found="another path", expected=_GITLAB)
+    project = "/".join(parts)
     url = _at(target, _path("api", "v4", "projects", project, "statuses", status.commit))
     state = {"pending": "running", "failure": "failed"}.get(status.state, status.state)
     payload = {"state": state, "name": status.name, "description": status.description}

@@ -15,6 +15,7 @@ from urllib.parse import SplitResult, unquote, urlsplit, urlunsplit
 from weir.notify.text import clean
 from weir.spec.documents import read_yaml
 from weir.spec.errors import SpecError
+from weir.spec.forge_hosts import ALIASES
 from weir.spec.provider import COMMENT_TYPES, STATUS_TYPES, ProviderSpec
 
 _VISIBLE: Final = re.compile(r"[\x21-\x7e]+", re.ASCII)
@@ -106,7 +107,7 @@ class Target:
 
 def read_target(provider: ProviderSpec, secret: Mapping[str, bytes]) -> Target:
     """Where a provider with the data of its Secret (empty without one) sends. Raises SpecError."""
-    repository = provider.type in (*STATUS_TYPES, *COMMENT_TYPES)
+    repository = provider.type in (*STATUS_TYPES, *COMMENT_TYPES, "githubdispatch")
     texts = {
         key: _text(provider, secret, key) for key in ("address", "username", "token", "password", "headers")
     }
@@ -126,7 +127,8 @@ def read_target(provider: ProviderSpec, secret: Mapping[str, bytes]) -> Target:
 def _web_address(address: str) -> str:
     """Where the forge of a repository answers that git reaches over SSH; another address as it is."""
     found = _SSH.fullmatch(address)
-    return f"https://{found['host'] or found['scp_host']}/{found['path']}" if found else address
+    host = found and (found["host"] or found["scp_host"])
+    return f"https://{ALIASES.get(host, host)}/{found['path']}" if found and host else address
 
 
 def check_headers(where: str, headers: Mapping[str, str]) -> None:

@@ -1,7 +1,8 @@
 """Which files of a repository belong to its artifact: default exclusions, `.sourceignore` files, `spec.ignore`.
 
 Patterns are gitignore's, later ones win, and a file may come back although its folder is excluded. Order as in Flux:
-the defaults, then `.sourceignore` files from the root down (each for its own folder), then `spec.ignore`.
+Git's own files, then `.sourceignore` files from the root down (each for its own folder), then `spec.ignore`. The other
+defaults hold only where there is no pattern at all (fluxcd/pkg SourceIgnoreFilter).
 Rule: https://fluxcd.io/flux/components/source/gitrepositories/#excluding-files and fluxcd/pkg sourceignore
 """
 
@@ -17,8 +18,8 @@ from pathspec.patterns.gitignore.spec import GitIgnoreSpecPattern
 from weir.spec.errors import SpecError
 
 IGNORE_FILE: Final = ".sourceignore"
-DEFAULTS: Final = (
-    *(".git/", ".gitignore", ".gitmodules", ".gitattributes"),
+_OWN: Final = (".git/", ".gitignore", ".gitmodules", ".gitattributes")
+_DEFAULTS: Final = (
     *("*.jpg", "*.jpeg", "*.gif", "*.png", "*.wmv", "*.flv", "*.tar.gz", "*.zip"),
     *(
         ".github/",
@@ -32,7 +33,7 @@ DEFAULTS: Final = (
     *("codeship-services.yml", "codeship-steps.yml"),
     *("**/.goreleaser.yml", "**/.sops.yaml", "**/.flux.yaml"),
 )
-"""Flux's built-in exclusions: Git's own files, pictures and archives, CI configuration, and tool settings."""
+"""Flux's built-in exclusions: pictures and archives, CI configuration, and tool settings."""
 
 _LONGEST: Final = 1024
 _MOST_DEEP: Final = 4
@@ -73,7 +74,7 @@ def parse_source_ignore(ignore_files: Mapping[str, str], spec_ignore: str | None
     Raises:
         SpecError: a pattern is broken, or would take too long to match; `where` names the document.
     """
-    found = [rule for pattern in DEFAULTS for rule in _parse_line(pattern, "", "")]
+    found: list[tuple[bool, str]] = []
     for path in sorted(ignore_files, key=lambda path: path.split("/")[:-1]):
         folder = path.rpartition("/")[0]
         for line in _lines(ignore_files[path]):
@@ -84,7 +85,8 @@ def parse_source_ignore(ignore_files: Mapping[str, str], spec_ignore: str | None
         raise SpecError.at(
             where, "ignore", found=f"{len(found)} patterns", expected=f"at most {_MOST_PATTERNS}"
         )
-    return SourceIgnore(found)
+    built_in = _OWN if found else (*_OWN, *_DEFAULTS)
+    return SourceIgnore([*(rule for pattern in built_in for rule in _parse_line(pattern, "", "")), *found])
 
 
 def _lines(text: str) -> list[str]:

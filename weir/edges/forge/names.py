@@ -14,14 +14,8 @@ from urllib.parse import unquote, urlsplit
 
 from weir.edges.git.url import parse_url
 from weir.spec.errors import SourceError
+from weir.spec.forge_hosts import ALIASES
 from weir.spec.image_automation import ForgeKind
-
-_ALIASES: Final = {
-    "www.github.com": "github.com",
-    "ssh.github.com": "github.com",
-    "altssh.gitlab.com": "gitlab.com",
-}
-"""Git over SSH has hosts of its own where port 22 is closed."""
 
 _SEGMENT: Final = re.compile(r"[^\x00-\x20\x7f/?#%\\]+")
 _VERSIONS: Final[dict[ForgeKind, str]] = {"github": "api/v3", "gitlab": "api/v4", "gitea": "api/v1"}
@@ -29,7 +23,7 @@ _DATA_RESIDENCY: Final = ".ghe.com"
 
 
 def repository_of(git_url: str) -> tuple[str, str]:
-    """The host (with a port that HTTP is reached at) and the path `group/sub/name` of a repository.
+    """The host (with a port that HTTP is reached at) and the path `group/sub/name` of a repository, or its number.
 
     Raises:
         SourceError: the URL is none, or names no repository within a group or an account.
@@ -38,12 +32,13 @@ def repository_of(git_url: str) -> tuple[str, str]:
     host = url.authority if url.http else url.host
     path = unquote(url.path.strip("/")).removesuffix(".git")
     parts = path.split("/")
-    if len(parts) < 2 or not all(map(_is_segment, parts)):  # noqa: PLR2004 - an owner and a name
+    # an owner and a name, or a project's number on GitLab
+    if (len(parts) == 1 and not path.isdecimal()) or not all(map(_is_segment, parts)):
         raise SourceError(
             f"URL: found no repository of a forge in {url.text}, expected a path such as team/name",
             hint="correct spec.url, or leave the pull request out",
         )
-    return _ALIASES.get(host, host), path
+    return ALIASES.get(host, host), path
 
 
 def default_api(kind: ForgeKind, host: str) -> str:
