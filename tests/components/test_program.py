@@ -95,7 +95,8 @@ def outputs(monkeypatch: pytest.MonkeyPatch, answer: Any) -> Any:
         stacks = program.StackOutputs(asyncio.get_running_loop())
         return [await asyncio.to_thread(read, stacks) for _ in range(2)]
 
-    found = asyncio.run(ask())
+    with closing(asyncio.new_event_loop()) as loop:
+        found = loop.run_until_complete(ask())
     assert asked == [("pulumi:pulumi:readStackOutputs", "org/net/prod")]
     assert found[0] == found[1]
     return found[0]

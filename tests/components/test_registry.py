@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import closing
 from typing import Any
 
 import orjson
@@ -60,7 +61,8 @@ def finish(clusters: Clusters, *, succeeded: bool) -> None:
         registry._declared.add(PARENT)
         await registry.finish({})
 
-    asyncio.run(run())
+    with closing(asyncio.new_event_loop()) as loop:  # `asyncio.run` leaves the thread without one
+        loop.run_until_complete(run())
 
 
 def test_a_child_of_a_unit_that_failed_keeps_every_unit(logged: list[str]) -> None:
