@@ -49,10 +49,12 @@ async def declare() -> None:
     queue = _produce(session, registry)
     while (outcome := await queue.get()) is not None:
         registry.add(outcome)
-    if registry.whole:
+    orphans = list(filter(None, os.environ.get("WEIR_ORPHANS", "").split(",")))
+    if orphans and registry.whole:
         # in a tree that is not, a unit that is missing may still be declared
-        for orphan in filter(None, os.environ.get("WEIR_ORPHANS", "").split(",")):
-            registry.add_orphan(UnitId.parse(orphan), state_home(STACKS, os.environ))
+        backend = state_home(STACKS, os.environ)
+        for orphan in orphans:
+            registry.add_orphan(UnitId.parse(orphan), backend)
     _keep_notices(session, whole=registry.whole)
     await registry.finish(session.ahead.unsupported)
 

@@ -7,7 +7,6 @@ import http.client
 import re
 import socket
 import time
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from http import HTTPStatus
 from pathlib import Path
@@ -27,14 +26,6 @@ def drip(sock: socket.socket) -> NoReturn:
     while True:
         sock.sendall(b"X-A: b\r\n")
         time.sleep(0.05)
-
-
-@pytest.fixture
-def served() -> Iterator[Served]:
-    place = Served()
-    with place.listener:
-        yield place
-        place.wait.set()
 
 
 def test_a_webhook_arrives(served: Served) -> None:

@@ -6,7 +6,6 @@ import operator
 import socket
 import threading
 import time
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from http import HTTPStatus
 from pathlib import Path
@@ -17,14 +16,6 @@ from tests.support.kube import wait_for
 from tests.support.serving import PATH, POST, Served, post_hook
 from weir.watch import connections
 from weir.watch.listener import MOST_CONNECTIONS
-
-
-@pytest.fixture
-def served() -> Iterator[Served]:
-    place = Served()
-    with place.listener:
-        yield place
-        place.wait.set()
 
 
 def test_slow_clients_do_not_keep_others_out(served: Served, monkeypatch: pytest.MonkeyPatch) -> None:

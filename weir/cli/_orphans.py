@@ -16,9 +16,8 @@ from weir.edges.pulumi.project import EngineError
 from weir.edges.pulumi.targets import unit_of
 from weir.spec.errors import SpecError, WeirError
 from weir.spec.identity import UnitId
+from weir.spec.listed import listed
 
-_NAMED: Final = 5
-"""Units named in one message."""
 _TARGETS: Final = ("-t", "--target")
 
 
@@ -48,11 +47,9 @@ def orphan_refuser(args: argparse.Namespace) -> Callable[[Prepared], set[UnitId]
     def find(prepared: Prepared) -> set[UnitId]:
         unknown = set() if _has_targets(args) else _unknown(args.stack, prepared)
         if unknown:
-            named = ", ".join(map(str, sorted(unknown)[:_NAMED]))
-            more = f" and {len(unknown) - _NAMED} more" if len(unknown) > _NAMED else ""
             raise EngineError(
-                f"stack {args.stack}: found units in the cluster that its state does not know: {named}{more}; "
-                "nothing was removed",
+                f"stack {args.stack}: found units in the cluster that its state does not know: "
+                f"{listed(sorted(unknown))}; nothing was removed",
                 hint="run `weir up` first, which takes them back, then destroy",
             )
         return unknown

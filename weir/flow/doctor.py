@@ -10,11 +10,12 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 from weir.edges import process
 from weir.edges.kube.client import Kube
 from weir.edges.kube.errors import KubeStatusError
+from weir.edges.kube.rights import Right, has_right
 from weir.edges.pulumi.command import PulumiCli
 from weir.edges.pulumi.passphrase import Passphrase
 from weir.edges.pulumi.project import backend_url, find_project, read_settings
@@ -39,23 +40,6 @@ class Finding:
 
     ok: bool
     text: str
-
-
-@dataclass(frozen=True, slots=True)
-class Right:
-    """Something that an account must be allowed to do."""
-
-    verb: str
-    resource: str
-    group: str = ""
-    namespace: str = ""
-    name: str = ""
-
-    def __str__(self) -> str:
-        """As kubectl says it."""
-        kind = f"{self.resource}.{self.group}" if self.group else self.resource
-        place = f" in {self.namespace}" if self.namespace else ""
-        return f"{self.verb} {kind}{f'/{self.name}' if self.name else ''}{place}"
 
 
 def programs() -> Iterator[Finding]:
@@ -164,7 +148,7 @@ def _rights(clusters: Clusters, config: StackConfig) -> Iterator[Finding]:
     rights = list(_wanted(config))
     try:
         with ThreadPoolExecutor(_AT_ONCE) as pool:
-            allowed = list(pool.map(partial(_allowed, clusters.main), rights))
+            allowed = list(pool.map(partial(has_right, clusters.main), rights))
     except WeirError as err:
         yield Finding(ok=False, text=f"rights: {err}")
         return
@@ -173,20 +157,6 @@ def _rights(clusters: Clusters, config: StackConfig) -> Iterator[Finding]:
         yield Finding(ok=False, text=f"the account may not {right}")
     if not missing:
         yield Finding(ok=True, text="the account may write records, leases, events and Deployments")
-
-
-def _allowed(kube: Kube, right: Right) -> bool:
-    """Rule: https://kubernetes.io/docs/reference/access-authn-authz/authorization/#checking-api-access."""
-    asked = {"verb": right.verb, "resource": right.resource, "group": right.group}
-    asked |= {"namespace": right.namespace, "name": right.name}
-    body = {
-        "apiVersion": "authorization.k8s.io/v1",
-        "kind": "SelfSubjectAccessReview",
-        "spec": {"resourceAttributes": {key: value for key, value in asked.items() if value}},
-    }
-    path = "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews"
-    answer: dict[str, Any] = kube.request("POST", path, body=body)
-    return bool((answer.get("status") or {}).get("allowed"))
 
 
 def _engine(name: str, config_file: Path) -> Iterator[Finding]:

@@ -15,13 +15,13 @@ from weir.flow.outcome import SourceOutcome, decode
 from weir.spec.errors import StopRequested, WeirError
 from weir.spec.identity import ObjectId, UnitId
 from weir.spec.kustomization import KustomizationSpec
+from weir.spec.listed import listed
 from weir.spec.tree import folder_in_tree
 
 _DEFAULTS: Final = ("", "value.yaml")
 """Keys of a kubeconfig's Secret that say the same as `value`."""
 _UNRENDERED: Final = "unrendered.json"
 _POLL: Final = 0.05
-_LISTED: Final = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,10 +54,7 @@ class Unrendered:
     @property
     def why(self) -> str:
         """Why an object that nobody is known to want may be wanted nevertheless."""
-        more = len(self.units) - _LISTED
-        names = ", ".join(one.unit for one in self.units[:_LISTED]) + (
-            f" and {more} more" if more > 0 else ""
-        )
+        names = listed([one.unit for one in self.units])
         verb = "are" if len(self.units) > 1 else "is"
         return f"{names} {verb} not rendered {'yet' if self.pending else 'as Git has it'} and may want it"
 

@@ -7,7 +7,7 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, Final
+from typing import Any
 
 from weir.edges.kube.client import Kube
 from weir.edges.kube.discovery import Discovery, Resource
@@ -26,12 +26,11 @@ from weir.spec.changes import Action, ChangeSet, ObjectChange
 from weir.spec.errors import ClusterError, GuardError
 from weir.spec.identity import ObjectId
 from weir.spec.kustomization import KustomizationSpec
+from weir.spec.listed import listed
 from weir.spec.record import UnitRecord
 from weir.spec.stack import OptionsConfig
 
 Obj = dict[str, Any]
-
-_LISTED: Final = 5
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -277,9 +276,9 @@ def _outdated(doomed: Sequence[Doomed]) -> str:
     """What the inventory still names although it was let go since: by a finalizer's holder, or to another unit."""
     gone = [item.id for item in doomed if item.live is None and not item.tracked]
     if gone:
-        return f"the record still names {_list(gone)}, which is gone"
+        return f"the record still names {listed(gone)}, which is gone"
     left = [item.id for item in doomed if item.kept and not item.tracked]
-    return f"the record still names {_list(left)}, which is not the unit's any more" if left else ""
+    return f"the record still names {listed(left)}, which is not the unit's any more" if left else ""
 
 
 def refuse_deletions(
@@ -342,13 +341,8 @@ def _warnings(
     for work in works:
         if work.guessed and work.action in WRITES | {Action.UNCHANGED}:
             guesses.setdefault(work.guessed, []).append(work.id)
-    found += [f"the preview is weaker for {_list(items)}: {why}" for why, items in guesses.items()]
+    found += [f"the preview is weaker for {listed(items)}: {why}" for why, items in guesses.items()]
     return (*dict.fromkeys(found), *([str(refusal)] if refusal else []))
-
-
-def _list(items: Sequence[ObjectId]) -> str:
-    names = ", ".join(str(item) for item in items[:_LISTED])
-    return names if len(items) <= _LISTED else f"{names} and {len(items) - _LISTED} more"
 
 
 Progress = Callable[[str], None]

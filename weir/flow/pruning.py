@@ -25,6 +25,7 @@ from weir.objects.rank import rank
 from weir.spec.changes import Action, ObjectChange
 from weir.spec.errors import ClusterError
 from weir.spec.identity import ObjectId, UnitId
+from weir.spec.listed import listed
 
 Obj = dict[str, Any]
 
@@ -32,7 +33,6 @@ _TRIES: Final = 5
 _QUICK_SECONDS: Final = 2.0
 _MOVE_SECONDS: Final = 5.0
 _MOVE_POLL: Final = 0.1
-_LISTED: Final = 5
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -167,9 +167,7 @@ def undecided(doomed: Iterable[Doomed]) -> str:
     items = [item for item in doomed if item.unrendered]
     if not items:
         return ""
-    names = ", ".join(str(item.id) for item in items[:_LISTED])
-    more = f" and {len(items) - _LISTED} more" if len(items) > _LISTED else ""
-    return f"{names}{more}: not deleted: {items[0].kept}"
+    return f"{listed([item.id for item in items])}: not deleted: {items[0].kept}"
 
 
 def await_moves(kube: Kube, doomed: Sequence[Doomed], unit: UnitId, stop: threading.Event) -> list[Doomed]:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterable
 
+from weir.edges.kube.rights import Right, has_right
 from weir.flow.clusters import Clusters
 from weir.spec.documents import Document
 from weir.spec.errors import ClusterError, SpecError
@@ -22,7 +23,7 @@ class Tenancy:
 
     def __init__(self, clusters: Clusters) -> None:
         self._clusters = clusters
-        self._known: dict[tuple[str, str, str, str], bool] = {}
+        self._known: dict[tuple[str, Right], bool] = {}
         self._lock = threading.Lock()
 
     def check(self, spec: KustomizationSpec, children: Iterable[Document]) -> None:
@@ -41,31 +42,20 @@ class Tenancy:
             except SpecError:
                 continue  # it becomes no unit
             group = str(child.data.get("apiVersion", "")).partition("/")[0]
-            if unit.namespace != spec.id.namespace and not self._may(user, group, unit.kind, unit.namespace):
-                right = f"{_plural(unit.kind)}.{group}"
+            right = Right("create", _plural(unit.kind), group, unit.namespace)
+            if unit.namespace != spec.id.namespace and not self._may(user, right):
                 raise ClusterError(
                     f"{spec.where}: {spec.id}: found {unit} in what it renders ({child.where}), expected no unit that "
                     f"ServiceAccount/{spec.id.namespace}/{account}, as which it is applied, may not create",
-                    hint=f"move it to namespace {spec.id.namespace}, or allow the account to create {right} there",
+                    hint=f"move it to namespace {spec.id.namespace}, "
+                    f"or allow the account to create {right.resource}.{right.group} there",
                 )
 
-    def _may(self, user: str, group: str, kind: str, namespace: str) -> bool:
-        key = (user, group, kind, namespace)
+    def _may(self, user: str, right: Right) -> bool:
         with self._lock:
-            if key not in self._known:
-                self._known[key] = self._ask(*key)
-            return self._known[key]
-
-    def _ask(self, user: str, group: str, kind: str, namespace: str) -> bool:
-        wanted = {"verb": "create", "group": group, "resource": _plural(kind), "namespace": namespace}
-        review = {
-            "apiVersion": "authorization.k8s.io/v1",
-            "kind": "SelfSubjectAccessReview",
-            "spec": {"resourceAttributes": wanted},
-        }
-        path = "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews"
-        answer = self._clusters.main.acting_as(user).request("POST", path, body=review)
-        return bool((answer.get("status") or {}).get("allowed"))
+            if (user, right) not in self._known:
+                self._known[user, right] = has_right(self._clusters.main.acting_as(user), right)
+            return self._known[user, right]
 
 
 def _plural(kind: str) -> str:

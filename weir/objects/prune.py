@@ -23,6 +23,7 @@ from weir.objects.rank import delete_order
 from weir.objects.values import Obj
 from weir.spec.errors import GuardError
 from weir.spec.identity import ObjectId, UnitId
+from weir.spec.listed import listed
 
 PRECIOUS: Final = {
     ("", "Namespace"): "everything in it goes too",
@@ -31,7 +32,6 @@ PRECIOUS: Final = {
 }
 MASS_LEAST: Final = 4
 """Objects in a unit below which no share counts as most of it."""
-_LISTED: Final = 5
 _MOVED: Final = {
     ("extensions", "DaemonSet"): "apps",
     ("extensions", "Deployment"): "apps",
@@ -103,7 +103,7 @@ def guard(  # noqa: PLR0913 - the two switches and the facts they judge
     if inventory and not desired and doomed and not empty_allowed:
         raise GuardError(
             f"{unit}: found 0 rendered objects, expected some: the unit owns {len(inventory)} and would delete "
-            f"{len(doomed)} ({_list(doomed)})",
+            f"{len(doomed)} ({listed(doomed)})",
             hint=f'if this is meant, annotate the unit with {ALLOW_EMPTY}: "true" or set weir:options.allowEmpty',
         )
     guard_precious(unit, doomed=doomed, live=live, annotations=annotations)
@@ -112,7 +112,7 @@ def guard(  # noqa: PLR0913 - the two switches and the facts they judge
     counted = [item for item in doomed if not _allowed(item, live.get(item), annotations)]
     if len(inventory) >= MASS_LEAST and 2 * len(counted) > len(inventory):
         raise GuardError(
-            f"{unit}: found {len(counted)} of {len(inventory)} objects to delete ({_list(counted)}), expected at "
+            f"{unit}: found {len(counted)} of {len(inventory)} objects to delete ({listed(counted)}), expected at "
             "most half",
             hint=f'if this is meant, annotate the unit with {ALLOW_DELETE}: "*" or set weir:options.allowMassDelete',
         )
@@ -140,7 +140,7 @@ def guard_precious(
     first = held[0]
     names = ", ".join(str(item) for item in held)
     raise GuardError(
-        f"{unit}: found {_list(held)} to delete, expected no {first.kind} among them: "
+        f"{unit}: found {listed(held)} to delete, expected no {first.kind} among them: "
         f"{PRECIOUS[first.group, first.kind]}",
         hint=(
             f'if this is meant, annotate the unit with {ALLOW_DELETE}: "{names}" '
@@ -154,8 +154,3 @@ def _allowed(item: ObjectId, live: Obj | None, annotations: Mapping[str, str]) -
     if "*" in listed or str(item) in listed:
         return True
     return annotation(live, ALLOW_DELETE).lower() == "true"
-
-
-def _list(items: Sequence[ObjectId]) -> str:
-    names = ", ".join(str(item) for item in items[:_LISTED])
-    return names if len(items) <= _LISTED else f"{names} and {len(items) - _LISTED} more"
