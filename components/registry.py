@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from functools import partial
 from typing import Final
 
@@ -39,6 +40,21 @@ DIFF_LINES: Final = 200
 """Lines of a commit's diff in one message."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ended:
+    """How a unit ended, to those that depend on it."""
+
+    ready: bool
+    resources: tuple[pulumi.Resource, ...] = ()
+    """What is made before them and goes after them."""
+    started: bool = True
+    why: str = ""
+    """Which of the units that it declares is not ready."""
+
+
+_NOT_STARTED: Final = Ended(ready=False, started=False)
+
+
 class Registry:
     """The components of one run. A unit is registered when those it depends on are ready."""
 
@@ -52,8 +68,8 @@ class Registry:
         self._units: dict[UnitId, asyncio.Task[Kustomization | None]] = {}
         self._declared: set[UnitId] = set()
         """Those of the units that are not there to be removed."""
-        self._ready: dict[UnitId, asyncio.Future[pulumi.Resource | None]] = {}
-        """What depends on a unit waits for it here: the unit once it is ready, None when it will not be."""
+        self._ended: dict[UnitId, asyncio.Future[Ended]] = {}
+        """What depends on a unit waits for it here."""
         self._complete = False
         """Whether all outcomes were added: what is not there now will not come."""
         self._marks = SyncMarks(clusters)
@@ -90,13 +106,13 @@ class Registry:
         if outcome.id in self._writers:
             self._marks.source(outcome)
         _tell(source, outcome.error, outcome.warnings)
-        self._settle(outcome.id, None if outcome.error else source)
+        self._settle(outcome.id, _ended(source, outcome.error))
 
     def _add_policy(self, outcome: PolicyOutcome) -> None:
         policy = ImagePolicy(name_of(outcome.id), {"spec": outcome.spec})
         pulumi.export(str(outcome.id), {"image": policy.image})
         _tell(policy, outcome.error, (*outcome.warnings, *filter(None, [outcome.reason])))
-        self._settle(outcome.id, None if outcome.error else policy)
+        self._settle(outcome.id, _ended(policy, outcome.error))
 
     def _add_automation(self, outcome: AutomationOutcome) -> None:
         automation = ImageUpdateAutomation(name_of(outcome.id), {"spec": outcome.spec})
@@ -107,7 +123,7 @@ class Registry:
             diff = _some(outcome.diff.splitlines(), DIFF_LINES)
             pulumi.log.info("\n".join([title, *_some(outcome.changes, NAMED), *diff]), automation)
         self._automation(outcome.id).set_result(asyncio.create_task(self._as_announced(automation, outcome)))
-        self._settle(outcome.id, None if outcome.error else automation)
+        self._settle(outcome.id, _ended(automation, outcome.error))
 
     def _automation(self, unit: UnitId) -> asyncio.Future[asyncio.Task[bool]]:
         return self._automations.setdefault(unit, asyncio.get_running_loop().create_future())
@@ -128,41 +144,58 @@ class Registry:
             pulumi.log.warn(f"{outcome.id}: {text}; units follow with the next run", automation)
         return not error and revision == announced(outcome)
 
-    def _readiness(self, unit: UnitId) -> asyncio.Future[pulumi.Resource | None]:
-        future = self._ready.setdefault(unit, asyncio.get_running_loop().create_future())
+    def _end(self, unit: UnitId) -> asyncio.Future[Ended]:
+        future = self._ended.setdefault(unit, asyncio.get_running_loop().create_future())
         if self._complete and unit not in self._units and not future.done():
-            future.set_result(None)
+            future.set_result(_NOT_STARTED)
         return future
 
-    def _settle(self, unit: UnitId, ready: pulumi.Resource | None) -> None:
-        if not self._readiness(unit).done():
-            self._readiness(unit).set_result(ready)
+    def _settle(self, unit: UnitId, ended: Ended) -> None:
+        if not self._end(unit).done():
+            self._end(unit).set_result(ended)
 
     async def _follow(self, outcome: UnitOutcome) -> Kustomization | None:
         """Register the unit, and let what depends on it know how that ended."""
-        unit = None
+        ended, unit = _NOT_STARTED, None
         try:
-            unit = await self._add_unit(outcome)
+            after = await self._after(outcome)
+            if after is not None:
+                unit = await self._add_unit(outcome, after)
+                ended = await self._with_children(outcome, unit) if unit else Ended(ready=False)
         finally:
-            self._settle(outcome.id, unit)
+            self._settle(outcome.id, ended)
         return unit
 
-    async def _add_unit(self, outcome: UnitOutcome) -> Kustomization | None:
-        """The unit once it is ready, None when it failed or was not started."""
+    async def _with_children(self, outcome: UnitOutcome, unit: Kustomization) -> Ended:
+        """A unit with spec.wait is ready, to its dependents, when those that it declares are, to any depth."""
+        children = {child: await self._end(child) for child in outcome.children}
+        resources = (one for child in children.values() for one in child.resources)
+        bad = next((child for child, ended in children.items() if not ended.ready), None)
+        why = f": {bad}, which it declares and waits for, is not" if bad else ""
+        return Ended(ready=not bad, resources=(unit, *resources), why=why)
+
+    async def _after(self, outcome: UnitOutcome) -> list[pulumi.Resource] | None:
+        """What the unit is registered after, once that has ended; None when it is not to be started.
+
+        A readyExpr takes the place of the built-in rule: it is asked right before the unit is applied.
+        """
         after: list[pulumi.Resource] = [self._cluster]
         if outcome.spec.source in self._sources:
             after.append(self._sources[outcome.spec.source])
         for item in () if outcome.error else outcome.spec.depends_on:
-            dependency = await self._readiness(item.id)
-            if dependency is None:
-                self._problems.append(
-                    f"{outcome.id}: not started: {item.id}, which it depends on, is not ready"
-                )
+            dependency = await self._end(item.id)
+            if not dependency.ready and not (item.ready_expr and dependency.started):
+                text = f"{item.id}, which it depends on, is not ready{dependency.why}"
+                self._problems.append(f"{outcome.id}: not started: {text}")
                 pulumi.log.warn(self._problems[-1])
                 return None
-            after.append(dependency)
+            after += dependency.resources
+        return after
+
+    async def _add_unit(self, outcome: UnitOutcome, after: Sequence[pulumi.Resource]) -> Kustomization | None:
+        """The unit once it is ready, None when it failed."""
         args: KustomizationArgs = {"unit": outcome.id, "source": str(outcome.spec.source), "orphan": False}
-        unit = Kustomization(name_of(outcome.id), args, pulumi.ResourceOptions(depends_on=after))
+        unit = Kustomization(name_of(outcome.id), args, pulumi.ResourceOptions(depends_on=list(after)))
         pulumi.export(
             str(outcome.id), {"revision": unit.revision, "ready": unit.ready, "objects": unit.objects}
         )
@@ -198,8 +231,8 @@ class Registry:
     async def finish(self, unsupported: Mapping[UnitId, str]) -> None:
         """Wait for all units; say what is left out and what will be removed. Raises RunError when a unit is missing."""
         self._complete = True
-        for unit in list(self._ready):
-            self._readiness(unit)
+        for unit in list(self._ended):
+            self._end(unit)
         await asyncio.gather(*self._units.values())
         await asyncio.gather(*[await automation for automation in self._automations.values()])
         await self._marks.move()
@@ -254,6 +287,10 @@ class Registry:
             f"{change.action:<7} {change.id}{change.why and f': {change.why}'}" for change in plan.changes
         ]
         return [*plan.warnings, *lines]
+
+
+def _ended(resource: pulumi.Resource, error: str) -> Ended:
+    return Ended(ready=not error, resources=() if error else (resource,))
 
 
 async def _add_orphan(unit: UnitId) -> Kustomization | None:

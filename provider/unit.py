@@ -26,7 +26,7 @@ from weir.flow.dependencies import check_ready_exprs
 from weir.flow.digest import digest_of, document_digest
 from weir.flow.live_ahead import LiveAhead
 from weir.flow.moves import read_unrendered, wanted_elsewhere
-from weir.flow.outcome import UnitOutcome, decode, held
+from weir.flow.outcome import Certain, Problem, UnitOutcome, decode, held
 from weir.flow.plan import Request, plan_unit
 from weir.flow.settings import read_settings
 from weir.spec.confidential import open_data
@@ -64,6 +64,8 @@ class UnitProvider:
         self._clusters: dict[str, Clusters] = {}
         self._ahead: LiveAhead | None = None
         self._decisions: dict[UnitId, Mapping[ObjectId, Work]] = {}
+        self._refused: dict[UnitId, str] = {}
+        """Why units failed in this run before there was anything to record."""
         self._tellers: dict[str, Teller] = {}
 
     @cached_property
@@ -142,13 +144,19 @@ class UnitProvider:
         log_plan(self._engine, urn, changeset, ())
         return changes_props(changeset)
 
-    def _outcome(self, unit: UnitId) -> UnitOutcome:
+    def _any_outcome(self, unit: UnitId) -> Certain:
         found = self._run.read_json(unit_file(unit))
         outcome = decode(found) if isinstance(found, dict) else None
-        if not isinstance(outcome, UnitOutcome):
+        if outcome is None or isinstance(outcome, Problem):
             raise RenderError(
                 f"{unit}: found no result of this run, expected the program to have rendered it"
             )
+        return outcome
+
+    def _outcome(self, unit: UnitId) -> UnitOutcome:
+        outcome = self._any_outcome(unit)
+        if not isinstance(outcome, UnitOutcome):
+            raise TypeError(outcome)
         return outcome
 
     def _request(self, clusters: Clusters, outcome: UnitOutcome, spec: KustomizationSpec) -> Request:
@@ -196,7 +204,9 @@ class UnitProvider:
         except (Failed, StopRequested):
             raise
         except WeirError as err:
-            self._teller(urn).refused(UnitId.parse(inputs["unit"]), str(err))
+            unit = UnitId.parse(inputs["unit"])
+            self._refused[unit] = str(err)
+            self._teller(urn).refused(unit, str(err))
             raise
 
     def _apply(self, urn: str, inputs: Props, timeout: float) -> Props:
@@ -212,7 +222,7 @@ class UnitProvider:
             return dict(inputs) | {"ready": "True", "message": "removed"}
         outcome = self._outcome(unit)
         spec = replace(outcome.spec, timeout=timeout) if timeout else outcome.spec
-        check_ready_exprs(spec, clusters.records)
+        check_ready_exprs(spec, clusters.records, lambda one: self._any_outcome(one).document, self._refused)
         result = apply_unit(
             replace(self._request(clusters, outcome, spec), known=self._decisions.pop(unit, {})),
             clusters.records,

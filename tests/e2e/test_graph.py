@@ -31,6 +31,71 @@ def test_a_ready_expression_holds_a_unit_back_until_it_is_true(world: World) -> 
     world.judge(one="one", two="two")
 
 
+def test_units_that_follow_each_other_by_a_label_move_together(world: World) -> None:
+    ns = world.namespace
+    ready = "dep.status.conditions.exists(c, c.type == 'Ready' && c.status == 'True')"
+    rule = f"dep.metadata.labels['v'] == self.metadata.labels['v'] && {ready}"
+    one, two = (
+        world.unit("one", "./one"),
+        world.unit("two", "./two", dependsOn=[{"name": "one", "readyExpr": rule}]),
+    )
+    for version in ("1", "2"):
+        world.commit(
+            {
+                "one/a.yaml": [config_map(ns, "one", A=version)],
+                "two/b.yaml": [config_map(ns, "two", B=version)],
+            }
+        )
+        for unit in (one, two):
+            unit["metadata"]["labels"] = {"v": version}
+        world.units(one, two)
+        world.stack.up().must()
+        world.judge(one="one", two="two")
+    two["metadata"]["labels"] = {"v": "3"}
+    world.units(one, two)
+    assert "readyExpr does not hold" in world.stack.up().must_fail().out
+
+
+def test_a_ready_expression_takes_the_place_of_the_built_in_rule(world: World) -> None:
+    ns = world.namespace
+    world.commit({"one/a.yaml": [config_map(ns, "one", A="1")], "two/b.yaml": [config_map(ns, "two", B="1")]})
+    missing = {"apiVersion": "v1", "kind": "ConfigMap", "name": "never", "namespace": ns}
+    one = world.unit("one", "./one", healthChecks=[missing], timeout="1s")
+    rule = "dep.status.conditions.exists(c, c.type == 'Ready' && c.reason == 'HealthCheckFailed')"
+    world.units(one, world.unit("two", "./two", dependsOn=[{"name": "one", "readyExpr": rule}]))
+    world.stack.up().must_fail()
+    assert world.live("v1", "ConfigMap", "two")["data"] == {"B": "1"}
+    world.judge(one="one", two="two")
+
+
+def test_what_depends_on_a_unit_that_waits_starts_after_those_that_it_declares(world: World) -> None:
+    ns = world.namespace
+    missing = {"apiVersion": "v1", "kind": "ConfigMap", "name": "never", "namespace": ns}
+    child = world.unit("child", "./child", healthChecks=[missing], timeout="1s")
+    world.commit(
+        {
+            "parent/child.yaml": [child],
+            "child/a.yaml": [config_map(ns, "child", A="1")],
+            "app/a.yaml": [config_map(ns, "app", A="1")],
+        }
+    )
+    app = world.unit("app", "./app", dependsOn=[{"name": "parent"}])
+    world.units(world.unit("parent", "./parent", wait=True), app)
+    told = f"not started: Kustomization/{world.flux}/parent, which it depends on, is not ready: "
+    failed = world.stack.up().must_fail().out
+    assert f"{told}Kustomization/{world.flux}/child, which it declares and waits for, is not" in failed
+    assert world.gone("v1", "ConfigMap", "app")
+    world.units(world.unit("parent", "./parent"), app)
+    world.stack.up().must_fail()
+    assert world.live("v1", "ConfigMap", "app")["data"] == {"A": "1"}
+    world.commit({"parent/child.yaml": [world.unit("child", "./child", dependsOn=[{"name": "parent"}])]})
+    world.units(world.unit("parent", "./parent", wait=True), app)
+    assert "found the cycle" in world.stack.up().must_fail().out
+    world.commit({"parent/child.yaml": [world.unit("child", "./child")]})
+    world.stack.up().must()
+    world.judge(child="child", app="app", parent="parent")
+
+
 def test_a_rule_that_is_not_cel_is_an_error_before_anything_is_touched(world: World) -> None:
     world.commit({"one/a.yaml": [config_map(world.namespace, "one", A="1")]})
     world.units(

@@ -161,3 +161,43 @@ def test_dependencies_are_in_the_cluster_before_their_dependents(world: World) -
     assert versions == sorted(versions)
     world.stack.destroy().must()
     assert world.checker.owned() == {}
+
+
+def test_the_children_of_a_suspended_unit_stay_as_it_was_applied_and_go_on(world: World) -> None:
+    ns = world.namespace
+    world.commit(three_levels(world))
+    world.units(top="./top")
+    world.stack.up().must()
+    moved = {
+        "middle/leaf.yaml": None,
+        "middle/new.yaml": [world.unit("new", "./new")],
+        "new/a.yaml": [config_map(ns, "new", A="1")],
+        "leaf/a.yaml": [config_map(ns, "leaf", A="2")],
+    }
+    world.commit(moved)
+    world.stack.weir("suspend", "kustomization", "middle").must()
+    shown = world.stack.weir("diff")
+    assert shown.code == 1, shown.out
+    assert f"ConfigMap/{ns}/new" not in shown.out
+    world.stack.up().must()
+    assert world.live("v1", "ConfigMap", "leaf")["data"] == {"A": "2"}, "a child has a source of its own"
+    assert world.gone("v1", "ConfigMap", "new")
+    world.stack.expect_clean()
+    world.commit({"middle/broken.yaml": "kind: [\n"})
+    world.stack.up().must()
+    world.commit({"middle/broken.yaml": None})
+    world.stack.weir("resume", "kustomization", "middle").must()
+    world.stack.up().must()
+    assert world.gone("v1", "ConfigMap", "leaf")
+    assert world.live("v1", "ConfigMap", "new")["data"] == {"A": "1"}
+
+
+def test_a_unit_that_is_suspended_before_it_is_applied_declares_nothing(world: World) -> None:
+    world.commit({**three_levels(world), "broken/a.yaml": "kind: [\n"})
+    broken = world.unit("broken", "./broken", suspend=True)
+    world.units(world.unit("middle", "./middle", suspend=True), broken)
+    world.stack.up().must()
+    assert world.gone("v1", "ConfigMap", "leaf")
+    world.units(world.unit("middle", "./middle"), broken)
+    world.stack.up().must()
+    assert world.live("v1", "ConfigMap", "leaf")["data"] == {"A": "1"}

@@ -19,8 +19,9 @@ from weir.flow.holds import Hands
 from weir.flow.load import Loaded
 from weir.flow.outcome import Problem, SourceOutcome, UnitOutcome, decode, encode, held
 from weir.flow.resolve import SyncResult
+from weir.flow.source_work import Overrides, SourceWorker
 from weir.flow.tree import UnitTree
-from weir.flow.work import Overrides, RenderedUnit, Worker
+from weir.flow.work import RenderedUnit, Worker
 from weir.spec.artifact import Artifact
 from weir.spec.documents import Document
 from weir.spec.errors import ClusterError
@@ -193,14 +194,14 @@ def resolved(
             raise record
         return record
 
-    worker: Any = Worker.__new__(Worker)
+    worker: Any = SourceWorker.__new__(SourceWorker)
     worker._clusters = SimpleNamespace(records=SimpleNamespace(read_own=read_own))
     worker._store = SimpleNamespace(holds=lambda _: True)
     worker._previous = SimpleNamespace(read=lambda _: last, write=lambda *_: None)
     worker._hands, worker._overrides, worker._includes = found, Overrides(), {}
     worker._fetch = lambda *_: SyncResult(artifact=NEW, changed=True)
     (declared,) = UnitTree().declare(documents()[:1])
-    return cast("Worker", worker).source(declared, {})
+    return cast("SourceWorker", worker).resolve(declared, {})
 
 
 OLD = Artifact(revision="main@sha1:" + "1" * 40, digest="sha256:1")

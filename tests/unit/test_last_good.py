@@ -7,7 +7,7 @@ from typing import Any, cast
 
 import pytest
 
-from weir.flow.work import Worker
+from weir.flow.source_work import SourceWorker
 from weir.spec.artifact import Artifact
 from weir.spec.errors import ClusterError, SpecError
 from weir.spec.identity import UnitId
@@ -30,10 +30,10 @@ def last_good(
             return None
         return UnitRecord(id=SOURCE, stack="s", revision=recorded.revision, digest=recorded.digest)
 
-    worker: Any = Worker.__new__(Worker)
+    worker: Any = SourceWorker.__new__(SourceWorker)
     worker._clusters = SimpleNamespace(records=SimpleNamespace(read_own=read_own))
     worker._store = SimpleNamespace(holds=lambda digest: digest in {one.digest for one in here})
-    return cast("Worker", worker)._last_good(SOURCE, last)
+    return cast("SourceWorker", worker)._last_good(SOURCE, last)
 
 
 def test_what_another_machine_resolved_counts_when_it_is_here() -> None:

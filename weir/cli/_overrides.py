@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 from typing import Final
 
-from weir.flow.work import Overrides
+from weir.flow.source_work import Overrides
 from weir.spec.errors import SpecError
 
 EVERY: Final = "*"

@@ -14,8 +14,8 @@ from weir.edges.runs import Run
 from weir.flow.clusters import Clusters
 from weir.flow.session import Session, open_session
 from weir.flow.settings import read_settings_file
+from weir.flow.source_work import Overrides
 from weir.flow.unit_documents import UnitDocuments
-from weir.flow.work import Overrides
 from weir.render.substitute import OTHERS, UNKNOWN, output_variables
 from weir.spec.errors import WeirError
 from weir.spec.record import UnitRecord

@@ -324,7 +324,7 @@ class Ahead:
 
     def _checked(self, result: RenderedUnit, clash: str) -> UnitOutcome:
         """The outcome with what only the whole tree shows: shared objects, missing and circular dependencies."""
-        outcome = result.outcome
+        outcome = replace(result.outcome, children=self._tree.awaited(result.outcome.spec))
         error = clash or outcome.error or dependency_error(self._tree, outcome.spec)
         return replace(outcome, error=error) if error else outcome
 

@@ -11,7 +11,7 @@ import orjson
 from weir.edges.runs import objects_file
 from weir.flow.outcome import UnitOutcome
 from weir.flow.session import Session
-from weir.flow.work import Overrides
+from weir.flow.source_work import Overrides
 from weir.spec.errors import RenderError
 from weir.spec.identity import ObjectId, UnitId
 

@@ -1,24 +1,35 @@
-"""readyExpr: a dependency's own rule of readiness, beside the engine's order.
+"""readyExpr: a dependency's own rule of readiness, in place of the built-in one.
 
 Rule: https://fluxcd.io/flux/components/kustomize/kustomizations/#dependency-ready-expression
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from typing import Any
 
-import orjson
-
 from weir.edges.kube.records import Records
+from weir.flow.digest import document_digest
+from weir.flow.reporting import FAILED
 from weir.objects import cel
 from weir.spec.artifact import short_revision
+from weir.spec.documents import Document
 from weir.spec.errors import HealthError
+from weir.spec.identity import UnitId
 from weir.spec.kustomization import KustomizationSpec
-from weir.spec.record import UnitRecord
+from weir.spec.record import Condition, UnitRecord
 
 
-def check_ready_exprs(spec: KustomizationSpec, records: Records) -> None:
-    """Evaluate every readyExpr of a unit over `self` and `dep`, both as Flux's status would show them.
+def check_ready_exprs(
+    spec: KustomizationSpec,
+    records: Records,
+    declared: Callable[[UnitId], Document],
+    failed: Mapping[UnitId, str],
+) -> None:
+    """Evaluate every readyExpr of a unit over `self` and `dep`: documents of this run, with their records' status.
+
+    `declared` gives a unit's document, and raises WeirError when there is none; `failed` is why units failed in this
+    run of which their records say nothing.
 
     Raises:
         HealthError: a rule does not hold now.
@@ -28,11 +39,14 @@ def check_ready_exprs(spec: KustomizationSpec, records: Records) -> None:
     rules = [item for item in spec.depends_on if item.ready_expr]
     if not rules:
         return
-    own = records.read(spec.id)
-    itself = as_flux_object(own) if own else dict(spec.raw)
+
+    def read(unit: UnitId) -> tuple[UnitRecord | None, dict[str, Any]]:
+        record = records.read(unit)
+        return record, as_flux_object(unit, declared(unit), record, failed.get(unit, ""))
+
+    _, itself = read(spec.id)
     for item in rules:
-        found = records.read(item.id)
-        dependency = as_flux_object(found) if found else {}
+        found, dependency = read(item.id)
         if not cel.evaluate(item.ready_expr, {"self": itself, "dep": dependency}):
             revision = short_revision(found.revision) if found else "nothing yet"
             raise HealthError(
@@ -51,19 +65,31 @@ def check_expressions(spec: KustomizationSpec) -> None:
             cel.compile_check(expr)
 
 
-def as_flux_object(record: UnitRecord) -> dict[str, Any]:
-    """The unit's document with the status that Flux would write: Ready condition and revisions."""
-    document: dict[str, Any] = orjson.loads(record.document or "{}")
+def as_flux_object(
+    unit: UnitId, document: Document, record: UnitRecord | None, failure: str = ""
+) -> dict[str, Any]:
+    """The unit's document with the status that Flux would write: Ready condition, revisions, inventory.
+
+    A record counts no generations: `metadata.generation` is 1 while the unit is ready with the document as it is,
+    else 2; `status.observedGeneration` is 1, or -1 for a unit that was never applied.
+    """
+    meta = {"namespace": unit.namespace, **document.data["metadata"]}
+    if record is None:
+        return {**document.data, "metadata": {**meta, "generation": 1}, "status": {"observedGeneration": -1}}
     ready = record.ready
-    conditions = []
+    if failure:
+        ready = Condition(status="False", reason=FAILED, message=failure)
+    current = record.spec_digest in ("", document_digest(document))
+    generation = 1 if current and ready and ready.status == "True" else 2
+    told: dict[str, Any] = {"type": "Ready", "observedGeneration": 1}
     if ready:
-        conditions.append(
-            {"type": "Ready", "status": ready.status, "reason": ready.reason, "message": ready.message}
-        )
+        told |= {"status": ready.status, "reason": ready.reason, "message": ready.message}
+        told |= {"lastTransitionTime": ready.at} if ready.at else {}
     status = {
-        "conditions": conditions,
+        "conditions": [told] if ready else [],
+        "observedGeneration": 1,
         "lastAppliedRevision": record.revision,
         "lastAttemptedRevision": record.attempted,
         "inventory": {"entries": [{"id": item.entry, "v": version} for item, version in record.inventory]},
     }
-    return {**document, "status": status}
+    return {**document.data, "metadata": {**meta, "generation": generation}, "status": status}

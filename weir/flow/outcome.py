@@ -54,6 +54,8 @@ class UnitOutcome:
     """Objects that hold values of secrets, although they may not be of kind Secret."""
     parent: str = ""
     """The unit that rendered this unit's document, empty for the stack's own."""
+    children: tuple[UnitId, ...] = ()
+    """The sources and units that it waits for, by spec.wait, as they are part of what it renders."""
     variables: dict[str, str] = field(default_factory=dict)
     """Stack outputs used in substitution, secret ones left out."""
     seconds: float = 0.0
@@ -151,6 +153,7 @@ def encode(outcome: Outcome) -> dict[str, Any]:
                 "unit": {"revision": outcome.revision, "digest": outcome.digest},
                 "secrets": [item.entry for item in sorted(outcome.secret_ids)],
                 "parent": outcome.parent,
+                "children": [str(child) for child in outcome.children],
                 "variables": outcome.variables,
                 **common,
             }
@@ -204,6 +207,7 @@ def _decode(value: dict[str, Any]) -> Certain:
         spec=parse_kustomization(document),
         secret_ids=frozenset(ObjectId.from_entry(entry) for entry in value["secrets"]),
         parent=value["parent"],
+        children=tuple(map(UnitId.parse, value["children"])),
         variables=value["variables"],
         **value["unit"],
         **common,

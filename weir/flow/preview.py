@@ -16,7 +16,7 @@ from weir.flow.outcome import AutomationOutcome, PolicyOutcome, Problem, SourceO
 from weir.flow.plan import Request, plan_unit
 from weir.flow.remove import plan_removal
 from weir.flow.session import Session
-from weir.flow.work import Overrides
+from weir.flow.source_work import Overrides
 from weir.spec.artifact import Artifact
 from weir.spec.changes import ChangeSet
 from weir.spec.errors import WeirError

@@ -15,7 +15,8 @@ from weir.flow.holds import Hands
 from weir.flow.load import Loaded, bootstrap_document, load_folder, load_tree
 from weir.flow.outcome import Problem
 from weir.flow.resolve import sync
-from weir.flow.work import Overrides, StackOutputs, Worker
+from weir.flow.source_work import Overrides
+from weir.flow.work import StackOutputs, Worker
 from weir.spec.errors import WeirError
 from weir.spec.git_repository import parse_git_repository
 from weir.spec.stack import StackConfig

@@ -25,7 +25,8 @@ def dependency_error(tree: UnitTree, spec: KustomizationSpec) -> str:
     cycle = _cycle(tree, spec.id)
     if cycle:
         path = " -> ".join(str(unit) for unit in cycle)
-        return f"{spec.where}: spec.dependsOn: found the cycle {path}, expected no cycle; remove one of its edges"
+        hint = "remove one of its edges; a unit with spec.wait waits for those that it declares"
+        return f"{spec.where}: spec.dependsOn: found the cycle {path}, expected no cycle; {hint}"
     return ""
 
 
@@ -44,16 +45,20 @@ def why_stuck(tree: UnitTree, declared: Declared) -> str:
 
 
 def _cycle(tree: UnitTree, start: UnitId) -> list[UnitId]:
-    """A path from a unit back to itself along dependsOn, or nothing."""
+    """A path from a unit back to itself along dependsOn and what spec.wait waits for, or nothing."""
     stack = [(start, [start])]
     seen: set[UnitId] = set()
     while stack:
         unit, path = stack.pop()
         spec = tree.units[unit].spec if unit in tree.units else None
-        for item in spec.depends_on if isinstance(spec, KustomizationSpec) else ():
-            if item.id == start:
+        for item in _waits_for(tree, spec) if isinstance(spec, KustomizationSpec) else ():
+            if item == start:
                 return [*path, start]
-            if item.id not in seen:
-                seen.add(item.id)
-                stack.append((item.id, [*path, item.id]))
+            if item not in seen:
+                seen.add(item)
+                stack.append((item, [*path, item]))
     return []
+
+
+def _waits_for(tree: UnitTree, spec: KustomizationSpec) -> list[UnitId]:
+    return [*(item.id for item in spec.depends_on), *tree.awaited(spec)]

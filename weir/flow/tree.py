@@ -58,6 +58,8 @@ class UnitTree:
     """Flux kinds that this version does not act on: unit -> where it was declared."""
     notices: dict[UnitId, Document] = field(default_factory=dict)
     """Alerts, Providers and Receivers, as they are declared: unread, so that most stacks pay nothing for them."""
+    _children: dict[str, dict[UnitId, None]] = field(default_factory=dict)
+    """The units that each declared, in order."""
 
     def declare(self, documents: Iterable[Document], parent: str = "") -> list[Declared]:
         """Add documents; new units come back. A bad document is a problem and leaves the others alone."""
@@ -94,12 +96,20 @@ class UnitTree:
             spec = replace(spec, suspend=True)
         declared = Declared(spec=spec, document=document, parent=parent)
         self.units[spec.id] = declared
+        self._children.setdefault(parent, {})[spec.id] = None
         return declared
 
     def forget(self, units: Collection[UnitId]) -> None:
         """Drop units that are about to be declared again by those that render them."""
         for unit in units:
-            self.units.pop(unit, None)
+            if known := self.units.pop(unit, None):
+                del self._children[known.parent][unit]
+
+    def awaited(self, spec: KustomizationSpec) -> tuple[UnitId, ...]:
+        """The sources and units that a unit with spec.wait declares: with its objects, they are to become ready."""
+        kinds = ("GitRepository", "Kustomization")
+        children = self._children.get(str(spec.id), ()) if spec.wait else ()
+        return tuple(child for child in children if child.kind in kinds)
 
     def _parse(self, document: Document) -> Spec | None:
         group = str(document.data.get("apiVersion", "")).partition("/")[0]

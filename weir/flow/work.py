@@ -8,12 +8,10 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from weir.edges.build_cache import BuildCache
 from weir.edges.kube.errors import UnreachableError
-from weir.edges.local_folder import import_folder
 from weir.edges.runs import Run, claims_file, objects_file
 from weir.edges.store import Store
 from weir.edges.timings import note
@@ -24,18 +22,15 @@ from weir.flow.digest import canonical
 from weir.flow.holds import Hands
 from weir.flow.moves import target_of
 from weir.flow.outcome import SourceOutcome, UnitOutcome
-from weir.flow.previous import Previous
 from weir.flow.render import Rendered, render_unit
-from weir.flow.resolve import SyncResult, sync
+from weir.flow.source_work import Overrides, SourceWorker, message_of
 from weir.flow.tenancy import Tenancy
 from weir.flow.tree import Declared
 from weir.render.layout import Layout
 from weir.render.substitute import SecretText
-from weir.select.git_ref import commit_of
 from weir.spec.artifact import Artifact
 from weir.spec.documents import Document
-from weir.spec.errors import ArtifactError, ClusterError, SourceError, SpecError, VerificationError, WeirError
-from weir.spec.git_repository import GitRepositorySpec
+from weir.spec.errors import ArtifactError, ClusterError, SourceError, SpecError, WeirError
 from weir.spec.identity import ObjectId, UnitId
 from weir.spec.kustomization import KustomizationSpec
 from weir.spec.stack import StackConfig
@@ -60,34 +55,6 @@ class RenderedUnit:
     children: tuple[Document, ...] = ()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Overrides:
-    """What to look at instead of the sources' own content, by `Kind/namespace/name`, or `*` for every source."""
-
-    refs: Mapping[str, str] = field(default_factory=dict)
-    """Branch, tag, commit or full ref."""
-    folders: Mapping[str, Path] = field(default_factory=dict)
-    """A local folder."""
-    artifacts: Mapping[str, Artifact] = field(default_factory=dict)
-    """What is in the store already."""
-
-    def __bool__(self) -> bool:
-        """Whether anything is looked at instead."""
-        return bool(self.refs or self.folders or self.artifacts)
-
-    def artifact(self, source: UnitId) -> Artifact | None:
-        """The artifact to take, None for the source's own."""
-        return self.artifacts.get(str(source))
-
-    def ref(self, source: UnitId) -> str:
-        """The ref to look at, empty for the source's own."""
-        return self.refs.get(str(source)) or self.refs.get("*", "")
-
-    def folder(self, source: UnitId) -> Path | None:
-        """The folder to read, None for the source's own content."""
-        return self.folders.get(str(source)) or self.folders.get("*")
-
-
 class Worker:
     """Does the jobs of one run. Thread-safe; never raises a WeirError."""
 
@@ -109,12 +76,10 @@ class Worker:
         self._run = run
         self._cache = BuildCache.default()
         self._tenancy = Tenancy(clusters)
-        self._previous = Previous(config.name)
+        self._sources = SourceWorker(config, clusters, store, overrides, hands)
         self._stack_outputs = stack_outputs
-        self._overrides = overrides
         self._hands = hands
         self._flux_told = False
-        self._includes: dict[UnitId, Mapping[str, Artifact]] = {}
         self._layouts: dict[str, Layout] = {}
         self._lock = threading.Lock()
 
@@ -127,120 +92,7 @@ class Worker:
 
     def source(self, declared: Declared, sources: Mapping[UnitId, SourceOutcome]) -> SourceOutcome:
         """Resolve and fetch one source. An outage keeps the last good artifact; a bad signature keeps nothing."""
-        spec = declared.spec
-        if not isinstance(spec, GitRepositorySpec):
-            raise TypeError(spec)
-        started = time.monotonic()
-        outcome = SourceOutcome(spec=spec, document=declared.document, artifact=None)
-        if given := self._overrides.artifact(spec.id):
-            return replace(outcome, artifact=given)
-        if folder := self._overrides.folder(spec.id):
-            return replace(outcome, artifact=import_folder(self._store, folder))
-        last = self._previous.read(spec)
-        try:
-            includes = {
-                unit.name: found.artifact
-                for unit, found in sources.items()
-                if found.artifact and unit.namespace == spec.id.namespace
-            }
-            self._includes[spec.id] = includes
-            spec = self._as_held(spec)
-            result = self._sync(spec, includes, last)
-            outcome = replace(
-                outcome,
-                spec=spec,
-                artifact=result.artifact,
-                verified=result.verified,
-                warnings=result.warnings,
-                subject=result.subject,
-                automates=result.automates,
-            )
-            if not self._overrides.ref(spec.id):
-                self._previous.write(spec, result.artifact)
-        except VerificationError as err:
-            outcome = replace(outcome, error=str(err))
-        except Exception as err:  # noqa: BLE001 - an escaped error would end the run for every unit
-            kept = None if self._overrides.ref(spec.id) else self._last_good(spec.id, last)
-            outcome = replace(outcome, artifact=kept, error=_message(spec.where, err))
-        seconds = time.monotonic() - started
-        note(spec.id, {"resolve": seconds})
-        return replace(outcome, seconds=seconds, error=outcome.error or self._other_stack(spec.id))
-
-    def _as_held(self, spec: GitRepositorySpec) -> GitRepositorySpec:
-        """The spec as this run goes by it. Raises ClusterError when it may be held, and the cluster does not say."""
-        known = spec.suspend or self._overrides.ref(spec.id)
-        return replace(spec, suspend=True) if not known and self._hands.holds(spec.id) else spec
-
-    def _other_stack(self, source: UnitId) -> str:
-        """Why the source's record cannot be kept. Its artifact counts all the same: it has no objects to fight over."""
-        try:
-            self._hands.refuse_others(source)
-        except ClusterError as err:
-            return str(err)
-        return ""
-
-    def _recorded(self, source: UnitId) -> Artifact | None:
-        """What the record in the cluster names: the newest that any machine resolved. Raises ClusterError."""
-        record = self._clusters.records.read_own(source)
-        known = record is not None and commit_of(record.revision)
-        return Artifact(revision=record.revision, digest=record.digest) if record and known else None
-
-    def _last_good(self, source: UnitId, last: Artifact | None) -> Artifact | None:
-        """What an outage falls back to: never an older revision than another machine applied meanwhile.
-
-        Nothing when `last` is none: this machine, or this spec of the source, never had an artifact.
-        """
-        if last is None:
-            return None
-        try:
-            known = self._recorded(source) or last
-        except WeirError:
-            known = last
-        return known if known.digest and self._store.holds(known.digest) else None
-
-    def _remembered(
-        self, spec: GitRepositorySpec, includes: Mapping[str, Artifact], last: Artifact | None
-    ) -> SyncResult:
-        """The artifact of a suspended source: what its record in the cluster names, whichever machine resolved it.
-
-        Raises:
-            WeirError: in a wary run, when it cannot be read.
-        """
-        try:
-            known = self._recorded(spec.id)
-        except WeirError:
-            if self._hands.wary:
-                raise
-            known = None
-        if known is None:
-            return self._fetch(spec, includes, last, "")
-        if known.digest and self._store.holds(known.digest):
-            return SyncResult(artifact=known, changed=False, automates=True)
-        # it was verified when it was recorded, and a commit alone has no tag that could be again
-        found = self._fetch(replace(spec, verify=None), includes, None, commit_of(known.revision))
-        artifact = replace(found.artifact, revision=known.revision)
-        return replace(found, artifact=artifact, automates=True)
-
-    def _sync(
-        self, spec: GitRepositorySpec, includes: Mapping[str, Artifact], last: Artifact | None
-    ) -> SyncResult:
-        ref = self._overrides.ref(spec.id)
-        if spec.suspend and not ref:
-            return self._remembered(spec, includes, last)
-        return self._fetch(spec, includes, last, ref)
-
-    def _fetch(
-        self, spec: GitRepositorySpec, includes: Mapping[str, Artifact], last: Artifact | None, ref: str
-    ) -> SyncResult:
-        return sync(
-            spec,
-            store=self._store,
-            secrets=self._clusters.secret,
-            includes=includes,
-            previous=last,
-            allow_file_urls=self._options.allow_file_urls,
-            ref_override=ref,
-        )
+        return self._sources.resolve(declared, sources)
 
     def unit(self, declared: Declared, source: SourceOutcome, before: Sequence[RenderedUnit]) -> RenderedUnit:
         """Render one unit from its source's artifact, and put the objects into the run's folder."""
@@ -259,7 +111,7 @@ class Worker:
             outcome = replace(result.outcome, warnings=(*warnings, *result.outcome.warnings))
             result = replace(result, outcome=outcome)
         except Exception as err:  # noqa: BLE001 - an escaped error would end the run for every unit
-            result = replace(result, outcome=replace(outcome, error=_message(spec.where, err)))
+            result = replace(result, outcome=replace(outcome, error=message_of(spec.where, err)))
         seconds = time.monotonic() - started
         note(spec.id, {"render": seconds})
         return replace(result, outcome=replace(result.outcome, seconds=seconds))
@@ -305,7 +157,10 @@ class Worker:
     def _render(
         self, result: RenderedUnit, source: SourceOutcome, before: Sequence[RenderedUnit]
     ) -> RenderedUnit:
-        spec, artifact = result.outcome.spec, source.artifact
+        spec = result.outcome.spec
+        artifact = self._sources.standing(spec, source) if spec.suspend else source.artifact
+        if artifact is None and spec.suspend:
+            return result
         if artifact is None:
             raise SourceError(f"{spec.where}: {source.id} has no artifact: {source.error}")
         taken: dict[str, str] = {}
@@ -313,7 +168,7 @@ class Worker:
             rendered = self._render_tree(spec, self._layout(artifact), before, taken)
         except ArtifactError:
             # evicted or altered on disk: fetch again, once; altered bytes are never used
-            artifact = self._sync(source.spec, self._includes[source.id], None).artifact
+            artifact = self._sources.again(source, artifact.revision)
             rendered = self._render_tree(spec, self._layout(artifact), before, taken)
         self._tenancy.check(spec, rendered.children)
         self._run.write(objects_file(spec.id), canonical(rendered.objects))
@@ -374,11 +229,6 @@ class Worker:
             if (found := unit.values.get(ObjectId("", kind, namespace, name))) is not None:
                 return found
         return self._clusters.values(kind, namespace, name)
-
-
-def _message(where: str, err: Exception) -> str:
-    """The error's own sentence; of an unexpected one only its type, for its text may hold values."""
-    return str(err) if isinstance(err, WeirError) else f"{where}: unexpected {type(err).__name__}"
 
 
 def _texts(item: Mapping[str, Any], *, secret: bool) -> dict[str, str]:

@@ -83,6 +83,11 @@ class UnitRecord:
         """Whether these are the rendered objects last applied, and no run began with others since."""
         return self.digest == digest and self.applying in ("", digest)
 
+    @property
+    def standing(self) -> str:
+        """The revision whose objects are in the cluster, in part at least; empty when nothing was ever applied."""
+        return self.attempted if self.applying else self.revision
+
     def with_inventory(self, entries: dict[ObjectId, str]) -> UnitRecord:
         """The same record owning exactly these objects."""
         return replace(self, inventory=tuple(entries.items()))
