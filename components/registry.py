@@ -66,7 +66,7 @@ class Registry:
         self._automations: dict[UnitId, asyncio.Future[asyncio.Task[bool]]] = {}
         self._writers: dict[UnitId, list[pulumi.Resource]] = {}
         self._units: dict[UnitId, asyncio.Task[Kustomization | None]] = {}
-        self._declared: set[UnitId] = set()
+        self._declared: dict[UnitId, UnitOutcome] = {}
         """Those of the units that are not there to be removed."""
         self._ended: dict[UnitId, asyncio.Future[Ended]] = {}
         """What depends on a unit waits for it here."""
@@ -97,7 +97,7 @@ class Registry:
                 self._add_automation(outcome)
             case UnitOutcome():
                 self._units[outcome.id] = asyncio.create_task(self._follow(outcome))
-                self._declared.add(outcome.id)
+                self._declared[outcome.id] = outcome
 
     def _add_source(self, outcome: SourceOutcome) -> None:
         after = pulumi.ResourceOptions(depends_on=self._writers.get(outcome.id, []))
@@ -218,15 +218,22 @@ class Registry:
     async def _remove_orphan(self, unit: UnitId, record: UnitRecord | None) -> Kustomization | None:
         """Removed once the one that declared it is applied, as what the engine knows."""
         parent = parent_of(record) if record else None
-        if parent in self._declared and await self._units[parent] is None:
-            self._keep_child(unit, parent)
+        if parent in self._declared and await self._units[parent] is None and self._keeps(unit, parent):
             return None
         return await _add_orphan(unit)
 
-    def _keep_child(self, unit: UnitId, parent: UnitId) -> None:
-        """Flux prunes a Kustomization only after the one that declared it was applied without it."""
-        why = f"{parent}, which declared it, was not applied, or is not ready"
+    def _keeps(self, unit: UnitId, parent: UnitId) -> bool:
+        """Whether a child stays, which is told: Flux prunes it only when its parent, which failed, applied the rest."""
+        outcome = self._declared[parent]
+        try:
+            record = self._clusters.records.read(parent)
+        except WeirError:
+            record = None
+        if record and record.is_only_unhealthy(outcome.revision, outcome.digest):
+            return False
+        why = f"{parent}, which declared it, was not applied"
         self.add(Problem("stack", f"{unit} is no longer declared and stays in this run: {why}"))
+        return True
 
     async def finish(self, unsupported: Mapping[UnitId, str]) -> None:
         """Wait for all units; say what is left out and what will be removed. Raises RunError when a unit is missing."""
@@ -267,7 +274,7 @@ class Registry:
         failed = self._failed()
         for record in records if failed else ():
             if (parent := parent_of(record)) in failed:
-                self._keep_child(record.id, parent)
+                self._keeps(record.id, parent)
 
     def _announce_removals(self, records: Iterable[UnitRecord]) -> None:
         """Name the objects of units that are gone from Git, before the engine deletes them."""

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import closing
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, cast
 
 import orjson
 import pulumi
 import pytest
 
 from components.registry import Registry
+from weir.flow.outcome import UnitOutcome
 from weir.spec.errors import ClusterError
 from weir.spec.identity import UnitId
-from weir.spec.record import UnitRecord
+from weir.spec.record import Condition, UnitRecord
 
 PARENT, CHILD = UnitId("Kustomization", "flux-system", "apps"), UnitId("Kustomization", "flux-system", "web")
 _OWNER = "kustomize.toolkit.fluxcd.io"
@@ -30,6 +32,10 @@ class Clusters:
         if self._error:
             raise ClusterError(self._error)
         return self._records
+
+    def read(self, unit: UnitId) -> UnitRecord | None:
+        """One of them. Raises ClusterError."""
+        return next((one for one in self.read_all() if one.id == unit), None)
 
 
 @pytest.fixture
@@ -58,7 +64,9 @@ def finish(clusters: Clusters, *, succeeded: bool) -> None:
         ended: Any = asyncio.get_running_loop().create_future()
         ended.set_result(object() if succeeded else None)
         registry._units[PARENT] = ended
-        registry._declared.add(PARENT)
+        registry._declared[PARENT] = cast(
+            "UnitOutcome", SimpleNamespace(revision="main@sha1:2", digest="sha256:2")
+        )
         await registry.finish({})
 
     with closing(asyncio.new_event_loop()) as loop:  # `asyncio.run` leaves the thread without one
@@ -68,8 +76,39 @@ def finish(clusters: Clusters, *, succeeded: bool) -> None:
 def test_a_child_of_a_unit_that_failed_keeps_every_unit(logged: list[str]) -> None:
     with pytest.raises(pulumi.RunError, match="no unit is removed in this run"):
         finish(Clusters(child("apps")), succeeded=False)
-    why = f"{PARENT}, which declared it, was not applied, or is not ready"
+    why = f"{PARENT}, which declared it, was not applied"
     assert logged == [f"{CHILD} is no longer declared and stays in this run: {why}"]
+
+
+def parent(revision: str, digest: str, reason: str) -> UnitRecord:
+    """The record of PARENT after a run that failed."""
+    ready = Condition(status="False", reason=reason, message="it is so")
+    return UnitRecord(
+        id=PARENT, stack="prod", revision="main@sha1:1", attempted=revision, applying=digest, ready=ready
+    )
+
+
+@pytest.mark.parametrize(
+    ("record", "kept"),
+    [
+        (parent("main@sha1:2", "sha256:2", "HealthCheckFailed"), False),
+        (parent("main@sha1:2", "sha256:2", "HealthCheckCanceled"), False),
+        (parent("main@sha1:2", "sha256:2", "ReconciliationFailed"), True),
+        (parent("main@sha1:1", "sha256:2", "HealthCheckFailed"), True),
+        (parent("main@sha1:2", "sha256:1", "HealthCheckFailed"), True),
+    ],
+    ids=["unhealthy", "hurried", "refused", "its last run was an older revision's", "other objects"],
+)
+def test_a_child_goes_when_its_parent_applied_everything_else(
+    logged: list[str], record: UnitRecord, kept: bool
+) -> None:
+    clusters = Clusters(child("apps"), record)
+    if kept:
+        with pytest.raises(pulumi.RunError):
+            finish(clusters, succeeded=False)
+    else:
+        finish(clusters, succeeded=False)
+        assert f"{CHILD} is no longer declared:" in logged[0]
 
 
 @pytest.mark.parametrize(("owner", "succeeded"), [("apps", True), ("other", False), ("", False)])

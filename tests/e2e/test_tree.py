@@ -76,6 +76,21 @@ def test_a_child_stays_while_its_parent_cannot_be_applied_without_it(world: Worl
     world.stack.expect_clean()
 
 
+def test_a_child_goes_when_its_parent_is_applied_and_not_healthy(world: World) -> None:
+    ns = world.namespace
+    never = {"apiVersion": "v1", "kind": "ConfigMap", "name": "never", "namespace": ns}
+    middle = world.unit("middle", "./middle", healthChecks=[never], timeout="1s")
+    world.commit(three_levels(world))
+    world.units(middle)
+    assert "health check failed" in world.stack.up().must_fail().out
+    expect_middle = checker_unit(world, "middle", [config_map(ns, "own", A="1")])
+    world.judge_units([expect_middle, world.expected("leaf", "leaf")])
+    world.commit({"middle/leaf.yaml": None})
+    assert "health check failed" in world.stack.up().must_fail().out
+    assert world.gone("v1", "ConfigMap", "leaf")
+    world.judge_units([expect_middle])
+
+
 def test_a_child_with_a_misspelt_kind_stays(world: World) -> None:
     world.commit(three_levels(world))
     world.units(top="./top")

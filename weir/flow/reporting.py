@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from typing import Final
 
 from weir.spec.errors import ClusterError, GuardError, HealthError, StopRequested, WeirError
-from weir.spec.record import CANCELED, Condition, HistoryEntry, UnitRecord
+from weir.spec.record import CANCELED, UNHEALTHY, Condition, HistoryEntry, UnitRecord
 
 SUCCEEDED: Final = "ReconciliationSucceeded"
 FAILED: Final = "ReconciliationFailed"
@@ -25,8 +25,8 @@ def reason_of(err: WeirError, *, waiting: bool) -> str:
     if isinstance(err, PruneError | GuardError):
         return "PruneFailed"
     if waiting:
-        return CANCELED if isinstance(err, StopRequested) else "HealthCheckFailed"
-    return "HealthCheckFailed" if isinstance(err, HealthError) else FAILED
+        return CANCELED if isinstance(err, StopRequested) else UNHEALTHY
+    return UNHEALTHY if isinstance(err, HealthError) else FAILED
 
 
 def condition(old: UnitRecord | None, status: str, reason: str, message: str, now: datetime) -> Condition:

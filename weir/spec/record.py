@@ -13,6 +13,8 @@ from weir.spec.identity import ObjectId, UnitId
 
 CANCELED: Final = "HealthCheckCanceled"
 """Reason of a unit whose run was asked to end while it waited for health: all objects are applied."""
+UNHEALTHY: Final = "HealthCheckFailed"
+"""Reason of a unit whose objects are applied, and not all of them ready."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,6 +84,11 @@ class UnitRecord:
     def is_applied(self, digest: str) -> bool:
         """Whether these are the rendered objects last applied, and no run began with others since."""
         return self.digest == digest and self.applying in ("", digest)
+
+    def is_only_unhealthy(self, revision: str, digest: str) -> bool:
+        """Whether all was applied and pruned when the unit was last run, with these rendered objects, and not ready."""
+        waited = self.ready is not None and self.ready.reason in (UNHEALTHY, CANCELED)
+        return waited and self.attempted == revision and (self.applying or self.digest) == digest
 
     @property
     def standing(self) -> str:

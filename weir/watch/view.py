@@ -13,14 +13,14 @@ from typing import Final
 
 from weir.spec.identity import ObjectId, UnitId
 from weir.spec.kinds import IMAGE_AUTOMATION, IMAGE_POLICY
-from weir.spec.record import CANCELED, Condition, HistoryEntry, UnitRecord
+from weir.spec.record import CANCELED, UNHEALTHY, Condition, HistoryEntry, UnitRecord
 
 PATIENCE: Final = 3.0
 """Intervals after which a unit's states count no more."""
 WAITING: Final = "waiting to be reconciled"
 """Flux's message for a unit without a Ready condition."""
 _APPLIED: Final = ("Kustomization", "HelmRelease")
-_HEALTH_REASONS: Final = ("HealthCheckFailed", CANCELED)
+_HEALTH_REASONS: Final = (UNHEALTHY, CANCELED)
 
 
 class Sync(StrEnum):
