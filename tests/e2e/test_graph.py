@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.checker import Expected
 from tests.support.stack import StackRun
-from tests.support.world import World, changed, config_map
+from tests.support.world import ILL, World, changed, config_map
 from weir.edges.local_cluster import running_cluster
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(300)]
@@ -59,8 +60,7 @@ def test_units_that_follow_each_other_by_a_label_move_together(world: World) -> 
 def test_a_ready_expression_takes_the_place_of_the_built_in_rule(world: World) -> None:
     ns = world.namespace
     world.commit({"one/a.yaml": [config_map(ns, "one", A="1")], "two/b.yaml": [config_map(ns, "two", B="1")]})
-    missing = {"apiVersion": "v1", "kind": "ConfigMap", "name": "never", "namespace": ns}
-    one = world.unit("one", "./one", healthChecks=[missing], timeout="1s")
+    one = world.unit("one", "./one", **ILL)
     rule = "dep.status.conditions.exists(c, c.type == 'Ready' && c.reason == 'HealthCheckFailed')"
     world.units(one, world.unit("two", "./two", dependsOn=[{"name": "one", "readyExpr": rule}]))
     world.stack.up().must_fail()
@@ -70,8 +70,7 @@ def test_a_ready_expression_takes_the_place_of_the_built_in_rule(world: World) -
 
 def test_what_depends_on_a_unit_that_waits_starts_after_those_that_it_declares(world: World) -> None:
     ns = world.namespace
-    missing = {"apiVersion": "v1", "kind": "ConfigMap", "name": "never", "namespace": ns}
-    child = world.unit("child", "./child", healthChecks=[missing], timeout="1s")
+    child = world.unit("child", "./child", **ILL)
     world.commit(
         {
             "parent/child.yaml": [child],
@@ -93,7 +92,9 @@ def test_what_depends_on_a_unit_that_waits_starts_after_those_that_it_declares(w
     assert "found the cycle" in world.stack.up().must_fail().out
     world.commit({"parent/child.yaml": [world.unit("child", "./child")]})
     world.stack.up().must()
-    world.judge(child="child", app="app", parent="parent")
+    world.judge_units(
+        [Expected("parent", (), world.flux), *(world.expected(one, one) for one in ("child", "app"))]
+    )
 
 
 def test_a_rule_that_is_not_cel_is_an_error_before_anything_is_touched(world: World) -> None:

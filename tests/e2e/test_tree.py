@@ -6,7 +6,7 @@ import pytest
 
 from tests.support.checker import Expected
 from tests.support.stack import git_repository
-from tests.support.world import Obj, World, changed, config_map, deployment
+from tests.support.world import ILL, Obj, World, changed, config_map, deployment
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(300)]
 
@@ -78,8 +78,7 @@ def test_a_child_stays_while_its_parent_cannot_be_applied_without_it(world: Worl
 
 def test_a_child_goes_when_its_parent_is_applied_and_not_healthy(world: World) -> None:
     ns = world.namespace
-    never = {"apiVersion": "v1", "kind": "ConfigMap", "name": "never", "namespace": ns}
-    middle = world.unit("middle", "./middle", healthChecks=[never], timeout="1s")
+    middle = world.unit("middle", "./middle", **ILL)
     world.commit(three_levels(world))
     world.units(middle)
     assert "health check failed" in world.stack.up().must_fail().out

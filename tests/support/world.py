@@ -109,6 +109,13 @@ class World:
             self.rest.delete("v1", "Namespace", "", name)
 
 
+ILL: dict[str, Any] = {
+    "wait": True,
+    "healthCheckExprs": [{"apiVersion": "v1", "kind": "ConfigMap", "current": "false", "failed": "true"}],
+}
+"""Of a unit's spec: its ConfigMaps are applied, and its health check fails at once."""
+
+
 def config_map(namespace: str, name: str, **data: str) -> Obj:
     """A ConfigMap."""
     return {
