@@ -13,6 +13,8 @@ from tests.support.notices import alert_object, provider_object
 from weir.edges.outbox import Outbox
 from weir.edges.runs import Run
 from weir.flow import notices
+from weir.notify.match import sets_off
+from weir.spec.alert import parse_alert
 from weir.spec.documents import Document
 from weir.spec.identity import UnitId
 
@@ -96,6 +98,22 @@ def test_an_alert_or_a_provider_that_cannot_be_read_is_known_to_be_there(run: Ru
         "Alert/flux-system/broken",
     }
     assert "spec.timeout" in found.unreadable[UnitId("Provider", "flux-system", "odd")]
+
+
+def test_a_bad_pattern_leaves_the_others_of_its_alert_to_count(run: Run) -> None:
+    lists = alert_object(inclusionList=["(", "wanted"], exclusionList=["a(?=b)", "unwanted"])
+    notices.announce(run, documents(lists, provider_object("https://sink.example")))
+    found = notices.read_announced(run)
+    (alert,) = found.alerts
+    assert not found.unreadable
+    assert [problem.partition(": found")[0] for problem in found.problems] == [
+        "notices.yaml: Alert/flux-system/all: spec.inclusionList[0]",
+        "notices.yaml: Alert/flux-system/all: spec.exclusionList[0]",
+    ]
+    told = [message for message in ("wanted", "unwanted", "(", "ab") if sets_off(alert, event(message), {})]
+    assert told == ["wanted"]
+    only_bad = parse_alert(documents(alert_object(inclusionList=["("]))[0], lambda _: None)
+    assert not sets_off(only_bad, event("("), {})
 
 
 def test_what_waits_is_not_forgotten_with_the_last_alert(run: Run) -> None:

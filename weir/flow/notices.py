@@ -134,7 +134,7 @@ def _parse(documents: Iterable[Document]) -> Notices:
         try:
             match document.data.get("kind"):
                 case "Alert":
-                    alert = parse_alert(document)
+                    alert = parse_alert(document, lambda err: problems.append(str(err)))
                     alerts.append(alert)
                     written[alert.id] = document.data
                 case "Provider":

@@ -5,11 +5,13 @@ Rule: https://fluxcd.io/flux/components/notification/alerts/
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import Final
 
 from weir.spec.alert import ANY, AlertSpec, EventSource
+from weir.spec.errors import SpecError
 from weir.spec.event import ANNOTATION, Event, Severity
 from weir.spec.go_regexp import Pattern
 from weir.spec.identity import UnitId
@@ -70,4 +72,9 @@ def _is_meant(source: EventSource, unit: UnitId, labels: Mapping[str, str]) -> b
 
 
 def _fits(alert: AlertSpec, field: str, patterns: tuple[str, ...], message: str) -> bool:
-    return any(Pattern.parse(text, alert.where, f"spec.{field}").matches(message) for text in patterns)
+    """Whether a message fits one of the patterns that can be read."""
+    for text in patterns:
+        with contextlib.suppress(SpecError):
+            if Pattern.parse(text, alert.where, f"spec.{field}").matches(message):
+                return True
+    return False

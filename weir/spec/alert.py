@@ -5,10 +5,12 @@ Rule: https://fluxcd.io/flux/components/notification/alerts/
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Final
 
 from weir.spec.documents import Document
+from weir.spec.errors import SpecError
 from weir.spec.event import Severity
 from weir.spec.fields import REQUIRED, Fields, name_only
 from weir.spec.go_regexp import Pattern
@@ -66,7 +68,7 @@ class AlertSpec:
     severity: Severity = Severity.INFO
     """The least that counts: `info` is everything."""
     inclusion_list: tuple[str, ...] = ()
-    """Go regular expressions; a message must fit one of them, empty for any message."""
+    """Go regular expressions; a message must fit one of them, empty for any message. No message fits a bad one."""
     exclusion_list: tuple[str, ...] = ()
     """Go regular expressions; a message that fits one of them is left out, whatever else it fits."""
     metadata: dict[str, str]
@@ -75,8 +77,12 @@ class AlertSpec:
     suspend: bool = False
 
 
-def parse_alert(document: Document) -> AlertSpec:
-    """The spec of an Alert document. Raises SpecError."""
+def parse_alert(document: Document, on_bad_pattern: Callable[[SpecError], None] | None = None) -> AlertSpec:
+    """The spec of an Alert document. Raises SpecError.
+
+    With `on_bad_pattern`, a regular expression that cannot be read is no error but left to it: as in Flux, no message
+    fits that one, and the others of the lists count.
+    """
     check_api_version(document)
     header = read_header(document)
     spec = spec_fields(document)
@@ -86,8 +92,8 @@ def parse_alert(document: Document) -> AlertSpec:
         provider=_parse_provider_ref(spec, header.id.namespace),
         sources=_parse_sources(spec, header.id.namespace),
         severity=Severity(spec.text("eventSeverity", Severity.INFO.value, one_of=tuple(Severity))),
-        inclusion_list=_parse_patterns(spec, "inclusionList"),
-        exclusion_list=_parse_patterns(spec, "exclusionList"),
+        inclusion_list=_parse_patterns(spec, "inclusionList", on_bad_pattern),
+        exclusion_list=_parse_patterns(spec, "exclusionList", on_bad_pattern),
         metadata=spec.text_map("eventMetadata"),
         summary=spec.text("summary", ""),
         suspend=spec.boolean("suspend"),
@@ -132,8 +138,13 @@ def _name_or_any(fields: Fields, field: str, default: Any = REQUIRED) -> str:
     return ANY if fields.data.get(field) == ANY and fields.text(field) else fields.name(field, default)
 
 
-def _parse_patterns(spec: Fields, field: str) -> tuple[str, ...]:
-    texts = spec.texts(field)
+def _parse_patterns(spec: Fields, field: str, on_bad: Callable[[SpecError], None] | None) -> tuple[str, ...]:
+    texts: tuple[str, ...] = spec.texts(field)
     for index, text in enumerate(texts):
-        Pattern.parse(text, spec.where, f"{spec.path}.{field}[{index}]")
+        try:
+            Pattern.parse(text, spec.where, f"{spec.path}.{field}[{index}]")
+        except SpecError as err:
+            if on_bad is None:
+                raise
+            on_bad(err)
     return texts
