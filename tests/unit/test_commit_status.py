@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import hashlib
 import json
 from typing import Any
 
@@ -49,7 +50,7 @@ STATES = {
     "gitea": ("success", "failure", "pending"),
     "bitbucket": ("SUCCESSFUL", "FAILED", "INPROGRESS"),
     "bitbucketserver": ("SUCCESSFUL", "FAILED", "INPROGRESS"),
-    "azuredevops": ("succeeded", "failed", "pending"),
+    "azuredevops": ("succeeded", "error", "pending"),
 }
 LOGINS = {
     "github": ("Authorization", "Bearer t0ken-value"),
@@ -146,6 +147,40 @@ def test_bitbucket_takes_an_app_password_too_and_a_key_of_forty_characters() -> 
 )
 def test_a_revision_holds_a_commit_or_not(revision: str, commit: str) -> None:
     assert commit_of(revision) == commit
+
+
+OTHER = COMMIT[::-1]
+
+
+@pytest.mark.parametrize(
+    ("metadata", "commit"),
+    [
+        ({"commit": OTHER, "originRevision": "main@sha1:no", "revision": f"main@sha1:{COMMIT}"}, OTHER),
+        ({"originRevision": f"main@sha1:{OTHER}", "revision": f"main@sha1:{COMMIT}"}, OTHER),
+        ({"commit": "", "revision": f"main@sha1:{COMMIT}"}, COMMIT),
+        ({"commit": OTHER}, OTHER),
+    ],
+    ids=list,
+)
+def test_the_commit_is_of_the_first_metadata_that_names_one(metadata: dict[str, str], commit: str) -> None:
+    assert f"/statuses/{commit}" in status("github", event(metadata=metadata)).url
+
+
+def test_a_commit_that_cannot_be_read_is_not_taken_from_elsewhere() -> None:
+    told = event(metadata={"commit": "main", "revision": f"main@sha1:{COMMIT}"})
+    assert render_status(provider(REPOSITORIES["github"], "github"), TOKEN, told) is None
+
+
+def test_bitbucket_and_azure_devops_have_the_key_the_name_and_the_genre_of_flux() -> None:
+    cloud = json.loads(status("bitbucket", FAILED).body)
+    name = status_name(provider(REPOSITORIES["bitbucket"], "bitbucket"), FAILED)
+    assert cloud["key"] == hashlib.sha1(name.encode()).hexdigest()
+    assert cloud["name"] == "kustomization/apps"
+    server = json.loads(status("bitbucketserver", FAILED).body)
+    assert (server["key"], server["name"]) == (cloud["key"], "kustomization/apps [health check failed]")
+    assert json.loads(status("azuredevops", FAILED).body)["context"]["genre"] == "fluxcd"
+    told = event(metadata={**FAILED.metadata, "summary": "Prod\nEU"})
+    assert json.loads(status("azuredevops", told).body)["context"]["genre"] == "fluxcd:Prod EU"
 
 
 def test_without_a_commit_there_is_no_status() -> None:

@@ -22,6 +22,7 @@ from uuid import UUID
 
 from weir.notify.facts import is_about_drift, is_error
 from weir.notify.http_message import HttpMessage
+from weir.notify.match import SUMMARY
 from weir.notify.messages.post import encoded
 from weir.notify.target import Target, check_headers, read_target
 from weir.notify.text import clean, cut, one_line
@@ -38,7 +39,10 @@ _WORD: Final = re.compile(r"[A-Z]+(?![a-z])|[A-Z][a-z0-9]*|[a-z0-9]+")
 _LONGEST: Final = 140
 """Characters of a description, GitHub's limit, and the least of all."""
 _LONGEST_NAME: Final = 200
-_GENRE: Final = "weir"
+_GENRE: Final = "fluxcd"
+"""What tells Flux's statuses from others on Azure DevOps, where rules of branches name it."""
+_NAMES_COMMIT: Final = ("commit", "originRevision", "revision")
+"""Metadata keys that may hold the commit; the first that is there counts."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,6 +54,9 @@ class _Status:
     state: str
     """`pending`, `success` or `failure`."""
     description: str
+    unit: str
+    """`kind/name`, which people read where the name is a digest."""
+    summary: str
 
 
 def render_status(
@@ -65,7 +72,8 @@ def render_status(
     Raises:
         SpecError: the address is no repository of such a forge, or the Secret lacks what it needs; tells no secret.
     """
-    commit = commit_of(event.metadata.get("revision", ""))
+    texts = (event.metadata.get(key) for key in _NAMES_COMMIT)
+    commit = commit_of(next(filter(None, texts), ""))
     if not commit or is_about_drift(event):
         return None
     status = _Status(
@@ -73,6 +81,8 @@ def render_status(
         name=cut(one_line(clean(name())), _LONGEST_NAME) or status_name(provider, event),
         state=_state(event),
         description=cut(_words(event.reason), _LONGEST),
+        unit=cut(one_line(clean(f"{event.unit.kind}/{event.unit.name}".lower())), _LONGEST),
+        summary=cut(one_line(clean(event.metadata.get(SUMMARY, ""))), _LONGEST),
     )
     message = _FORMS[provider.type](read_target(provider, secret), status)
     check_headers(provider.where, message.headers)
@@ -179,7 +189,7 @@ def _bitbucket(target: Target, status: _Status) -> HttpMessage:
     token = target.needs("token")
     # an app password comes as `username:password`, an access token by itself
     login = f"Basic {_base64(token)}" if ":" in token else f"Bearer {token}"
-    payload = {**_build(status), "url": "https://bitbucket.org"}
+    payload = {**_build(status, status.unit), "url": "https://bitbucket.org"}
     return _send(_at(target, path, host), payload, {"Authorization": login})
 
 
@@ -205,16 +215,18 @@ def _bitbucket_server(target: Target, status: _Status) -> HttpMessage:
     if not headers:
         expected = "a Secret with a token, or with username and password"
         raise SpecError.at(target.where, "spec.secretRef", found=None, expected=expected)
-    payload = {**_build(status), "url": urlunsplit(target.url())}
+    # pages show no description there
+    shown = f"{status.unit} [{status.description}]"
+    payload = {**_build(status, shown), "url": urlunsplit(target.url())}
     return _send(_at(target, path), payload, {**headers, "X-Atlassian-Token": "no-check"})
 
 
-def _build(status: _Status) -> dict[str, str]:
-    """Both Bitbuckets take 40 characters of key at most (Cloud), so it is a digest."""
+def _build(status: _Status, name: str) -> dict[str, str]:
+    """A key is of 40 characters at most (Cloud), so Flux takes a SHA-1 of the name."""
     return {
-        "key": hashlib.sha256(status.name.encode()).hexdigest()[:40],
+        "key": hashlib.sha1(status.name.encode(), usedforsecurity=False).hexdigest(),
         "state": _BITBUCKET_STATES[status.state],
-        "name": status.name,
+        "name": name,
         "description": status.description,
     }
 
@@ -226,11 +238,12 @@ def _azure(target: Target, status: _Status) -> HttpMessage:
         raise SpecError.at(target.where, "spec.address", found="a path without _git", expected=expected)
     before, name = parts[: parts.index("_git")], parts[-1]
     path = _path(*before, "_apis", "git", "repositories", name, "commits", status.commit, "statuses")
-    state = {"pending": "pending", "success": "succeeded", "failure": "failed"}[status.state]
+    state = {"pending": "pending", "success": "succeeded", "failure": "error"}[status.state]
+    genre = f"{_GENRE}:{status.summary}" if status.summary else _GENRE
     payload = {
         "state": state,
         "description": status.description,
-        "context": {"genre": _GENRE, "name": status.name},
+        "context": {"genre": genre, "name": status.name},
     }
     login = {"Authorization": f"Basic {_base64(':' + target.needs('token'))}"}
     return _send(f"{_at(target, path)}?api-version=7.1", payload, login)
