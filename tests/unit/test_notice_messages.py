@@ -7,14 +7,17 @@ import hmac
 import json
 from typing import Any
 from urllib.parse import parse_qs
+from uuid import UUID
 
 import pytest
 
-from tests.support.alerts import SECRET, alert, event, provider, written
+from tests.support.alerts import SECRET, WEB, alert, event, provider, written
 from weir.notify.http_message import HttpMessage
 from weir.notify.messages.render import FORMS
+from weir.notify.uid import uid
 from weir.spec.errors import SpecError
 from weir.spec.event import Event, Severity
+from weir.spec.identity import UnitId
 from weir.spec.provider import MESSAGE_TYPES
 
 BAD = event(
@@ -41,22 +44,47 @@ def test_there_is_a_form_for_every_type_of_message() -> None:
 def test_generic_is_the_event_as_flux_writes_it() -> None:
     message = written(provider("generic"), {}, event(), alert(eventMetadata={"env": "prod"}))
     assert (message.method, message.url) == ("POST", "https://hooks.example/in")
-    assert message.headers == {"Content-Type": "application/json", "Gotk-Component": "weir"}
+    assert message.headers == {"Content-Type": "application/json", "Gotk-Component": "kustomize-controller"}
     assert json.loads(message.body) == {
         "involvedObject": {
             "apiVersion": "kustomize.toolkit.fluxcd.io/v1",
             "kind": "Kustomization",
             "name": "web",
             "namespace": "apps",
+            "uid": uid(WEB, "production"),
         },
         "severity": "info",
         "timestamp": "2026-11-21T21:00:00Z",
         "message": "Applied revision: main@sha1:3f1c",
         "reason": "ReconciliationSucceeded",
         "metadata": {"env": "prod", "revision": "main@sha1:3f1c"},
-        "reportingController": "weir",
-        "reportingInstance": "production",
+        "reportingController": "kustomize-controller",
+        "reportingInstance": "weir/production",
     }
+
+
+@pytest.mark.parametrize(
+    ("kind", "name"),
+    [
+        ("GitRepository", "source-controller"),
+        ("HelmRelease", "helm-controller"),
+        ("ImagePolicy", "image-reflector-controller"),
+        ("ImageUpdateAutomation", "image-automation-controller"),
+        ("Alert", "weir"),
+    ],
+)
+def test_receivers_that_go_by_the_reporting_controller_find_flux_names(kind: str, name: str) -> None:
+    unit = UnitId(kind, "apps", "web")
+    message = written(provider("generic"), {}, event(unit=unit), alert())
+    assert json.loads(message.body)["reportingController"] == name
+    assert message.headers["Gotk-Component"] == name
+
+
+def test_the_uid_of_a_unit_is_its_own_and_stays() -> None:
+    assert uid(WEB, "production") == "fad61b71-dbe7-5959-9c9f-987870d0c097"
+    assert UUID(uid(WEB, "production")).version == 5
+    others = (uid(WEB, "staging"), uid(UnitId("GitRepository", "apps", "web"), "production"))
+    assert len({uid(WEB, "production"), *others}) == 3
 
 
 def test_generic_takes_headers_from_the_secret() -> None:
@@ -66,7 +94,7 @@ def test_generic_takes_headers_from_the_secret() -> None:
     assert message.headers == {
         "authorization": "Key 1",
         "content-type": "application/cloudevents+json",
-        "Gotk-Component": "weir",
+        "Gotk-Component": "kustomize-controller",
     }
 
 
@@ -268,7 +296,7 @@ def test_alertmanager_has_labels_that_it_takes() -> None:
         "kind": "Kustomization",
         "name": "web",
         "namespace": "apps",
-        "reportingcontroller": "weir",
+        "reportingcontroller": "kustomize-controller",
     }
     assert found["annotations"] == {"message": told.message, "summary": "Production"}
     assert found["startsAt"] == "2026-11-21T21:00:00Z"
@@ -288,7 +316,7 @@ def test_grafana() -> None:
     assert payload["text"].startswith("kustomization/web.apps: a&lt;b&gt;")
     assert payload["tags"] == [
         "flux",
-        "weir",
+        "kustomize-controller",
         "summary: Production",
         "revision: main@sha1|3f1c",
         "env: <prod>",
@@ -310,7 +338,10 @@ def test_datadog() -> None:
     assert message.headers["DD-API-KEY"] == "t0ken-never-shown"
     assert payload["title"] == "Events from the Kustomization web/apps"
     assert payload["text"] == "% \n# x"
-    assert payload["tags"][:2] == ["flux_reporting_controller:weir", "flux_reason:reconciliationsucceeded"]
+    assert payload["tags"][:2] == [
+        "flux_reporting_controller:kustomize-controller",
+        "flux_reason:reconciliationsucceeded",
+    ]
     assert (payload["alert_type"], payload["date_happened"]) == ("info", 1795294800)
 
 

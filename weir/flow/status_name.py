@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from weir.notify.commit_status import uid
 from weir.notify.event_json import event_json
+from weir.notify.uid import uid
 from weir.objects.cel import text
 from weir.spec.alert import AlertSpec
 from weir.spec.errors import SpecError

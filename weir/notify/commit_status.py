@@ -18,7 +18,6 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 from urllib.parse import quote, unquote, urlunsplit
-from uuid import UUID
 
 from weir.notify.facts import is_about_drift, is_error
 from weir.notify.http_message import HttpMessage
@@ -26,10 +25,10 @@ from weir.notify.match import SUMMARY
 from weir.notify.messages.post import encoded
 from weir.notify.target import Target, check_headers, read_target
 from weir.notify.text import clean, cut, one_line
+from weir.notify.uid import uid
 from weir.spec.errors import SpecError
 from weir.spec.event import Event
-from weir.spec.identity import UnitId
-from weir.spec.provider import KIND, ProviderSpec
+from weir.spec.provider import ProviderSpec
 
 PROGRESSING: Final = "Progressing"
 """The reason of what is not over yet."""
@@ -99,14 +98,6 @@ def status_name(provider: ProviderSpec, event: Event) -> str:
     """`kind/name/<8 characters of the provider's uid>`: differs from those of other clusters' providers."""
     short = uid(provider.id, event.stack)[:8]
     return cut(f"{event.unit.kind}/{event.unit.name}/{short}".lower(), _LONGEST_NAME)
-
-
-def uid(unit: UnitId, stack: str) -> str:
-    """What stands for a Provider or an Alert of a stack, in the form of a UUID: the same for ever."""
-    # the names of statuses hang on this, so that a Provider's stays without its kind
-    kind = "" if unit.kind == KIND else f"{unit.kind}/"
-    digest = hashlib.sha256(f"{stack}/{kind}{unit.namespace}/{unit.name}".encode()).hexdigest()
-    return str(UUID(digest[:32]))
 
 
 def _state(event: Event) -> str:

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Final
 
-from weir.notify.event_json import CONTROLLER, event_json
+from weir.notify.event_json import controller, event_json
 from weir.notify.http_message import HttpMessage
 from weir.notify.messages.post import post
 from weir.notify.target import Target
@@ -23,7 +23,7 @@ _MAX_EVENT_TYPE: Final = 100
 
 def generic(target: Target, event: Event) -> HttpMessage:
     """https://fluxcd.io/flux/components/notification/providers/#generic-webhook."""
-    headers = {**target.basic(), "Gotk-Component": CONTROLLER}
+    headers = {**target.basic(), "Gotk-Component": controller(event)}
     message = post(target, event_json(event), headers)
     return replace(message, headers=_merged(message.headers, target.headers))
 

@@ -7,7 +7,7 @@ import re
 from typing import Any, Final
 from urllib.parse import urlunsplit
 
-from weir.notify.event_json import CONTROLLER
+from weir.notify.event_json import CONTROLLER, controller, instance
 from weir.notify.facts import facts, is_about_drift, is_error, title
 from weir.notify.http_message import HttpMessage
 from weir.notify.messages.post import encoded, post
@@ -96,8 +96,8 @@ def _sentry_event(target: Target, event: Event, identity: str) -> dict[str, Any]
         "flux_involved_object_kind": unit.kind,
         "flux_involved_object_namespace": unit.namespace,
         "flux_involved_object_name": unit.name,
-        "flux_reporting_controller": CONTROLLER,
-        "flux_reporting_instance": event.stack,
+        "flux_reporting_controller": controller(event),
+        "flux_reporting_instance": instance(event),
         "flux_reason": event.reason,
     }
     environment = {"environment": cut(one_line(target.channel), 64)} if target.channel else {}
@@ -106,7 +106,7 @@ def _sentry_event(target: Target, event: Event, identity: str) -> dict[str, Any]
         "timestamp": event.at,
         "platform": "other",
         "level": event.severity.value,
-        "server_name": CONTROLLER,
+        "server_name": controller(event),
         "transaction": cut(f"{unit.kind}: {unit.namespace}/{unit.name}", 200),
         "message": {"formatted": cut(event.message, 8192)},
         "tags": {key: cut(text, _MAX_SENTRY_TAG) for key, text in tags.items() if text},

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Final
 
-from weir.notify.event_json import CONTROLLER
+from weir.notify.event_json import controller
 from weir.notify.facts import facts, is_error, seconds, title
 from weir.notify.http_message import HttpMessage
 from weir.notify.match import SUMMARY
@@ -30,7 +30,7 @@ def alertmanager(target: Target, event: Event) -> HttpMessage:
         "kind": unit.kind,
         "name": unit.name,
         "namespace": unit.namespace,
-        "reportingcontroller": CONTROLLER,
+        "reportingcontroller": controller(event),
     }
     summary = event.metadata.get(SUMMARY, "")
     annotations = {"message": cut(event.message, 16_000), **({SUMMARY: summary} if summary else {})}
@@ -51,7 +51,7 @@ def grafana(target: Target, event: Event) -> HttpMessage:
     payload = {
         "time": seconds(event) * 1000,
         "text": f"{html(title(event))}: {html(cut(event.message, 4000))}",
-        "tags": ["flux", CONTROLLER, *tags],
+        "tags": ["flux", controller(event), *tags],
     }
     return post(target, payload, target.bearer() or target.basic())
 
@@ -63,7 +63,7 @@ def datadog(target: Target, event: Event) -> HttpMessage:
     """
     unit = event.unit
     tags = {
-        "flux_reporting_controller": CONTROLLER,
+        "flux_reporting_controller": controller(event),
         "flux_reason": event.reason,
         "kube_kind": unit.kind,
         "kube_name": unit.name,
