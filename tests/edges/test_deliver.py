@@ -371,6 +371,16 @@ def test_slack_says_no_in_an_answer_that_looks_fine(outbox: Outbox, sink: Sink) 
     assert "channel_not_found" in done.lost[0]
 
 
+def test_a_service_that_gets_two_messages_gets_both_and_both_again_when_the_second_failed(
+    outbox: Outbox, sink: Sink
+) -> None:
+    put(outbox, "a")
+    sink.answers[:] = [202, 503, 202, 202]
+    done = go(outbox, provider(sink.url, "pagerduty", channel="key"))
+    assert (done.sent, done.left, done.lost, len(outbox)) == (1, 0, [], 0)
+    assert [got.path for got in sink.got] == ["/v2/enqueue", "/v2/change/enqueue"] * 2
+
+
 def test_no_secret_is_in_what_is_told_or_kept(outbox: Outbox, sink: Sink, tmp_path: Path) -> None:
     sink.body = b"you sent t0p-secret"
     sink.answers[:] = [400]

@@ -64,7 +64,5 @@ def event(
 
 
 def written(to: ProviderSpec, secret: Mapping[str, bytes], told: Event, set_off: AlertSpec) -> HttpMessage:
-    """The message that a provider is sent, and it is sent one."""
-    message = render(to, secret, told, set_off)
-    assert message is not None
-    return message
+    """The first message that a provider is sent, and it is sent one."""
+    return render(to, secret, told, set_off)[0]

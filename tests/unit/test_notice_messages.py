@@ -13,7 +13,7 @@ import pytest
 
 from tests.support.alerts import SECRET, WEB, alert, event, provider, written
 from weir.notify.http_message import HttpMessage
-from weir.notify.messages.render import FORMS
+from weir.notify.messages.render import FORMS, render
 from weir.notify.uid import uid
 from weir.spec.errors import SpecError
 from weir.spec.event import Event, Severity
@@ -246,6 +246,24 @@ def test_pagerduty_opens_and_resolves_the_same_incident() -> None:
         "routing_key": "deploys",
         "event_action": "resolve",
         "dedup_key": opened["dedup_key"],
+    }
+
+
+def test_pagerduty_shows_what_is_no_error_as_a_change_too() -> None:
+    spec = provider("pagerduty", address="https://events.eu.pagerduty.com")
+    assert len(render(spec, SECRET, BAD, alert())) == 1
+    resolved, change = render(spec, SECRET, event(), alert())
+    assert resolved.url == "https://events.eu.pagerduty.com/v2/enqueue"
+    assert change.url == "https://events.eu.pagerduty.com/v2/change/enqueue"
+    told = event()
+    assert json.loads(change.body) == {
+        "routing_key": "deploys",
+        "payload": {
+            "summary": f"kustomization/web.apps: ReconciliationSucceeded: {told.message}",
+            "source": "weir production",
+            "timestamp": told.at,
+            "custom_details": {"message": told.message, "metadata": dict(told.metadata)},
+        },
     }
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from functools import cached_property
 from http import HTTPStatus
@@ -55,7 +55,7 @@ class Sender:
         self._stop = stop
 
     def send(self, alert: AlertSpec, event: Event, seconds: float) -> None:
-        """Send an event that set off an alert, within `seconds`.
+        """Send an event that set off an alert, each request within `seconds`.
 
         Raises:
             FinalError: it will never arrive.
@@ -68,18 +68,17 @@ class Sender:
         if self.provider.type in COMMENT_TYPES:
             self._comment(with_metadata(event, alert), seconds)
             return
-        message = self._message(alert, event)
-        if message is None:
-            return
-        self._judge(self._exchange(message, seconds))
+        for message in self._messages(alert, event):
+            self._judge(self._exchange(message, seconds))
 
-    def _message(self, alert: AlertSpec, event: Event) -> HttpMessage | None:
-        """The message, None when there is nothing to say."""
+    def _messages(self, alert: AlertSpec, event: Event) -> Iterable[HttpMessage]:
+        """The requests, in order; none when there is nothing to say."""
         if self.provider.type in STATUS_TYPES:
             from weir.notify.commit_status import render_status
 
             told = with_metadata(event, alert)
-            return render_status(self.provider, self._secret, told, lambda: self._status_name(alert, told))
+            status = render_status(self.provider, self._secret, told, lambda: self._status_name(alert, told))
+            return filter(None, (status,))
         from weir.notify.messages.render import render
 
         return render(self.provider, self._secret, event, alert)

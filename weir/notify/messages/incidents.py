@@ -13,6 +13,7 @@ from weir.notify.http_message import HttpMessage
 from weir.notify.messages.post import encoded, post
 from weir.notify.target import Target
 from weir.notify.text import cut, cut_escaped, html, one_line
+from weir.notify.uid import uid
 from weir.spec.errors import SpecError
 from weir.spec.event import Event
 
@@ -30,22 +31,44 @@ def pagerduty(target: Target, event: Event) -> HttpMessage | None:
         return None
     unit = event.unit
     payload: dict[str, Any] = {
-        "routing_key": target.needs_channel("the integration key of a service"),
+        "routing_key": _routing_key(target),
         "event_action": "trigger" if is_error(event) else "resolve",
-        "dedup_key": hashlib.sha256(f"{event.stack}/{unit}".encode()).hexdigest(),
+        "dedup_key": uid(unit, event.stack),
     }
     if is_error(event):
         payload["payload"] = {
-            "summary": cut(one_line(f"{title(event)}: {event.reason}: {event.message}"), 1024),
-            "source": f"{CONTROLLER} {event.stack}",
+            **_pagerduty(event),
             "severity": "error",
-            "timestamp": event.at,
             "component": unit.name,
             "group": unit.kind,
             "class": event.reason,
-            "custom_details": {"message": event.message, "metadata": dict(facts(event, 20_000, value=1000))},
         }
     return post(target, payload, url=target.at("/v2/enqueue"))
+
+
+def pagerduty_change(target: Target, event: Event) -> HttpMessage | None:
+    """https://developer.pagerduty.com/docs/send-change-event: what is no error shows beside incidents, as in Flux.
+
+    Limits as of an incident.
+    """
+    if is_error(event):
+        return None
+    payload = {"routing_key": _routing_key(target), "payload": _pagerduty(event)}
+    return post(target, payload, url=target.at("/v2/change/enqueue"))
+
+
+def _routing_key(target: Target) -> str:
+    return target.needs_channel("the integration key of a service")
+
+
+def _pagerduty(event: Event) -> dict[str, Any]:
+    told = {"message": event.message, "metadata": dict(facts(event, 20_000, value=1000))}
+    return {
+        "summary": cut(one_line(f"{title(event)}: {event.reason}: {event.message}"), 1024),
+        "source": f"{CONTROLLER} {event.stack}",
+        "timestamp": event.at,
+        "custom_details": told,
+    }
 
 
 def opsgenie(target: Target, event: Event) -> HttpMessage:

@@ -15,15 +15,19 @@ from weir.spec.alert import AlertSpec
 from weir.spec.event import Event
 from weir.spec.provider import ProviderSpec
 
+Writer = Callable[[Target, Event], HttpMessage | None]
+"""None when it has nothing to say to the service."""
+
 
 @dataclass(frozen=True, slots=True)
 class Form:
     """How a service wants its messages."""
 
-    write: Callable[[Target, Event], HttpMessage | None]
-    """None when it has nothing to say to the service."""
+    write: Writer
     largest: int
     """Bytes of a body that the service takes, or that are enough for anybody where it names no limit."""
+    then: Writer | None = None
+    """A second message after that. When it fails, both are sent again: the first must not mind."""
 
 
 FORMS: Final[Mapping[str, Form]] = {
@@ -41,7 +45,7 @@ FORMS: Final[Mapping[str, Form]] = {
     "matrix": Form(chats.matrix, 60_000),
     "webex": Form(chats.webex, 7439),
     "zulip": Form(chats.zulip, 64_000),
-    "pagerduty": Form(incidents.pagerduty, 400_000),
+    "pagerduty": Form(incidents.pagerduty, 400_000, incidents.pagerduty_change),
     "opsgenie": Form(incidents.opsgenie, 100_000),
     "sentry": Form(incidents.sentry, 200_000),
     "alertmanager": Form(monitoring.alertmanager, 100_000),
@@ -52,8 +56,8 @@ FORMS: Final[Mapping[str, Form]] = {
 
 def render(
     provider: ProviderSpec, secret: Mapping[str, bytes], event: Event, alert: AlertSpec
-) -> HttpMessage | None:
-    """The request that tells a provider of one of MESSAGE_TYPES about an event that set off an alert.
+) -> tuple[HttpMessage, ...]:
+    """The requests that tell a provider of one of MESSAGE_TYPES about an event that set off an alert, in order.
 
     `secret` is the data of the provider's Secret, empty without one. What is too long for the service is cut. None
     when there is nothing to say to it.
@@ -63,12 +67,19 @@ def render(
     """
     form = FORMS[provider.type]
     target = read_target(provider, secret)
-    room = form.largest
     told = cleaned(with_metadata(event, alert))
-    message = form.write(target, within(told, room))
-    while message and len(message.body) > form.largest and room:
-        room = room * 2 // 3
-        message = form.write(target, within(told, room))
-    if message:
+    writers = filter(None, (form.write, form.then))
+    messages = tuple(filter(None, (_fitting(write, form.largest, target, told) for write in writers)))
+    for message in messages:
         check_headers(provider.where, message.headers)
+    return messages
+
+
+def _fitting(write: Writer, largest: int, target: Target, told: Event) -> HttpMessage | None:
+    """The message with as much of the event as there is room for."""
+    room = largest
+    message = write(target, within(told, room))
+    while message and len(message.body) > largest and room:
+        room = room * 2 // 3
+        message = write(target, within(told, room))
     return message
