@@ -39,6 +39,7 @@ def test_drift_leaves_a_commit_and_a_comment_as_they_are(drift: Event) -> None:
 def test_drift_closes_no_incident_of_its_unit(drift: Event) -> None:
     opened = json.loads(written(provider("pagerduty"), SECRET, LOST, alert()).body)
     assert opened["event_action"] == "trigger"
+    assert render(provider("incident.io"), SECRET, drift, alert()) == ()
     (change,) = render(provider("pagerduty"), SECRET, drift, alert())
     assert change.url.endswith("/v2/change/enqueue")
     assert b"drifted" in written(provider("slack"), SECRET, drift, alert()).body

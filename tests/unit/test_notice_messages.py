@@ -186,6 +186,30 @@ def test_lark_shows_plain_text() -> None:
     assert payload["card"]["elements"][0]["text"] == {"tag": "plain_text", "content": content}
 
 
+@pytest.mark.parametrize(
+    ("query", "sent_as"),
+    [("", "format=full"), ("a=b", "a=b&format=full"), ("format=fields", "format=fields")],
+)
+def test_zoom(query: str, sent_as: str) -> None:
+    message = sent("zoom", address=f"https://inbots.zoom.us/incoming/hook/x?{query}")
+    assert message.url == f"https://inbots.zoom.us/incoming/hook/x?{sent_as}"
+    assert message.headers["Authorization"] == "t0ken-never-shown"
+    assert json.loads(message.body)["content"] == {
+        "head": {"text": "kustomization/web.apps", "sub_head": {"text": "error"}},
+        "body": [
+            {"type": "message", "text": BAD.message},
+            {
+                "type": "fields",
+                "items": [
+                    {"key": "summary", "value": "Production"},
+                    {"key": "revision", "value": "main@sha1:3f1c"},
+                    {"key": "env", "value": "<prod>"},
+                ],
+            },
+        ],
+    }
+
+
 @pytest.mark.parametrize("address", ["", "https://api.telegram.org", "https://api.telegram.org/"])
 def test_telegram(address: str) -> None:
     secret = {"token": b"123:abc/.."}
@@ -265,6 +289,27 @@ def test_pagerduty_shows_what_is_no_error_as_a_change_too() -> None:
             "custom_details": {"message": told.message, "metadata": dict(told.metadata)},
         },
     }
+
+
+def test_incident_io_fires_and_resolves_the_same_alert() -> None:
+    message = sent("incident.io")
+    firing, resolved = json.loads(message.body), body("incident.io", event())
+    assert message.headers["Authorization"] == TOKEN
+    assert firing == {
+        "title": "kustomization/web.apps: HealthCheckFailed",
+        "status": "firing",
+        "deduplication_key": uid(WEB, "production"),
+        "description": f"```\n{BAD.message}\n```",
+        "metadata": {
+            "summary": "Production",
+            "revision": "main@sha1:3f1c",
+            "env": "<prod>",
+            "severity": "error",
+            "reason": "HealthCheckFailed",
+            "reportingController": "kustomize-controller",
+        },
+    }
+    assert (resolved["status"], resolved["deduplication_key"]) == ("resolved", firing["deduplication_key"])
 
 
 def test_opsgenie() -> None:
@@ -402,6 +447,8 @@ def test_githubdispatch(address: str, url: str) -> None:
         ),
         ("generic", {}, {"headers": b'a: "hid\\r\\nden"'}, "spec.secretRef: found 'other text for a'"),
         ("generic-hmac", {}, {}, "spec.secretRef: found nothing, expected a Secret with a token"),
+        ("zoom", {}, {}, "spec.secretRef: found nothing, expected a Secret with a token"),
+        ("incident.io", {}, {}, "spec.secretRef: found nothing, expected a Secret with a token"),
         ("telegram", {"channel": ""}, {"token": b"hidden"}, "spec.channel: found nothing"),
         ("telegram", {}, {}, "spec.secretRef: found nothing, expected a Secret with a token"),
         (

@@ -12,7 +12,7 @@ from weir.notify.facts import facts, is_about_drift, is_error, title
 from weir.notify.http_message import HttpMessage
 from weir.notify.messages.post import encoded, post
 from weir.notify.target import Target
-from weir.notify.text import cut, cut_escaped, html, one_line
+from weir.notify.text import code_block, cut, cut_escaped, html, one_line
 from weir.notify.uid import uid
 from weir.spec.errors import SpecError
 from weir.spec.event import Event
@@ -69,6 +69,28 @@ def _pagerduty(event: Event) -> dict[str, Any]:
         "timestamp": event.at,
         "custom_details": told,
     }
+
+
+def incident_io(target: Target, event: Event) -> HttpMessage | None:
+    """https://api-docs.incident.io/tag/Alert-Events-V2: an error fires an alert, other news resolve it.
+
+    Drift as for PagerDuty. The description is Markdown there, and code is shown as it is.
+    """
+    if is_about_drift(event) and not is_error(event):
+        return None
+    known = {
+        "severity": event.severity.value,
+        "reason": event.reason,
+        "reportingController": controller(event),
+    }
+    payload = {
+        "title": cut(f"{title(event)}: {event.reason}", 500),
+        "status": "firing" if is_error(event) else "resolved",
+        "deduplication_key": uid(event.unit, event.stack),
+        "description": code_block(cut(event.message, 15_000)),
+        "metadata": {**dict(facts(event, 20_000, value=1000)), **known},
+    }
+    return post(target, payload, {"Authorization": f"Bearer {target.needs('token')}"})
 
 
 def opsgenie(target: Target, event: Event) -> HttpMessage:
