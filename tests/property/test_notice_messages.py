@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from html import unescape
 from typing import Any
 from urllib.parse import parse_qs
@@ -76,7 +77,7 @@ def test_every_body_is_well_formed_bounded_and_without_the_secret(kind: str, tol
 def test_limits_of_single_fields_hold(told: Any) -> None:
     """https://core.telegram.org/bots/api#sendmessage, https://discord.com/developers/docs/resources/message."""
     telegram = json.loads(written(provider("telegram"), SECRET, told, alert()).body)["text"]
-    assert width(unescape(telegram.replace("<b>", "").replace("</b>", ""))) <= 4096
+    assert width(unescape(re.sub("</?(pre|code)>", "", telegram))) <= 4096
     [embed] = json.loads(written(provider("discord"), SECRET, told, alert()).body)["embeds"]
     assert width("".join(strings(embed))) <= 6000
     assert len(embed["fields"]) <= 25
@@ -88,6 +89,15 @@ def test_limits_of_single_fields_hold(told: Any) -> None:
     assert width(opsgenie["description"]) <= 15_000
     zulip = parse_qs(written(provider("zulip"), SECRET, told, alert()).body.decode())
     assert len(zulip["content"][0]) <= 10_000
+
+
+@settings(max_examples=30)
+@given(told=events)
+def test_telegram_is_told_nothing_outside_of_code(told: Any) -> None:
+    """Code holds no mention and no link (https://core.telegram.org/bots/api#formatting-options)."""
+    text = json.loads(written(provider("telegram"), SECRET, told, alert()).body)["text"]
+    outside = re.sub("<(pre|code)>[^<>]*</\\1>", "", text)
+    assert set(outside) <= set("🚨💫- \n")
 
 
 @given(text=texts.map(clean), limit=st.integers(0, 60))

@@ -218,10 +218,10 @@ def test_telegram(address: str) -> None:
     payload = json.loads(message.body)
     assert (payload["chat_id"], payload["message_thread_id"]) == ("@ops", "7")
     assert payload["text"].splitlines() == [
-        "<b>🚨 kustomization/web.apps</b>",
-        "a&lt;b&gt; &amp; *c* [d](e) `f` @all",
-        "- <b>revision</b>: main@sha1:3f1c",
-        "- <b>env</b>: &lt;prod&gt;",
+        "🚨 <code>kustomization/web.apps</code>",
+        "<pre>a&lt;b&gt; &amp; *c* [d](e) `f` @all</pre>",
+        "- <code>revision: main@sha1:3f1c</code>",
+        "- <code>env: &lt;prod&gt;</code>",
     ]
 
 

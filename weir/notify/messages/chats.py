@@ -10,7 +10,7 @@ from weir.notify.facts import facts, is_error, title
 from weir.notify.http_message import HttpMessage
 from weir.notify.messages.post import encoded, post
 from weir.notify.target import Target
-from weir.notify.text import code, code_block, cut, html
+from weir.notify.text import code, code_block, cut, html, one_line
 from weir.spec.errors import SpecError
 from weir.spec.event import Event
 
@@ -25,14 +25,18 @@ _VALUE: Final = 300
 def telegram(target: Target, event: Event) -> HttpMessage:
     """https://core.telegram.org/bots/api#sendmessage: 4096 characters, `&`, `<` and `>` escaped.
 
-    The channel may name a topic of a forum after a colon.
+    Names after an `@` are mentions by themselves there, and addresses links; not in code. The channel may name a topic
+    of a forum after a colon.
     """
     channel = target.needs_channel("the id of a chat, or @ and the name of a channel")
     chat, _, thread = channel.partition(":")
     lines = [
-        f"<b>{_mark(event)} {html(title(event, 400))}</b>",
-        html(cut(event.message, _TELEGRAM_MESSAGE)),
-        *(f"- <b>{html(key)}</b>: {html(text)}" for key, text in facts(event, _FACTS, value=_VALUE)),
+        f"{_mark(event)} <code>{html(title(event, 400))}</code>",
+        f"<pre>{html(cut(event.message, _TELEGRAM_MESSAGE))}</pre>",
+        *(
+            f"- <code>{html(one_line(key))}: {html(one_line(text))}</code>"
+            for key, text in facts(event, _FACTS, value=_VALUE)
+        ),
     ]
     payload: dict[str, Any] = {
         "chat_id": chat,
