@@ -40,6 +40,7 @@ from weir.watch.delivery import Delivery
 from weir.watch.engine import Engine
 from weir.watch.findings import HealthNews
 from weir.watch.journal import Journal
+from weir.watch.lasting import Lasting, Told
 from weir.watch.leadership import Leadership
 from weir.watch.looking import Looked
 from weir.watch.loop import Watcher
@@ -121,6 +122,7 @@ class Service:
     _meter: Meter = Meter()  # noqa: RUF009 - frozen
     _view: StackView | None = None
     _teller: Teller | None = None
+    _lasting: Lasting = field(default_factory=Lasting)
 
     def end(self) -> None:
         """Stop soon. May be called from a signal handler."""
@@ -231,6 +233,20 @@ class Service:
         self._vitals.tick()
         if self._watcher is not None:
             self._vitals.reached("" if self._watcher.reachable else "the cluster cannot be followed")
+            self._tell_again(self._watcher)
+
+    def _tell_again(self, watcher: Watcher) -> None:
+        """Tell of failures that last, beside the loop, which waits for no cluster."""
+        due = self._lasting.due(watcher.looked, watcher.stored, watcher.notes) if watcher.looked else []
+        if due and self._teller is not None:
+            threading.Thread(
+                target=self._tell_all, args=(self._teller, due), name="again", daemon=True
+            ).start()
+
+    @staticmethod
+    def _tell_all(teller: Teller, due: Sequence[Told]) -> None:
+        for unit, event in due:
+            teller.tell(unit, [event])
 
     def _looked(self, looked: Looked) -> None:
         self._vitals.looked()
@@ -240,6 +256,7 @@ class Service:
 
     def _repaired(self, unit: UnitId, done: Repair) -> None:
         """Tell of drift."""
+        self._lasting.repaired(unit, done)
         if done.outcome is Outcome.REFUSED:
             self._tell(unit, partial(drift_refused_event, text=f"{done.id}: {done.text}"))
         else:
@@ -248,6 +265,7 @@ class Service:
 
     def _health_changed(self, news: HealthNews) -> None:
         """Tell of health that objects lost or regained since they were applied."""
+        self._lasting.health(news)
         if news.lost:
             self._tell(news.unit, partial(health_lost_event, lost=news.lost))
         else:
