@@ -20,7 +20,7 @@ MISSING: Final = re.findall(
 
 def test_every_type_is_in_the_table_and_no_other() -> None:
     rows = re.findall(r"^\| (`[^|]*`) \|", TYPES, re.MULTILINE)
-    listed = [tuple(re.findall(r"`([\w-]+)`", row)) for row in rows[1:]]
+    listed = [tuple(re.findall(r"`([\w.-]+)`", row)) for row in rows[1:]]
     assert listed == [MESSAGE_TYPES, STATUS_TYPES, COMMENT_TYPES]
 
 

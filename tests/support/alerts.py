@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Final
 
 from weir.notify.http_message import HttpMessage
 from weir.notify.messages.render import render
@@ -66,3 +67,24 @@ def event(
 def written(to: ProviderSpec, secret: Mapping[str, bytes], told: Event, set_off: AlertSpec) -> HttpMessage:
     """The first message that a provider is sent, and it is sent one."""
     return render(to, secret, told, set_off)[0]
+
+
+BAD: Final = event(
+    "a<b> & *c* [d](e) `f` @all",
+    {"revision": "main@sha1:3f1c", "env": "<prod>"},
+    severity=Severity.ERROR,
+    reason="HealthCheckFailed",
+)
+"""An event with everything that is markup somewhere."""
+TOKEN: Final = "Bearer t0ken-never-shown"
+BASIC: Final = "Basic Ym90OnBhc3N3MHJkLW5ldmVyLXNob3du"
+
+
+def sent(kind: str, told: Event = BAD, **spec: Any) -> HttpMessage:
+    """The first message to a provider of a type with SECRET, for an alert with a summary."""
+    return written(provider(kind, **spec), SECRET, told, alert(summary="Production"))
+
+
+def body(kind: str, told: Event = BAD, **spec: Any) -> Any:
+    """Its body."""
+    return json.loads(sent(kind, told, **spec).body)
