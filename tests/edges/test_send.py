@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import json
 import threading
 import time
 from collections.abc import Iterator, Mapping
@@ -12,11 +13,13 @@ from typing import Any
 from uuid import UUID
 
 import pytest
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import rsa
 
 from tests.support.delivery import NO_LABELS, NOW, ONCE, Secrets, go
 from tests.support.events import COMMIT, event
 from tests.support.fault_proxy import FaultProxy
-from tests.support.notices import alert_object, provider, provider_object
+from tests.support.notices import alert, alert_object, provider, provider_object
 from tests.support.proxy import running_proxy
 from tests.support.sink import Sink
 from tests.support.tls import Authority
@@ -24,6 +27,7 @@ from weir.edges.outbox import Outbox
 from weir.edges.runs import Run
 from weir.flow import notices
 from weir.flow.deliver import deliver_kept
+from weir.flow.send import Sender
 from weir.notify.commit_status import status_name
 from weir.spec.documents import Document
 from weir.spec.provider import ProviderSpec
@@ -188,3 +192,19 @@ def test_an_expression_reads_the_documents_as_they_are_written(
     assert (*written, name, kind) == ("eu-1", "app", "forge", "all", "Kustomization")
     assert UUID(provider_uid) != UUID(alert_uid)
     assert status_name(provider(address, "gitea"), told).endswith(f"/{provider_uid.split('-')[0]}")
+
+
+def test_a_google_key_becomes_a_token_and_one_that_is_none_is_told_without_it(outbox: Outbox) -> None:
+    to = provider("acme", "googlepubsub", channel="topic", secretRef={"name": "key"})
+    done = go(outbox, to, clusters=Secrets(key={"token": b"hidden"}), budget=ONCE)
+    (why,) = done.delayed.values()
+    assert why.startswith("Secret/flux-system/key: key token: expected the JSON key of a service account")
+    assert "hidden" not in why
+    private = rsa.generate_private_key(public_exponent=65537, key_size=2048).private_bytes(
+        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    )
+    key = {"client_email": "a@acme.example", "private_key_id": "1", "private_key": private.decode()}
+    secrets = Secrets(key={"token": json.dumps(key).encode()})
+    (message,) = Sender(to, {}, secrets, threading.Event())._messages(alert(), event("a"))
+    assert message.headers["Authorization"].startswith("Bearer ey")
+    assert private[30:60] not in message.body

@@ -17,7 +17,12 @@ from weir.spec.provider import ProviderSpec, parse_provider
 V1BETA3 = "notification.toolkit.fluxcd.io/v1beta3"
 WEB = UnitId("Kustomization", "apps", "web")
 ALL_APPS = ({"kind": "Kustomization", "name": "*", "namespace": "apps"},)
+HUB = (
+    "Endpoint=sb://acme.servicebus.windows.net/;SharedAccessKeyName=send;SharedAccessKey=k3y=;EntityPath=flux"
+)
 ADDRESSES = {
+    "azureeventhub": HUB,
+    "googlepubsub": "acme-prod",
     "githubdispatch": "https://github.com/acme/fleet",
     "sentry": "https://0123abcd@sentry.example/42",
 }

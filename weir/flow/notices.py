@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 WATCHED: Final = "WEIR_WATCHED"
 """Environment variable of runs that a watcher starts: it delivers what they tell, and they need not wait for that."""
 _FILE: Final = "notices.json"
-_NEVER_SENT_TO: Final = frozenset(("azureeventhub", "googlepubsub", "nats", "otel"))
+_NEVER_SENT_TO: Final = frozenset(("nats", "otel"))
 """Flux's types that are not there: nothing waits for such a Provider, for it will never be read."""
 
 

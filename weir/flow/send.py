@@ -34,6 +34,7 @@ _NEVER: Final = frozenset({Failure.FORBIDDEN, Failure.PACKED, Failure.LARGE})
 """Failures that the next try ends in too, or after which the other side may have the message already."""
 _LARGEST: Final = 1024 * 1024
 """Bytes of an answer."""
+_PUBSUB: Final = "https://pubsub.googleapis.com/"
 _KNOWN_ALREADY: Final = b"Cannot transition status"
 """GitLab's 400 to a status that the commit has (https://docs.gitlab.com/api/commits/)."""
 
@@ -140,12 +141,26 @@ class Sender:
 
     @cached_property
     def _secret(self) -> Mapping[str, bytes]:
-        """The provider's Secret; that of a GitHub App with a token in it."""
+        """The provider's Secret; that of a GitHub App or of a Google service account with a token in it."""
+        if self.provider.type == "googlepubsub":
+            return {**self._data, "token": self._google_token().encode()}
         if "githubAppID" not in self._data:
             return self._data
         from weir.edges.git.github_app import installation_token
 
         return {**self._data, "token": installation_token(self._data, self._settings.proxy).encode()}
+
+    def _google_token(self) -> str:
+        """Empty without a key. Raises SourceError for one that is none."""
+        from weir.edges.google_key import access_token
+
+        key = self._data.get("token", b"")
+        try:
+            return access_token(key, _PUBSUB, time.time()) if key else ""
+        except ValueError as err:
+            spec = self.provider
+            where = f"Secret/{spec.id.namespace}/{spec.secret}"
+            raise SourceError(f"{where}: key token: {err}", hint="correct the Secret") from None
 
     @cached_property
     def _settings(self) -> Settings:

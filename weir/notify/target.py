@@ -66,9 +66,10 @@ class Target:
             raise SpecError.at(self.where, "spec.address", found=found, expected=expected)
         return parts
 
-    def has_address(self) -> bool:
-        """Whether there is an address at all."""
-        return bool(self._address)
+    @property
+    def address(self) -> str:
+        """The address as it is written, empty without one: where it is no URL."""
+        return self._address
 
     def at(self, path: str) -> str:
         """The URL of a path on the host of the address. Raises SpecError as `url`."""

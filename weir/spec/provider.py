@@ -39,6 +39,8 @@ MESSAGE_TYPES: Final = (
     "grafana",
     "datadog",
     "githubdispatch",
+    "azureeventhub",
+    "googlepubsub",
 )
 """Types that get one message per event."""
 STATUS_TYPES: Final = ("github", "gitlab", "gitea", "bitbucket", "bitbucketserver", "azuredevops")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import hashlib
 import threading
 import time
@@ -15,6 +14,7 @@ from urllib.parse import unquote, urlsplit
 import orjson
 
 from weir.edges.git.credentials import APP_ID
+from weir.edges.signed_jwt import signed_jwt
 from weir.spec.errors import SourceError
 
 if TYPE_CHECKING:
@@ -24,7 +24,6 @@ _BASE: Final = "https://api.github.com"
 _MARGIN: Final = 120.0
 _LARGEST: Final = 4 * 1024 * 1024
 _MOST_PAGES: Final = 20
-_LEAST_BITS: Final = 2048
 _HINT: Final = "check the App's id, key and installation in the Secret"
 
 _tokens: dict[str, tuple[str, float]] = {}
@@ -96,27 +95,11 @@ def _read(data: Mapping[str, bytes]) -> _App:
 
 
 def _jwt(app: _App, now: float) -> str:
-    from cryptography.exceptions import UnsupportedAlgorithm
-    from cryptography.hazmat.primitives import hashes, serialization
-    from cryptography.hazmat.primitives.asymmetric import padding, rsa
-
-    try:
-        key = serialization.load_pem_private_key(app.key, password=None)
-    except (ValueError, TypeError, UnsupportedAlgorithm) as err:
-        raise SourceError(
-            "GitHub App: githubAppPrivateKey is no PEM private key", hint="correct the Secret"
-        ) from err
-    if not isinstance(key, rsa.RSAPrivateKey) or key.key_size < _LEAST_BITS:
-        raise SourceError(
-            f"GitHub App: expected an RSA key of at least {_LEAST_BITS} bits", hint="make a new key"
-        )
     claims = {"iat": int(now) - 60, "exp": int(now) + 540, "iss": app.identifier}
-    body = ".".join(_encoded(orjson.dumps(part)) for part in ({"alg": "RS256", "typ": "JWT"}, claims))
-    return f"{body}.{_encoded(key.sign(body.encode(), padding.PKCS1v15(), hashes.SHA256()))}"
-
-
-def _encoded(raw: bytes) -> str:
-    return base64.urlsafe_b64encode(raw).rstrip(b"=").decode()
+    try:
+        return signed_jwt(app.key, claims)
+    except ValueError as err:
+        raise SourceError(f"GitHub App: githubAppPrivateKey: {err}", hint="correct the Secret") from err
 
 
 def _pool(app: _App, proxy: str, timeout: float) -> urllib3.PoolManager:

@@ -47,7 +47,7 @@ def telegram(target: Target, event: Event) -> HttpMessage:
     if thread:
         payload["message_thread_id"] = thread
     method = f"/bot{quote(target.needs('token'), safe=':')}/sendMessage"
-    url = target.below(method) if target.has_address() else f"{_TELEGRAM}{method}"
+    url = target.below(method) if target.address else f"{_TELEGRAM}{method}"
     return post(target, payload, {}, url=url)
 
 

@@ -9,7 +9,7 @@ from typing import Final
 from weir.notify.facts import cleaned, within
 from weir.notify.http_message import HttpMessage
 from weir.notify.match import with_metadata
-from weir.notify.messages import attachments, cards, chats, generic, incidents, monitoring
+from weir.notify.messages import attachments, cards, chats, generic, incidents, monitoring, streams
 from weir.notify.target import Target, check_headers, read_target
 from weir.spec.alert import AlertSpec
 from weir.spec.event import Event
@@ -33,6 +33,8 @@ class Form:
 FORMS: Final[Mapping[str, Form]] = {
     "generic": Form(generic.generic, 1_000_000),
     "generic-hmac": Form(generic.generic_hmac, 1_000_000),
+    "azureeventhub": Form(streams.azureeventhub, 200_000),
+    "googlepubsub": Form(streams.googlepubsub, 1_000_000),
     "githubdispatch": Form(generic.githubdispatch, 60_000),
     "slack": Form(attachments.slack, 64_000),
     "rocket": Form(attachments.rocket, 64_000),
