@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
+from typing import Any
 
 from tests.support.alerts import BAD, BASIC, SECRET, TOKEN, WEB, alert, body, event, provider, sent, written
 from weir.notify.messages.render import render
 from weir.notify.uid import uid
 from weir.spec.event import Severity
+from weir.spec.identity import UnitId
 
 
 def test_pagerduty_opens_and_resolves_the_same_incident() -> None:
@@ -157,3 +160,36 @@ def test_datadog() -> None:
         "flux_reason:reconciliationsucceeded",
     ]
     assert (payload["alert_type"], payload["date_happened"]) == ("info", 1795294800)
+
+
+def test_otel_gets_a_span_with_flux_names_and_numbers() -> None:
+    message = sent("otel", address="https://otel.example")
+    assert (message.url, message.headers["Authorization"]) == ("https://otel.example/v1/traces", TOKEN)
+    ((spans,),) = json.loads(message.body).values()
+    ops, version = UnitId("Alert", "flux-system", "ops"), "main@sha1:3f1c"
+    assert attributes(spans["resource"]) == {
+        "service.name": "flux-system/ops",
+        "service.namespace": "flux-system",
+        "service.instance.id": uid(ops, "production"),
+    }
+    ((span,),) = (scope["spans"] for scope in spans["scopeSpans"])
+    trace = hashlib.sha256(f"{uid(ops, 'production')}:{version}".encode()).digest()
+    assert bytes.fromhex(span["traceId"]) == trace[:16]
+    number = hashlib.sha256(f"{uid(WEB, 'production')}:{version}".encode()).digest()
+    assert bytes.fromhex(span["spanId"]) == number[:8]
+    assert (span["name"], span["status"]) == ("Kustomization: apps/web", {"code": 2, "message": BAD.message})
+    assert span["startTimeUnixNano"] == span["endTimeUnixNano"] == "1795294800000000000"
+    assert attributes(span)["object.kind"] == "Kustomization"
+    assert attributes(span)["summary"] == "Production"
+
+
+def attributes(of: Any) -> dict[str, str]:
+    return {one["key"]: one["value"]["stringValue"] for one in of["attributes"]}
+
+
+def test_otel_keeps_a_path_and_takes_headers_and_leaves_helm_repositories_out() -> None:
+    spec = provider("otel", address="https://otel.example/otlp/v1/traces?a=b")
+    message = written(spec, {"headers": b"authorization: Key 1"}, event(), alert())
+    assert message.url == "https://otel.example/otlp/v1/traces?a=b"
+    assert message.headers["authorization"] == "Key 1"
+    assert render(spec, {}, event(unit=UnitId("HelmRepository", "apps", "web")), alert()) == ()

@@ -25,8 +25,8 @@ if TYPE_CHECKING:
 WATCHED: Final = "WEIR_WATCHED"
 """Environment variable of runs that a watcher starts: it delivers what they tell, and they need not wait for that."""
 _FILE: Final = "notices.json"
-_NEVER_SENT_TO: Final = frozenset(("nats", "otel"))
-"""Flux's types that are not there: nothing waits for such a Provider, for it will never be read."""
+_NEVER_SENT_TO: Final = "nats"
+"""Flux's type that is not there: nothing waits for such a Provider, for it will never be read."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -164,7 +164,7 @@ def _waited_for(document: Document) -> UnitId | None:
     from weir.spec.header import DEFAULT_NAMESPACE
 
     meta, spec = document.data.get("metadata"), document.data.get("spec")
-    if not isinstance(meta, dict) or (isinstance(spec, dict) and str(spec.get("type")) in _NEVER_SENT_TO):
+    if not isinstance(meta, dict) or (isinstance(spec, dict) and spec.get("type") == _NEVER_SENT_TO):
         return None
     kind, namespace = document.data.get("kind"), meta.get("namespace", DEFAULT_NAMESPACE)
     return UnitId(str(kind), str(namespace), str(meta.get("name")))

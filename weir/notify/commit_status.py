@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 from urllib.parse import quote, unquote, urlunsplit
 
-from weir.notify.facts import is_about_drift, is_error
+from weir.notify.facts import is_about_drift, is_error, revision
 from weir.notify.http_message import HttpMessage
 from weir.notify.match import SUMMARY
 from weir.notify.messages.post import encoded
@@ -40,8 +40,6 @@ _LONGEST: Final = 140
 _LONGEST_NAME: Final = 200
 _GENRE: Final = "fluxcd"
 """What tells Flux's statuses from others on Azure DevOps, where rules of branches name it."""
-_NAMES_COMMIT: Final = ("commit", "originRevision", "revision")
-"""Metadata keys that may hold the commit; the first that is there counts."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,8 +69,7 @@ def render_status(
     Raises:
         SpecError: the address is no repository of such a forge, or the Secret lacks what it needs; tells no secret.
     """
-    texts = (event.metadata.get(key) for key in _NAMES_COMMIT)
-    commit = commit_of(next(filter(None, texts), ""))
+    commit = commit_of(revision(event))
     if not commit or is_about_drift(event):
         return None
     status = _Status(
@@ -88,9 +85,9 @@ def render_status(
     return message
 
 
-def commit_of(revision: str) -> str:
+def commit_of(text: str) -> str:
     """The commit in `branch@sha1:<hash>`, `tag@sha1:<hash>`, `sha1:<hash>` and the like; empty when there is none."""
-    found = _COMMIT.fullmatch(revision)
+    found = _COMMIT.fullmatch(text)
     return found[1] if found else ""
 
 

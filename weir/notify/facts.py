@@ -18,6 +18,8 @@ _MAX_KEY: Final = 100
 _MAX_NAME: Final = 253
 _LONGER_THAN_NAMES: Final = 1000
 _LONGEST: Final = 1_000_000
+_REVISIONS: Final = ("commit", "originRevision", "revision")
+"""Metadata keys, the first that is there counts."""
 _DRIFT: Final = frozenset(("DriftCorrected", "DriftDetected", "DriftCorrectionFailed"))
 
 
@@ -43,6 +45,11 @@ def within(event: Event, room: int) -> Event:
     """The event with at most `room` characters of message, and half as many of metadata."""
     pairs = facts(event, room // 2, value=room // 2, count=len(event.metadata))
     return replace(event, message=cut(event.message, room), metadata=dict(pairs))
+
+
+def revision(event: Event) -> str:
+    """What the event is about in Git, as Flux looks it up; empty when it does not say."""
+    return next(filter(None, map(event.metadata.get, _REVISIONS)), "")
 
 
 def title(event: Event, limit: int = 3 * _MAX_NAME) -> str:

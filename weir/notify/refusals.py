@@ -34,6 +34,8 @@ def refusal(kind: str, host: str, body: bytes) -> Refusal | None:
             return _slack(_mapping(body))
         case "lark":
             return _lark(_mapping(body))
+        case "otel":
+            return _otel(_mapping(body))
         case "msteams" if host.endswith(_OFFICE):
             return _office(body)
     return None
@@ -54,6 +56,13 @@ def _lark(said: dict[str, Any]) -> Refusal | None:
         return None
     often = codes[0] == _BAD_OR_TOO_OFTEN and "too many" in str(said.get("msg")).lower()
     return Refusal(why=f"code {codes[0]}", passing=often or codes[0] == _TOO_OFTEN)
+
+
+def _otel(said: dict[str, Any]) -> Refusal | None:
+    """https://opentelemetry.io/docs/specs/otlp/#partial-success-1: what it rejected it rejects again."""
+    partial = said.get("partialSuccess")
+    rejected = partial.get("rejectedSpans") if isinstance(partial, dict) else 0
+    return Refusal(why="the span was rejected", passing=False) if rejected not in (0, "0", None) else None
 
 
 def _office(body: bytes) -> Refusal | None:

@@ -16,6 +16,7 @@ from weir.notify.text import clean
 from weir.spec.documents import read_yaml
 from weir.spec.errors import SpecError
 from weir.spec.forge_hosts import ALIASES
+from weir.spec.identity import UnitId
 from weir.spec.provider import COMMENT_TYPES, STATUS_TYPES, ProviderSpec
 
 _VISIBLE: Final = re.compile(r"[\x21-\x7e]+", re.ASCII)
@@ -47,6 +48,8 @@ class Target:
     signing_key: bytes = field(repr=False)
     """The token, byte by byte."""
     _address: str = field(repr=False)
+    alert: UnitId | None = None
+    """Which Alert has it sent, where that matters."""
 
     def url(self) -> SplitResult:
         """The address, without credentials. Raises SpecError when there is none, or one that is no URL."""

@@ -38,6 +38,7 @@ MESSAGE_TYPES: Final = (
     "alertmanager",
     "grafana",
     "datadog",
+    "otel",
     "githubdispatch",
     "azureeventhub",
     "googlepubsub",

@@ -5,13 +5,12 @@ from __future__ import annotations
 import hashlib
 import hmac
 import re
-from collections.abc import Mapping
 from dataclasses import replace
 from typing import Final
 
 from weir.notify.event_json import controller, event_json
 from weir.notify.http_message import HttpMessage
-from weir.notify.messages.post import post
+from weir.notify.messages.post import merged, post
 from weir.notify.target import Target
 from weir.notify.text import cut
 from weir.spec.errors import SpecError
@@ -25,7 +24,7 @@ def generic(target: Target, event: Event) -> HttpMessage:
     """https://fluxcd.io/flux/components/notification/providers/#generic-webhook."""
     headers = {**target.basic(), "Gotk-Component": controller(event)}
     message = post(target, event_json(event), headers)
-    return replace(message, headers=_merged(message.headers, target.headers))
+    return replace(message, headers=merged(message.headers, target.headers))
 
 
 def generic_hmac(target: Target, event: Event) -> HttpMessage:
@@ -33,7 +32,7 @@ def generic_hmac(target: Target, event: Event) -> HttpMessage:
     target.needs("token")
     message = generic(target, event)
     signature = hmac.new(target.signing_key, message.body, hashlib.sha256).hexdigest()
-    return replace(message, headers=_merged(message.headers, {"X-Signature": f"sha256={signature}"}))
+    return replace(message, headers=merged(message.headers, {"X-Signature": f"sha256={signature}"}))
 
 
 def githubdispatch(target: Target, event: Event) -> HttpMessage:
@@ -63,9 +62,3 @@ def _github(target: Target, path: str) -> str:
     host = str(target.url().hostname).removeprefix("www.")
     own = host == "github.com" or host.endswith(".ghe.com")
     return f"https://api.{host}{path}" if own else target.at(f"/api/v3{path}")
-
-
-def _merged(headers: Mapping[str, str], more: Mapping[str, str]) -> dict[str, str]:
-    """Both, and of two for one name, which has no case, the latter."""
-    names = {name.lower() for name in more}
-    return {**{name: text for name, text in headers.items() if name.lower() not in names}, **more}

@@ -26,3 +26,9 @@ def post(
     return HttpMessage(
         method="POST", url=url or urlunsplit(target.url()), headers=sent, body=encoded(payload)
     )
+
+
+def merged(headers: Mapping[str, str], more: Mapping[str, str]) -> dict[str, str]:
+    """Both, and of two for one name, which has no case, the latter."""
+    names = {name.lower() for name in more}
+    return {**{name: text for name, text in headers.items() if name.lower() not in names}, **more}

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from weir.notify.facts import cleaned, within
 from weir.notify.http_message import HttpMessage
 from weir.notify.match import with_metadata
-from weir.notify.messages import attachments, cards, chats, generic, incidents, monitoring, streams
+from weir.notify.messages import attachments, cards, chats, generic, incidents, monitoring, spans, streams
 from weir.notify.target import Target, check_headers, read_target
 from weir.spec.alert import AlertSpec
 from weir.spec.event import Event
@@ -54,6 +54,7 @@ FORMS: Final[Mapping[str, Form]] = {
     "sentry": Form(incidents.sentry, 200_000),
     "alertmanager": Form(monitoring.alertmanager, 100_000),
     "grafana": Form(monitoring.grafana, 64_000),
+    "otel": Form(spans.otel, 1_000_000),
     "datadog": Form(monitoring.datadog, 64_000),
 }
 
@@ -70,7 +71,7 @@ def render(
         SpecError: the provider or its Secret lacks what the service needs; no secret text is in it.
     """
     form = FORMS[provider.type]
-    target = read_target(provider, secret)
+    target = replace(read_target(provider, secret), alert=alert.id)
     told = cleaned(with_metadata(event, alert))
     writers = filter(None, (form.write, form.then))
     messages = tuple(filter(None, (_fitting(write, form.largest, target, told) for write in writers)))
