@@ -1,7 +1,8 @@
 """CEL expressions over objects: `healthCheckExprs` and `readyExpr`, bounded and without surprises in their errors.
 
 Rule: Flux evaluates both with cel-go; a health expression sees the object's own top-level fields, a `readyExpr` sees
-`self` and `dep`. The language is cel-python's; `weir.objects.cel_runner` adds what Flux's environment has beyond it.
+`self` and `dep`. Syntax, types and arithmetic are cel-python's; the modules `cel_*` beside this one add what Flux's
+environment has beyond them, and are imported when an expression is read: the library is slow to load.
 Expressions come from Git: their length and nesting, the steps of one evaluation and the size of every text and list
 they build are limited, and regular expressions are RE2's. Messages of the library are never passed on, for they quote
 the values of variables.
@@ -11,12 +12,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from weir.objects.values import Json
 from weir.spec.errors import SpecError
+
+if TYPE_CHECKING:
+    from weir.objects.cel_syntax import Program
 
 MAX_LENGTH: Final = 4096
 """Characters of an expression."""
@@ -26,18 +29,7 @@ MAX_STEPS: Final = 100_000
 """Syntax nodes visited in one evaluation; a condition test over ten conditions takes about 1,000."""
 _LITERAL: Final = re.compile(r"""'(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*\"""")
 _UNARY_RUN: Final = re.compile(r"[!\-]{17,}")
-_BINDING: Final = frozenset({"all", "exists", "exists_one", "filter", "map"})
-_MACROS: Final = _BINDING | {"has", "dyn"}
 _WAITS: Final = (KeyError, IndexError)
-
-
-@dataclass(frozen=True, slots=True)
-class _Program:
-    """A parsed expression, the variables it reads and the functions it calls."""
-
-    tree: Any
-    variables: frozenset[str]
-    functions: frozenset[str]
 
 
 def compile_check(expr: str, variables: Collection[str] | None = None) -> None:
@@ -48,8 +40,10 @@ def compile_check(expr: str, variables: Collection[str] | None = None) -> None:
     Raises:
         SpecError: names the expression and what is wrong with it.
     """
+    from weir.objects.cel_values import TYPES
+
     program = _parse(expr)
-    unknown = sorted(program.variables - set(variables)) if variables is not None else []
+    unknown = sorted(program.variables - {*variables, *TYPES}) if variables is not None else []
     if unknown:
         known = ", ".join(sorted(variables or ()))
         raise SpecError.at("CEL expression", expr, found=unknown[0], expected=f"one of the variables {known}")
@@ -72,11 +66,13 @@ def judge(expr: str, variables: Mapping[str, Json]) -> bool | None:
     """
     from celpy import celtypes
 
+    from weir.objects.cel_values import kind_of
+
     value = _value(expr, variables)
     if value is _ABSENT:
         return None
     if not isinstance(value, bool | celtypes.BoolType):
-        raise _broken(expr, f"a result of type {_type_name(value)}, not a boolean")
+        raise _broken(expr, f"a result of type {kind_of(value)}, not a boolean")
     return bool(value)
 
 
@@ -86,27 +82,24 @@ def text(expr: str, variables: Mapping[str, Json]) -> str:
     Raises:
         SpecError: as `evaluate`, for another type than text, and when it reads a field that is not there.
     """
-    value = _value(expr, variables)
-    if value is _ABSENT:
-        raise _broken(expr, "it reads a field that is not there")
+    from weir.objects.cel_values import kind_of
+
+    value = result(expr, variables)
     if not isinstance(value, str):
-        raise _broken(expr, f"a result of type {_type_name(value)}, not a text")
+        raise _broken(expr, f"a result of type {kind_of(value)}, not a text")
     return str(value)
 
 
-def result(expr: str, variables: Mapping[str, Json]) -> Json:
-    """What an expression gives, as other expressions take it for a variable.
+def result(expr: str, variables: Mapping[str, Json]) -> Any:
+    """What an expression gives, of any type of CEL's, as other expressions take it for a variable.
 
     Raises:
         SpecError: as `evaluate`, and when it reads a field that is not there.
     """
-    from celpy.adapter import CELJSONEncoder
-
     value = _value(expr, variables)
     if value is _ABSENT:
         raise _broken(expr, "it reads a field that is not there")
-    found: Json = CELJSONEncoder.to_python(value)
-    return found
+    return value
 
 
 _ABSENT: Final = object()
@@ -114,13 +107,13 @@ _ABSENT: Final = object()
 
 
 def _value(expr: str, variables: Mapping[str, Json]) -> Any:
-    from celpy.adapter import json_to_cel
     from celpy.evaluation import CELEvalError
 
-    from weir.objects.cel_runner import LimitError, run
+    from weir.objects.cel_runner import run
+    from weir.objects.cel_values import LimitError, wrapped
 
     program = _parse(expr)
-    known = {name: json_to_cel(variables[name]) for name in program.variables if name in variables}
+    known = {name: wrapped(variables[name]) for name in program.variables if name in variables}
     try:
         return run(program.tree, known, MAX_STEPS)
     except CELEvalError as err:
@@ -135,10 +128,6 @@ def _value(expr: str, variables: Mapping[str, Json]) -> Any:
         raise _broken(expr, f"a step failed ({type(err).__name__})") from None
 
 
-def _type_name(value: Any) -> str:
-    return type(value).__name__.removesuffix("Type").lower()
-
-
 def _broken(expr: str, found: str) -> SpecError:
     short = expr if len(expr) <= 200 else expr[:197] + "..."  # noqa: PLR2004 - what fits a line of log
     return SpecError(f"CEL expression {short!r}: {found}", hint="correct the expression")
@@ -146,44 +135,27 @@ def _broken(expr: str, found: str) -> SpecError:
 
 def _is_absence(err: Exception) -> bool:
     """Whether an evaluation failed for want of a field, an element or a variable (functions were checked before)."""
-    if len(err.args) > 1 and isinstance(err.args[1], type) and issubclass(err.args[1], _WAITS):
-        return True
-    return bool(err.args) and str(err.args[0]).startswith("None with type")
+    return len(err.args) > 1 and isinstance(err.args[1], type) and issubclass(err.args[1], _WAITS)
 
 
 def _reason(err: Exception) -> str:
-    """What went wrong, without the values that the library's own message may quote."""
-    text = str(err.args[0]) if err.args else ""
-    found = re.match(r"found no matching overload for (?:Token\('RULE', ')?'?(\w+)", text)
-    if found:
-        kinds = re.findall(r"celtypes\.(\w+?)(?:Type)?'", text)
-        return f"{found[1]} does not take {' and '.join(kinds).lower() or 'these values'}"
-    if "field selection" in text:
-        return "a field of something that is no map"
-    cause = err.args[1] if len(err.args) > 1 and isinstance(err.args[1], type) else type(err)
-    return f"it cannot be evaluated ({cause.__name__})"
+    """What went wrong, without the values that the library's own messages may quote."""
+    from weir.objects.cel_values import Failure
+
+    return str(err.args[0]) if isinstance(err, Failure) else "a literal that is out of range"
 
 
 @lru_cache(maxsize=256)
-def _parse(expr: str) -> _Program:
-    from celpy.celparser import CELParseError, CELParser
-
-    from weir.objects.cel_runner import known_functions
+def _parse(expr: str) -> Program:
+    from weir.objects.cel_syntax import UnreadableError, parse
 
     _check_shape(expr)
     try:
-        tree = CELParser().parse(expr)  # celpy's Environment would raise the recursion limit of the process
-        variables, functions = _names(tree, frozenset())
-    except CELParseError as err:
-        place = f"line {err.line}, column {err.column}" if err.line else "its end"
-        hint = " (optional fields `.?` are not supported: use has())" if ".?" in expr or "[?" in expr else ""
-        raise _broken(expr, f"not readable at {place}{hint}") from None
+        return parse(expr)
+    except UnreadableError as err:
+        raise _broken(expr, str(err)) from None
     except RecursionError:
         raise _broken(expr, "nested too deeply") from None
-    unknown = sorted(functions - known_functions() - _MACROS)
-    if unknown:
-        raise _broken(expr, f"unknown function {unknown[0]}()")
-    return _Program(tree, frozenset(variables), frozenset(functions))
 
 
 def _check_shape(expr: str) -> None:
@@ -197,35 +169,3 @@ def _check_shape(expr: str) -> None:
         deepest = max(deepest, depth)
     if deepest > MAX_NESTING or _UNARY_RUN.search("".join(plain.split())):
         raise _broken(expr, f"nested deeper than {MAX_NESTING} levels")
-
-
-def _names(tree: Any, bound: frozenset[str]) -> tuple[set[str], set[str]]:
-    """The variables and functions of a syntax tree; names that macros bind are not variables."""
-    variables: set[str] = set()
-    functions: set[str] = set()
-    children = list(tree.children)
-    if tree.data in ("ident", "dot_ident") and str(children[0]) not in bound:
-        variables.add(str(children[0]))
-    if tree.data in ("ident_arg", "dot_ident_arg"):
-        functions.add(str(children[0]))
-    if tree.data == "member_dot_arg":
-        functions.add(str(children[1]))
-        if str(children[1]) in _BINDING and len(children) > 2:  # noqa: PLR2004 - subject, macro, arguments
-            inner = bound | _bound_names(children[2])
-            _extend(variables, functions, _names(children[2], inner))
-            children = children[:2]
-    for child in children:
-        if hasattr(child, "data"):
-            _extend(variables, functions, _names(child, bound))
-    return variables, functions
-
-
-def _extend(variables: set[str], functions: set[str], found: tuple[set[str], set[str]]) -> None:
-    variables |= found[0]
-    functions |= found[1]
-
-
-def _bound_names(arguments: Any) -> frozenset[str]:
-    """The name that a macro's first argument binds."""
-    first = arguments.children[0]
-    return frozenset(str(node.children[0]) for node in first.find_data("ident"))

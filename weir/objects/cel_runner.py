@@ -1,41 +1,50 @@
-"""cel-python's evaluator within a budget, and the functions of Flux's environment that it lacks.
+"""cel-python's evaluator within a budget, with the operators and the macros of cel-go.
 
-Imported only when an expression is evaluated: the library is slow to load.
-
-Rule: cel-go with cross-type numeric comparison and `ext.Strings`, as fluxcd/pkg runtime/cel sets it up.
+Rule: cel-go's specification of errors (`||`, `&&`, `?:`, `all` and `exists` do without a failed part where they can)
+and cross-type numeric comparison, as fluxcd/pkg runtime/cel sets it up.
 """
 
 from __future__ import annotations
 
 import operator
-from collections.abc import Callable, Mapping
-from importlib import import_module
-from typing import Any, Final, NoReturn
+from collections.abc import Callable, Mapping, Sequence
+from math import copysign, inf, isnan, nan
+from typing import Any, Final
 
 from celpy import celtypes
-from celpy.evaluation import Activation, CELEvalError, Evaluator, base_functions
+from celpy.evaluation import Activation, CELEvalError, Evaluator
 
-MAX_TEXT: Final = 1_000_000
-"""Characters of a text, or elements of a list, that an expression builds."""
-_NUMBERS: Final = (celtypes.IntType, celtypes.UintType, celtypes.DoubleType)
+from weir.objects import cel_functions as library
+from weir.objects import cel_macros as macros
+from weir.objects.cel_functions import Function
+from weir.objects.cel_syntax import MACROS, Node, call_parts, core, identifier
+from weir.objects.cel_values import (
+    MAX_TEXT,
+    NUMBERS,
+    TYPES,
+    Failure,
+    LimitError,
+    OptionalType,
+    Value,
+    equal,
+    holds,
+    kind_of,
+    number,
+    select,
+    wrapped,
+)
+
+_ORDERED: Final = (
+    celtypes.BoolType,
+    celtypes.BytesType,
+    celtypes.DurationType,
+    celtypes.StringType,
+    celtypes.TimestampType,
+)
 _SIZED: Final = (celtypes.StringType, celtypes.BytesType, celtypes.ListType)
-_CEL_TYPES: Final[Mapping[type, Callable[[Value], Value]]] = {
-    bool: celtypes.BoolType,
-    bytes: celtypes.BytesType,
-    float: celtypes.DoubleType,
-    int: celtypes.IntType,
-    str: celtypes.StringType,
-}
-"""By the Python type of what an operator or a function gives, which CEL's functions do not take."""
+_MOMENTS: Final = (celtypes.TimestampType, celtypes.DurationType)
 _PER_STEP: Final = 64
 """Characters that count as one step."""
-
-Value = Any
-Function = Callable[..., Value]
-
-
-class LimitError(Exception):
-    """An expression did more than it may."""
 
 
 class Budget:
@@ -58,12 +67,19 @@ class Budget:
         while stack:
             value = stack.pop()
             self.spend()
-            if isinstance(value, dict):
+            if isinstance(value, OptionalType):
+                stack.extend(value.values)
+            elif isinstance(value, dict):
                 stack.extend(value.values())
             elif isinstance(value, list):
                 stack.extend(value)
             elif isinstance(value, str | bytes):
                 self.spend(len(value) // _PER_STEP)
+
+    def weigh_pairs(self, left: Value, right: Value) -> None:
+        """As comparing each part of one value with each of the other would."""
+        for _ in right if isinstance(right, list) else ():
+            self.weigh(left)
 
 
 class BoundedEvaluator(Evaluator):
@@ -77,194 +93,250 @@ class BoundedEvaluator(Evaluator):
         self.budget.spend()
         return super()._visit_tree(tree)
 
-    def sub_evaluator(self, ast: Any) -> BoundedEvaluator:
-        """The evaluator of a macro's body, on the same budget."""
-        return BoundedEvaluator(ast, self.activation, self.budget)
+    def expr(self, tree: Node) -> Value:
+        """`condition ? one : other`, of which only one is evaluated."""
+        condition, *branches = tree.children
+        if not branches:
+            return self.visit(condition)
+        try:
+            return self.visit(branches[not macros.decided(self.visit(condition))])
+        except CELEvalError as err:
+            return err
+
+    def conditionalor(self, tree: Node) -> Value:
+        """`left || right`, whichever is true."""
+        return self._logical(tree, answer=True)
+
+    def conditionaland(self, tree: Node) -> Value:
+        """`left && right`, whichever is false."""
+        return self._logical(tree, answer=False)
+
+    def _logical(self, tree: Node, *, answer: bool) -> Value:
+        if len(tree.children) == 1:
+            return self.visit(tree.children[0])
+        return macros.until(tree.children, self.visit, answer=answer)
+
+    def member_dot(self, tree: Node) -> Value:
+        """`operand.field`."""
+        return self._field(tree, optional=False)
+
+    def optional_dot(self, tree: Node) -> Value:
+        """`operand.?field`."""
+        return self._field(tree, optional=True)
+
+    def _field(self, tree: Node, *, optional: bool) -> Value:
+        operand, name = tree.children
+        return select(self.visit(operand), celtypes.StringType(str(name)), optional=optional)
+
+    def member_index(self, tree: Node) -> Value:
+        """`operand[key]`."""
+        operand, key = map(self.visit, tree.children)
+        return select(operand, key, optional=False)
+
+    def optional_index(self, tree: Node) -> Value:
+        """`operand[?key]`."""
+        operand, key = map(self.visit, tree.children)
+        return select(operand, key, optional=True)
+
+    def member_dot_arg(self, tree: Node) -> Value:
+        """`target.name(arguments)`: a function of a library, a macro or a method."""
+        target, name, arguments = call_parts(tree)
+        qualified = f"{identifier(target)}.{name}"
+        if qualified in library.NAMESPACED:
+            return self._call(qualified, arguments)
+        if name in MACROS:
+            variable = identifier(arguments[0]) or ""
+            return macros.apply(
+                name, self.visit(target), *(self._body(variable, one) for one in arguments[1:])
+            )
+        if name in ("or", "orValue"):
+            return self._alternative(name, self.visit(target), arguments)
+        return self._call(name, [target, *arguments])
+
+    def _call(self, name: str, arguments: Sequence[Node]) -> Value:
+        return self.activation.resolve_function(name)(*map(self.visit, arguments))
+
+    def _body(self, variable: str, tree: Node) -> macros.Body:
+        nested = BoundedEvaluator(tree, self.activation, self.budget)
+        return lambda value: nested.set_activation({variable: value}).visit(tree)
+
+    def _alternative(self, name: str, optional: Value, others: Sequence[Node]) -> Value:
+        if isinstance(optional, CELEvalError):
+            return optional
+        if not isinstance(optional, OptionalType) or len(others) != 1:
+            return Failure(f"{name} does not take {kind_of(optional)}")
+        if optional.values:
+            return optional.values[0] if name == "orValue" else optional
+        return self.visit(others[0])
+
+    def primary(self, tree: Node) -> Value:
+        """A literal, a name, a call of a function, a list, a map or an expression in brackets."""
+        child = tree.children[0]
+        match child.data:
+            case "ident" | "dot_ident":
+                return self._name(str(child.children[0]))
+            case "ident_arg" | "dot_ident_arg":
+                name, *arguments = child.children
+                return self._function(str(name), arguments[0].children if arguments else [])
+            case "list_lit":
+                return self._built(self._list, child)
+            case "map_lit":
+                return self._built(self._map, child)
+            case "paren_expr":
+                return self.visit(child.children[0])
+        return self.visit(child)
+
+    def _name(self, name: str) -> Value:
+        try:
+            return self.activation.identifiers.resolve_name(self.activation.package, name).value
+        except KeyError:
+            return TYPES.get(name, Failure("it reads a variable that is not there", KeyError))
+
+    def _function(self, name: str, arguments: Sequence[Node]) -> Value:
+        if name != "has":
+            return self._call(name, arguments)
+        found = self._field(core(arguments[0]), optional=True)
+        return celtypes.BoolType(bool(found.values)) if isinstance(found, OptionalType) else found
+
+    def _built(self, build: Callable[[Node], Value], tree: Node) -> Value:
+        try:
+            return build(tree)
+        except CELEvalError as err:
+            return err
+
+    def _list(self, tree: Node) -> Value:
+        values: list[Value] = []
+        for element in tree.children:
+            if element.data == "optional_element":
+                values.extend(_present(self.visit(element.children[0])))
+            else:
+                values.append(macros.sound(self.visit(element)))
+        return celtypes.ListType(values)
+
+    def _map(self, tree: Node) -> Value:
+        entries = celtypes.MapType()
+        for entry in tree.children:
+            key, value = (macros.sound(self.visit(part)) for part in entry.children)
+            if not celtypes.MapType.valid_key_type(key):
+                raise Failure(f"a key of type {kind_of(key)} in a map")
+            for present in _present(value) if entry.data == "optional_entry" else (value,):
+                if holds(entries, key):
+                    raise Failure("a key twice in a map")
+                entries[key] = present
+        return entries
 
 
-def run(tree: Any, variables: Mapping[str, Value], steps: int) -> Value:
+def run(tree: Node, variables: Mapping[str, Value], steps: int) -> Value:
     """The value of a syntax tree.
 
     Raises:
-        CELEvalError: the library's, whose message may quote values.
+        CELEvalError: a Failure, or the library's, whose message may quote values.
         LimitError: over the steps or sizes allowed.
     """
     budget = Budget(steps)
     return BoundedEvaluator(tree, Activation(functions=_functions(budget)), budget).evaluate(dict(variables))
 
 
-def known_functions() -> frozenset[str]:
-    """The names of all functions that an expression may call."""
-    return frozenset({*base_functions, *_TEXT_FUNCTIONS})
+def _present(optional: Value) -> tuple[Value, ...]:
+    """What `[?a]` and `{?a: b}` take of an optional. Raises CELEvalError."""
+    if isinstance(macros.sound(optional), OptionalType):
+        return tuple(optional.values)
+    raise Failure(f"? before a value of type {kind_of(optional)}, not an optional")
 
 
 def _functions(budget: Budget) -> dict[str, Function]:
-    """The standard operators that need watching, and the added functions, on one budget."""
-    changed = {
-        "_+_": _bounded_add,
-        "_-_": _subtract,
-        "_*_": _numbers_only(operator.mul),
-        "_%_": _numbers_only(operator.mod),
-        "_/_": _numbers_only(operator.truediv),
-        "_in_": _contained,
-        **{name: _across(name) for name in ("_==_", "_!=_", "_<_", "_<=_", "_>_", "_>=_")},
-        **{name: base_functions[name] for name in ("contains", "startsWith", "endsWith")},
-        **{name: _text_function(function) for name, function in _TEXT_FUNCTIONS.items()},
+    """Operators and functions, on one budget."""
+    weighed = {*_OPERATORS, *library.TEXT_FUNCTIONS, "base64.decode", "base64.encode", "strings.quote"}
+    weights = {
+        **dict.fromkeys(weighed, budget.weigh),
+        **dict.fromkeys(library.SET_FUNCTIONS, budget.weigh_pairs),
     }
-    return {name: _weighed(function, budget) for name, function in changed.items()}
+    return {
+        name: _guarded(name.strip("_"), function, weights.get(name))
+        for name, function in {**library.ALL, **_OPERATORS}.items()
+    }
 
 
-def _weighed(function: Function, budget: Budget) -> Function:
-    def call(*args: Value) -> Value:
-        budget.weigh(*args)
-        return function(*args)
-
-    call.__name__ = getattr(function, "__name__", "function")
-    return call
-
-
-def _refuse(name: str) -> NoReturn:
-    raise TypeError(name)
-
-
-def _bounded_add(left: Value, right: Value) -> Value:
-    if isinstance(left, _SIZED) and isinstance(right, _SIZED) and len(left) + len(right) > MAX_TEXT:
-        raise LimitError(f"a value of more than {MAX_TEXT} parts")
-    return _wrapped(operator.add(left, right))
-
-
-def _subtract(left: Value, right: Value) -> Value:
-    return _wrapped(operator.sub(left, right))
-
-
-def _numbers_only(function: Function) -> Function:
-    """Python repeats and formats texts with `*` and `%`; CEL does neither."""
-
-    def call(left: Value, right: Value) -> Value:
-        failed = next((value for value in (left, right) if isinstance(value, CELEvalError)), None)
-        if failed is not None:
-            return failed
-        if not isinstance(left, _NUMBERS) or not isinstance(right, _NUMBERS):
-            _refuse("numbers only")
-        return _wrapped(function(left, right))
-
-    return call
-
-
-def _across(name: str) -> Function:
-    """A comparison in which 1, 1u and 1.0 are one number."""
-    standard = base_functions[name]
-    plain = {
-        "_==_": operator.eq,
-        "_!=_": operator.ne,
-        "_<_": operator.lt,
-        "_<=_": operator.le,
-        "_>_": operator.gt,
-        "_>=_": operator.ge,
-    }[name]
-
-    def call(left: Value, right: Value) -> Value:
-        if isinstance(left, _NUMBERS) and isinstance(right, _NUMBERS) and type(left) is not type(right):
-            return celtypes.BoolType(plain(_number(left), _number(right)))
-        return standard(left, right)
-
-    return call
-
-
-def _number(value: Value) -> float | int:
-    return float(value) if isinstance(value, celtypes.DoubleType) else int(value)
-
-
-def _contained(item: Value, container: Value) -> Value:
-    if (
-        isinstance(item, CELEvalError)
-        or isinstance(container, CELEvalError)
-        or not isinstance(item, _NUMBERS)
-    ):
-        return base_functions["_in_"](item, container)
-    equal = _across("_==_")
-    found = any(isinstance(one, _NUMBERS) and equal(one, item) for one in container)
-    return celtypes.BoolType(found)
-
-
-def _text_function(function: Callable[..., Value]) -> Function:
-    """A function over texts with plain Python values inside and CEL's outside."""
+def _guarded(name: str, function: Function, weigh: Callable[..., None] | None) -> Function:
+    """A function that gives a failed argument back, and its own failure as one."""
 
     def call(*args: Value) -> Value:
         failed = next((value for value in args if isinstance(value, CELEvalError)), None)
         if failed is not None:
             return failed
-        return _wrapped(function(*args))
+        try:
+            if weigh:
+                weigh(*args)
+            return wrapped(function(*args))
+        except CELEvalError as err:
+            return err
+        except (TypeError, AttributeError):
+            kinds = " and ".join(map(kind_of, args))
+            return Failure(f"{name} does not take {kinds or 'nothing'}", TypeError)
+        except (ValueError, ArithmeticError, LookupError) as err:
+            return Failure(f"{name} cannot be evaluated ({type(err).__name__})")
 
     return call
 
 
-def _wrapped(value: Value) -> Value:
-    """A plain Python value as CEL's; one of CEL's own as it is."""
-    if type(value) is list:
-        return celtypes.ListType([_wrapped(part) for part in value])
-    wrap = _CEL_TYPES.get(type(value))
-    return wrap(value) if wrap else value
+def _arithmetic(function: Function, *kinds: type) -> Function:
+    """An operator on two values of one of the types; on moments and spans of time when it takes these."""
+
+    def call(left: Value, right: Value) -> Value:
+        same = type(left) is type(right) and isinstance(left, kinds)
+        if not same and not all(
+            isinstance(value, _MOMENTS) and type(value) in kinds for value in (left, right)
+        ):
+            raise TypeError
+        return function(left, right)
+
+    return call
 
 
-def _text(value: Value) -> str:
-    return str(value) if isinstance(value, celtypes.StringType) else _refuse("texts only")
-
-
-def _matches(text: Value, pattern: Value) -> bool:
-    """Whether a part of the text matches; RE2 as in Flux, so time is linear whatever the pattern."""
-    re2 = import_module("re2")
-    options = re2.Options()
-    options.log_errors = False
-    try:
-        return re2.search(_text(pattern), _text(text), options) is not None
-    except re2.error:
-        raise ValueError from None
-
-
-def _replace(text: Value, old: Value, new: Value, count: Value = -1) -> str:
-    whole, gone, put = _text(text), _text(old), _text(new)
-    if (whole.count(gone) + 1) * len(put) + len(whole) > MAX_TEXT:
+def _add(left: Value, right: Value) -> Value:
+    if isinstance(left, _SIZED) and len(left) + len(right) > MAX_TEXT:
         raise LimitError(f"a value of more than {MAX_TEXT} parts")
-    return whole.replace(gone, put, int(count))
+    return left + right
 
 
-def _split(text: Value, by: Value, count: Value = -1) -> list[str]:
-    whole, separator, limit = _text(text), _text(by), int(count)
-    if limit == 0:
-        return []
-    if not separator:
-        return list(whole) if limit < 0 else [*whole[: limit - 1], whole[limit - 1 :]]
-    return whole.split(separator, limit - 1 if limit > 0 else -1)
+def _divide(left: Value, right: Value) -> Value:
+    if isinstance(left, celtypes.DoubleType) and not right:
+        return nan if not left or isnan(left) else copysign(inf, left) * copysign(1.0, right)
+    return left / right
 
 
-def _join(parts: Value, by: Value = "") -> str:
-    texts = [_text(part) for part in parts]
-    if sum(map(len, texts)) + len(texts) * len(by) > MAX_TEXT:
-        raise LimitError(f"a value of more than {MAX_TEXT} parts")
-    return str(by).join(texts)
+def _ordered(compare: Function) -> Function:
+    """A comparison in which 1, 1u and 1.0 are one number."""
+
+    def call(left: Value, right: Value) -> Value:
+        if isinstance(left, NUMBERS) and isinstance(right, NUMBERS):
+            return compare(number(left), number(right))
+        if type(left) is not type(right) or not isinstance(left, _ORDERED):
+            raise TypeError
+        return compare(left, right)
+
+    return call
 
 
-def _substring(text: Value, start: Value, end: Value = None) -> str:
-    whole = _text(text)
-    last = len(whole) if end is None else int(end)
-    if not 0 <= int(start) <= last <= len(whole):
-        raise IndexError
-    return whole[int(start) : last]
+def _negative(value: Value) -> Value:
+    if not isinstance(value, celtypes.IntType | celtypes.DoubleType):
+        raise TypeError
+    return -value
 
 
-_LOWER: Final = {code: code + 32 for code in range(ord("A"), ord("Z") + 1)}
-_UPPER: Final = {code: code - 32 for code in range(ord("a"), ord("z") + 1)}
-_TEXT_FUNCTIONS: Final[dict[str, Callable[..., Value]]] = {
-    "charAt": lambda text, at: _substring(text, at, min(int(at) + 1, len(text))),
-    "indexOf": lambda text, part, start=0: _text(text).find(_text(part), int(start)),
-    "join": _join,
-    "lastIndexOf": lambda text, part: _text(text).rfind(_text(part)),
-    "matches": _matches,
-    "lowerAscii": lambda text: _text(text).translate(_LOWER),
-    "replace": _replace,
-    "split": _split,
-    "substring": _substring,
-    "trim": lambda text: _text(text).strip(),
-    "upperAscii": lambda text: _text(text).translate(_UPPER),
+_OPERATORS: Final[Mapping[str, Function]] = {
+    "!_": lambda value: not macros.decided(value),
+    "-_": _negative,
+    "_+_": _arithmetic(_add, *NUMBERS, *_SIZED, *_MOMENTS),
+    "_-_": _arithmetic(operator.sub, *NUMBERS, *_MOMENTS),
+    "_*_": _arithmetic(operator.mul, *NUMBERS),
+    "_/_": _arithmetic(_divide, *NUMBERS),
+    "_%_": _arithmetic(operator.mod, celtypes.IntType, celtypes.UintType),
+    "_==_": equal,
+    "_!=_": lambda left, right: not equal(left, right),
+    "_<_": _ordered(operator.lt),
+    "_<=_": _ordered(operator.le),
+    "_>_": _ordered(operator.gt),
+    "_>=_": _ordered(operator.ge),
+    "_in_": lambda item, container: holds(container, item),
 }
