@@ -13,6 +13,7 @@ from tests.support.notices import alert_object, provider_object
 from weir.edges.outbox import Outbox
 from weir.edges.runs import Run
 from weir.flow import notices
+from weir.flow.notice_status import notice_status
 from weir.notify.match import sets_off
 from weir.spec.alert import parse_alert
 from weir.spec.documents import Document
@@ -127,6 +128,25 @@ def test_what_waits_is_not_forgotten_with_the_last_alert(run: Run) -> None:
     (entry,) = outbox.entries()
     outbox.remove(entry)
     assert not notices.kept("prod")
+
+
+@pytest.mark.parametrize(("expr", "found"), [("x.y", "found 'x'"), ("math.abs(1)", "unknown function abs()")])
+def test_an_expression_that_cannot_name_a_status_is_a_problem_before_there_is_an_event(
+    run: Run, expr: str, found: str
+) -> None:
+    provider = provider_object(
+        "https://sink.example/a/b", "gitea", secretRef={"name": "a"}, commitStatusExpr=expr
+    )
+    notices.announce(run, documents(alert_object(), provider))
+    notices.keep(run, "prod", whole=True)
+    kept = notices.read_kept("prod")
+    assert kept.providers == {}
+    assert "Provider" in kept.problems[0]
+    assert "spec.commitStatusExpr: CEL expression" in kept.problems[0]
+    assert found in kept.problems[0]
+    (shown,) = notice_status(documents(provider), lambda *_: {})
+    assert not shown.ready
+    assert found in shown.message
 
 
 def test_a_damaged_file_is_as_none(run: Run) -> None:

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from weir.flow.git_source import Secrets
+from weir.flow.status_name import check_status_name
 from weir.notify.hooks import TOKEN, receiver_path
 from weir.spec.alert import parse_alert
 from weir.spec.documents import Document
@@ -39,7 +40,9 @@ def _status(document: Document, secrets: Secrets) -> NoticeStatus:
             case "Alert":
                 suspended, message = parse_alert(document).suspend, "Alert is Ready"
             case "Provider":
-                suspended, message = parse_provider(document).suspend, "Provider is Ready"
+                provider = parse_provider(document)
+                suspended, message = provider.suspend, "Provider is Ready"
+                check_status_name(provider)
             case _:
                 receiver = parse_receiver(document)
                 suspended = receiver.suspend

@@ -122,6 +122,7 @@ def _documents(payload: bytes) -> list[Document]:
 
 
 def _parse(documents: Iterable[Document]) -> Notices:
+    from weir.flow.status_name import check_status_name
     from weir.spec.alert import parse_alert
     from weir.spec.provider import parse_provider
 
@@ -139,6 +140,7 @@ def _parse(documents: Iterable[Document]) -> Notices:
                     written[alert.id] = document.data
                 case "Provider":
                     provider = parse_provider(document)
+                    check_status_name(provider)
                     providers[provider.id] = provider
                     written[provider.id] = document.data
         except SpecError as err:
