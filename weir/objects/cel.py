@@ -142,7 +142,7 @@ def _reason(err: Exception) -> str:
     """What went wrong, without the values that the library's own messages may quote."""
     from weir.objects.cel_values import Failure
 
-    return str(err.args[0]) if isinstance(err, Failure) else "a literal that is out of range"
+    return str(err.args[0]) if isinstance(err, Failure) else f"it cannot be evaluated ({type(err).__name__})"
 
 
 @lru_cache(maxsize=256)

@@ -17,6 +17,7 @@ from celpy.evaluation import Activation, CELEvalError, Evaluator
 from weir.objects import cel_functions as library
 from weir.objects import cel_macros as macros
 from weir.objects.cel_functions import Function
+from weir.objects.cel_literals import literal
 from weir.objects.cel_syntax import MACROS, Node, call_parts, core, identifier
 from weir.objects.cel_values import (
     MAX_TEXT,
@@ -173,6 +174,8 @@ class BoundedEvaluator(Evaluator):
         """A literal, a name, a call of a function, a list, a map or an expression in brackets."""
         child = tree.children[0]
         match child.data:
+            case "literal":
+                return literal(child.children[0])
             case "ident" | "dot_ident":
                 return self._name(str(child.children[0]))
             case "ident_arg" | "dot_ident_arg":
@@ -182,9 +185,7 @@ class BoundedEvaluator(Evaluator):
                 return self._built(self._list, child)
             case "map_lit":
                 return self._built(self._map, child)
-            case "paren_expr":
-                return self.visit(child.children[0])
-        return self.visit(child)
+        return self.visit(child.children[0])
 
     def _name(self, name: str) -> Value:
         try:

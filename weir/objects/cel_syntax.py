@@ -18,6 +18,7 @@ from lark import Lark, Tree
 from lark.exceptions import UnexpectedInput
 
 from weir.objects.cel_functions import FUNCTIONS, METHODS, NAMESPACED
+from weir.objects.cel_literals import literal
 
 MACROS: Final[Mapping[str, tuple[int, ...]]] = {
     "all": (2,),
@@ -70,7 +71,7 @@ def parse(expr: str) -> Program:
     """The expression of a text.
 
     Raises:
-        UnreadableError: not CEL, an unknown function, or a macro that is not used as one.
+        UnreadableError: not CEL, an unknown function, a macro that is not used as one, or a literal without a value.
         RecursionError: nested too deeply.
     """
     try:
@@ -122,6 +123,8 @@ def _variables(tree: Node, bound: frozenset[str]) -> set[str]:
         return _of_call(tree, bound)
     if tree.data in ("ident_arg", "dot_ident_arg"):
         _check_function(tree)
+    if tree.data == "literal":
+        _check_literal(tree)
     if tree.data == "member_object":
         raise UnreadableError("messages cannot be made, only maps")
     return _of_all(tree.children, bound)
@@ -154,6 +157,13 @@ def _bound_name(macro: str, arguments: list[Node]) -> str:
     if name is None:
         raise UnreadableError(f"{macro}() whose first argument is no name")
     return name
+
+
+def _check_literal(tree: Node) -> None:
+    try:
+        literal(tree.children[0])
+    except ValueError as err:
+        raise UnreadableError(str(err)) from None
 
 
 def _check_function(tree: Node) -> None:
