@@ -124,6 +124,35 @@ def test_yaml_files_with_capital_endings_are_left_out_with_a_warning() -> None:
     assert top.warnings == ("sub/B.YAML: not read: only .yaml and .yml, in lower case, are",)
 
 
+LINKED = {
+    "a.yaml": config_map("a"),
+    "b.yaml": Link("other/b.txt"),
+    "other/b.txt": config_map("b"),
+    "sub/kustomization.yaml": Link("../hidden/kustomization.txt"),
+    "sub/c.yaml": config_map("c"),
+    "hidden/kustomization.txt": "resources: [../sub/c.yaml]\nnamePrefix: x-\n",
+}
+
+
+def test_links_count_only_where_a_path_names_them() -> None:
+    top = find_top(Layout(MemoryTree(LINKED)), "")
+    assert top.data["resources"] == ["./a.yaml", "./sub/c.yaml"]
+    told = "not read: a symbolic link, which counts only where a path names it"
+    assert top.warnings == (f"b.yaml: {told}", f"sub/kustomization.yaml: {told}")
+
+
+def test_a_unit_whose_kustomization_is_a_link_gets_a_generated_one() -> None:
+    top = find_top(Layout(MemoryTree(LINKED)), "sub")
+    assert (top.generated, top.data["resources"]) == (True, ["./c.yaml"])
+
+
+def test_a_folder_that_a_kustomization_names_may_have_a_link_for_its_own() -> None:
+    content = {**LINKED, "top/kustomization.yaml": "resources: [../sub, ../b.yaml]\n"}
+    assert closure_of(content, "top").files == ("other/b.txt", "sub/c.yaml")
+    beside = {**content, "sub/Kustomization": "resources: [c.yaml]\n"}
+    assert "sub/Kustomization" in closure_of(beside, "top").written, "a file goes before a link"
+
+
 @pytest.mark.parametrize(
     ("content", "path", "message"),
     [
@@ -170,9 +199,12 @@ REFUSED = [
     ("components: [cm.yaml]", "components[0]: found the file 'cm.yaml', expected a folder"),
     ("crds: [empty]", "crds[0]: found the folder 'empty', expected a file"),
     ("patches: [{path: ../../p.yaml}]", "patches[0].path: found '../../p.yaml', which leaves the artifact"),
-    ("patches: [{Path: /etc/passwd}]", "patches[0].Path: found an unknown field"),
+    ("patches: [{Path: /etc/passwd}]", "patches[0].path: found the absolute path"),
+    ("configMapGenerator: [{name: c, env\u017f: [/x]}]", "configMapGenerator[0].env\u017f: found an unknown"),
     ("patches: [/etc/passwd]", "patches[0]: found str, expected a mapping"),
-    ("Resources: [/etc/passwd]", "Resources: found an unknown field"),
+    ("Resources: [/etc/passwd]", "resources[0]: found the absolute path"),
+    ("re\u017fources: [/etc/passwd]", "re\u017fources: found an unknown field"),
+    ("Resources: [cm.yaml]\nRESOURCES: [cm.yaml]", "found resources in two spellings, expected one"),
     (
         "secretGenerator: [{name: s, files: [k=/etc/passwd]}]",
         "secretGenerator[0].files[0]: found the absolute path",
@@ -189,10 +221,14 @@ REFUSED = [
         "configMapGenerator: [{name: c, files: [a=b=c]}]",
         "configMapGenerator[0].files[0]: found 'a=b=c', expected",
     ),
-    ("configMapGenerator: [{name: c, FILES: [/x]}]", "configMapGenerator[0].FILES: found an unknown field"),
+    (
+        "configMapGenerator: [{name: c, FILES: [/x]}]",
+        "configMapGenerator[0].files[0]: found the absolute path",
+    ),
     ("replacements: [{path: /x}]", "replacements[0].path: found the absolute path"),
     ("openapi: {path: /x}", "openapi.path: found the absolute path"),
     ("helmCharts: [{name: x}]", "helmCharts: is not supported"),
+    ("HelmCharts: [{name: x}]", "helmCharts: is not supported"),
     ("helmGlobals: {chartHome: /}", "helmGlobals: is not supported"),
     ("helmChartInflationGenerator: []", "helmChartInflationGenerator: is not supported"),
     ("resources: [.]", "resources[0]: found app, which is built already: a cycle"),

@@ -124,3 +124,22 @@ def test_a_nested_kustomization_stays_as_it_is_written() -> None:
     assert json.loads(written["app/kustomization.yaml"])["images"] == [{"name": "a", "newTag": "1.1"}]
     base = json.loads(written["base/kustomization.yaml"])
     assert base == {"images": [{"name": "a", "newTag": 1.1}], "commonLabels": {"a": "yes"}}
+
+
+def test_field_names_count_in_any_letter_case() -> None:
+    written = """
+NamePrefix: x-
+IMAGES: [{Name: a, newtag: 1.10}]
+Patches: [{PATCH: "kind: X", Target: {Kind: Deployment}, Options: {allowNameChange: true}}]
+Labels: [{Pairs: {Tier: 1}, includeselectors: true}]
+CommonLabels: {Name: a}
+"""
+    assert top(written) == {
+        "namePrefix": "x-",
+        "images": [{"name": "a", "newTag": "1.1"}],
+        "patches": [
+            {"patch": "kind: X", "target": {"kind": "Deployment"}, "options": {"allowNameChange": True}}
+        ],
+        "labels": [{"pairs": {"Tier": "1"}, "includeselectors": True}],
+        "commonLabels": {"Name": "a"},
+    }

@@ -95,7 +95,7 @@ def test_a_bad_repository_field_names_file_field_and_expectation(
 @pytest.mark.parametrize(
     ("field", "value", "expected"),
     [
-        ("path", "../other", "a folder inside the source"),
+        ("path", "apps\\web", "a folder inside the source"),
         ("prune", "yes", "true or false"),
         ("sourceRef", {"kind": "GitRepo", "name": "x"}, "GitRepository or OCIRepository"),
         ("deletionPolicy", "Keep", "MirrorPrune or Delete"),
@@ -117,6 +117,27 @@ def test_a_bad_unit_field_names_file_field_and_expectation(field: str, value: An
     message = str(caught.value)
     assert message.startswith(f"f.yaml: Kustomization/apps/web: spec.{field}")
     assert expected in message
+
+
+@pytest.mark.parametrize(
+    ("written", "folder"),
+    [
+        ("", ""),
+        (".", ""),
+        ("./", ""),
+        ("/", ""),
+        ("/apps", "apps"),
+        ("//apps//web/", "apps/web"),
+        ("./apps/./web", "apps/web"),
+        ("apps/../infra/", "infra"),
+        ("..", ""),
+        ("../../apps/../web", "web"),
+        ("/../apps", "apps"),
+        ("...", "..."),
+    ],
+)
+def test_a_path_is_joined_to_the_root_of_its_source_and_never_leaves_it(written: str, folder: str) -> None:
+    assert parse_kustomization(unit(path=written)).path == folder
 
 
 def test_prune_must_be_said() -> None:

@@ -1,7 +1,8 @@
-"""Numbers and booleans where a kustomization has texts, turned into texts as Flux does it.
+"""What Go's types make of a kustomization: field names in any letter case, and texts from numbers and booleans.
 
-Flux reads the kustomization in a unit's folder into Go's types and writes it again for kustomize, which by itself
-refuses them. Rule: https://github.com/kubernetes-sigs/yaml/blob/v1.6.0/yaml.go (convertToJSONableObject)
+Names are read so in every kustomization. Texts only in the one of a unit's folder: Flux reads it into Go's types and
+writes it again for kustomize, which by itself refuses numbers and booleans where texts stand.
+Rule: https://github.com/kubernetes-sigs/yaml/blob/v1.6.0/yaml.go (convertToJSONableObject)
 """
 
 from __future__ import annotations
@@ -10,6 +11,8 @@ import struct
 from decimal import Decimal
 from typing import Any, Final
 
+from weir.render.schema import REFUSED
+from weir.spec.errors import RenderError
 from weir.spec.scalars import Scalars
 
 _TEXT: Final = "text"
@@ -24,7 +27,7 @@ def _fields(names: str) -> dict[str, Any]:
 _META: Final = {"labels": _MAP, "annotations": _MAP}
 _OBJECT: Final = _fields("group version kind name namespace annotationSelector labelSelector")
 _IMAGES: Final = [_fields("name newName tagSuffix newTag digest")]
-_PATCHES: Final = [{**_fields("path patch"), "target": _OBJECT}]
+_PATCHES: Final = [{**_fields("path patch"), "target": _OBJECT, "options": {}}]
 _GENERATORS: Final = [
     {
         **_fields("namespace name behavior env type"),
@@ -67,8 +70,9 @@ _KUSTOMIZATION: Final[dict[str, Any]] = {
     **dict.fromkeys(("resources", "components", "crds", "bases", "configurations"), _TEXTS),
     **dict.fromkeys(("generators", "transformers", "validators", "buildMetadata"), _TEXTS),
     "patchesStrategicMerge": _TEXTS,
+    **dict.fromkeys(REFUSED),
 }
-"""Where texts stand: https://github.com/kubernetes-sigs/kustomize/tree/api/v0.21.1/api/types"""
+"""Which fields there are, and where texts stand: https://github.com/kubernetes-sigs/kustomize/tree/api/v0.21.1/api/types"""
 
 
 _EXACT: Final = 2.0**53
@@ -87,6 +91,26 @@ class GoScalars(Scalars):
         value = super().plain(text)
         is_float = type(value) is int and ("." in text or ("e" in text.lower() and "x" not in text.lower()))
         return float(text.replace("_", "")) if is_float else value
+
+
+def with_names(data: dict[str, Any]) -> dict[str, Any]:
+    """A kustomization whose fields are spelled as kustomize spells them. Raises RenderError when two are one field."""
+    return dict(_spelled(data, _KUSTOMIZATION))
+
+
+def _spelled(value: Any, shape: Any) -> Any:
+    if isinstance(value, list) and isinstance(shape, list):
+        return [_spelled(item, shape[0]) for item in value]
+    if not isinstance(value, dict) or not isinstance(shape, dict) or "*" in shape:
+        return value
+    exact = {name.lower(): name for name in shape}
+    found: dict[Any, Any] = {}
+    for key, item in value.items():
+        name = exact.get(key.lower(), key) if isinstance(key, str) else key
+        if name in found:
+            raise RenderError(f"found {name} in two spellings, expected one", hint=f"keep {name}")
+        found[name] = _spelled(item, shape.get(name))
+    return found
 
 
 def with_texts(data: dict[str, Any]) -> dict[str, Any]:

@@ -1,7 +1,8 @@
 """The closed tables of what a kustomization file may say and which of its fields name files.
 
-Rule: https://github.com/kubernetes-sigs/kustomize/blob/api/v0.21.1/api/types/kustomization.go. kustomize itself takes
-field names in any letter case; here they must be exact, so that no spelling of a path slips by unseen.
+Rule: https://github.com/kubernetes-sigs/kustomize/blob/api/v0.21.1/api/types/kustomization.go. kustomize takes field
+names in any letter case; they are spelled exactly (`weir.render.go_texts`) before these tables are asked, and what is
+still not in them is refused, so that no spelling of a path slips by unseen.
 """
 
 from __future__ import annotations

@@ -6,7 +6,7 @@ import posixpath
 from dataclasses import dataclass
 from typing import Any
 
-from weir.render.go_texts import GoScalars, with_texts
+from weir.render.go_texts import GoScalars, with_names, with_texts
 from weir.render.layout import Layout, relative
 from weir.render.schema import NAMES
 from weir.spec.documents import load_yaml
@@ -38,6 +38,8 @@ def find_top(layout: Layout, path: str) -> Top:
 
     Rule: https://github.com/fluxcd/pkg/blob/main/kustomize/kustomize_generator.go: without a kustomization, every
     `.yaml` and `.yml` file below the folder is a resource, and a sub-folder with a kustomization is one as a whole.
+    Symbolic links count for neither: artifacts of Flux hold none (fluxcd/pkg, artifact/storage/archive.go). Where a
+    path leads through one, it is followed.
 
     Raises:
         RenderError: no such folder, more than one kustomization file, or one that cannot be read.
@@ -53,7 +55,7 @@ def find_top(layout: Layout, path: str) -> Top:
         )
     if not place.is_folder:
         raise RenderError(f"spec.path: found the file {shown}, expected a folder", hint="name its folder")
-    name = kustomization_in(layout, place.path)
+    name = _only(_own(layout, place.path), place.path)
     if name:
         file = posixpath.join(place.path, name)
         data = with_texts(read_kustomization(layout, file, GoScalars()))
@@ -70,49 +72,68 @@ def find_top(layout: Layout, path: str) -> Top:
 
 
 def kustomization_in(layout: Layout, folder: str) -> str:
-    """Name of the folder's kustomization file, empty when it has none. Raises RenderError when it has several."""
-    found = [name for name in NAMES if _is_file(layout, folder, name)]
-    if len(found) > 1:
-        problem = f"found {' and '.join(found)}, expected one kustomization file"
-        raise RenderError(f"{folder or '.'}: {problem}", hint="remove the others")
-    return found[0] if found else ""
+    """Name of a named folder's kustomization file, empty when it has none; a symbolic link if there is no other.
+
+    Raises:
+        RenderError: there are several.
+    """
+    own = _own(layout, folder)
+    return _only(own or [name for name in NAMES if _is_link_to_file(layout, folder, name)], folder)
 
 
-def _is_file(layout: Layout, folder: str, name: str) -> bool:
+def _own(layout: Layout, folder: str) -> list[str]:
+    """Names of the folder's kustomization files that are no symbolic links."""
+    found = {name: layout.tree.files.get(posixpath.join(folder, name)) for name in NAMES}
+    return [name for name, file in found.items() if file is not None and not file.link]
+
+
+def _is_link_to_file(layout: Layout, folder: str, name: str) -> bool:
     if posixpath.join(folder, name) not in layout.tree.files:
         return False
     place = layout.find(folder, name)
     return place is not None and not place.is_folder
 
 
+def _only(names: list[str], folder: str) -> str:
+    if len(names) > 1:
+        problem = f"found {' and '.join(names)}, expected one kustomization file"
+        raise RenderError(f"{folder or '.'}: {problem}", hint="remove the others")
+    return names[0] if names else ""
+
+
 def _scan(layout: Layout, base: str) -> tuple[list[str], tuple[str, ...]]:
     found: list[str] = []
-    ignored: list[str] = []
+    warnings: list[str] = []
     todo = [base]
     while todo:
         folder = todo.pop()
         for name in sorted(layout.folders[folder]):
             path = posixpath.join(folder, name)
             if path in layout.folders:
-                nested = any(_is_file(layout, path, kind) for kind in NAMES)
-                (found if nested else todo).append(path)
+                (found if _own(layout, path) else todo).append(path)
+            elif name not in NAMES and not name.lower().endswith((".yaml", ".yml")):
+                continue
+            elif layout.tree.files[path].link:
+                warnings.append(f"{path}: not read: a symbolic link, which counts only where a path names it")
             elif name.endswith((".yaml", ".yml")):
                 found.append(path)
-            elif name.lower().endswith((".yaml", ".yml")):
-                ignored.append(path)
-    warnings = tuple(f"{path}: not read: only .yaml and .yml, in lower case, are" for path in ignored)
-    return [relative(base, path) for path in sorted(found)], warnings
+            else:
+                warnings.append(f"{path}: not read: only .yaml and .yml, in lower case, are")
+    return [relative(base, path) for path in sorted(found)], tuple(warnings)
 
 
 def read_kustomization(layout: Layout, file: str, scalars: Scalars | None = None) -> dict[str, Any]:
-    """The mapping in a kustomization file, without the fields that are null. Raises RenderError."""
+    """The mapping in a kustomization file, names spelled exactly, without fields that are null. Raises RenderError."""
     place = layout.find("", file)
     documents = read_file(layout, place.path if place else file, scalars)
     if not documents:
         return {}
     if len(documents) > 1 or not isinstance(documents[0], dict):
         raise RenderError(f"{file}: found {len(documents)} documents, expected one mapping", hint="keep one")
-    return {key: value for key, value in documents[0].items() if value is not None}
+    try:
+        return with_names({key: value for key, value in documents[0].items() if value is not None})
+    except RenderError as err:
+        raise RenderError(f"{file}: {err.message}", hint=err.hint) from err
 
 
 def read_file(layout: Layout, path: str, scalars: Scalars | None = None) -> list[Any]:

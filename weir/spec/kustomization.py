@@ -13,7 +13,7 @@ from weir.spec.errors import SpecError
 from weir.spec.fields import Fields
 from weir.spec.header import read_header, spec_fields
 from weir.spec.identity import UnitId
-from weir.spec.tree import FOLDER, folder_in_tree
+from weir.spec.tree import FOLDER, confined
 
 KIND: Final = "Kustomization"
 GROUP: Final = "kustomize.toolkit.fluxcd.io"
@@ -109,7 +109,7 @@ class KustomizationSpec:
     annotations: dict[str, str]
     source: UnitId
     path: str
-    """Folder inside the artifact, no leading `./`; empty for its root."""
+    """Folder inside the artifact, without empty, `.` and `..` parts; empty for its root."""
     interval: float
     """Seconds."""
     retry_interval: float
@@ -192,7 +192,7 @@ def _parse_source(spec: Fields, namespace: str) -> UnitId:
 
 
 def _parse_path(spec: Fields) -> str:
-    folder = folder_in_tree(spec.text("path", ""))
+    folder = confined(spec.text("path", ""))
     if folder is None:
         raise spec.error("path", FOLDER)
     return folder

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import posixpath
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final, Protocol
@@ -14,6 +15,11 @@ def folder_in_tree(path: str) -> str | None:
     """A folder as trees spell it, without empty and `.` parts; None for one that leads out of the tree."""
     parts = [part for part in path.split("/") if part not in ("", ".")]
     return None if ".." in parts or "\\" in path or "\x00" in path else "/".join(parts)
+
+
+def confined(path: str) -> str | None:
+    """A folder as `folder_in_tree`, but `..` at the root stays there, as Flux joins paths; None for one of no tree."""
+    return folder_in_tree(posixpath.normpath(f"/{path}"))
 
 
 @dataclass(frozen=True, slots=True)
