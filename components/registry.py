@@ -21,6 +21,7 @@ from weir.edges.runs import Run
 from weir.flow.clusters import Clusters
 from weir.flow.conflicts import refuse_other_backend
 from weir.flow.moves import wanted_elsewhere
+from weir.flow.not_applied import record_failure
 from weir.flow.outcome import (
     AutomationOutcome,
     Outcome,
@@ -30,6 +31,7 @@ from weir.flow.outcome import (
     UnitOutcome,
 )
 from weir.flow.parents import parent_of
+from weir.flow.reporting import NOT_READY
 from weir.spec.errors import WeirError
 from weir.spec.identity import UnitId
 from weir.spec.record import UnitRecord
@@ -188,6 +190,9 @@ class Registry:
                 text = f"{item.id}, which it depends on, is not ready{dependency.why}"
                 self._problems.append(f"{outcome.id}: not started: {text}")
                 pulumi.log.warn(self._problems[-1])
+                if not pulumi.runtime.is_dry_run():
+                    records = self._clusters.records
+                    await asyncio.to_thread(record_failure, records, outcome.id, NOT_READY, text)
                 return None
             after += dependency.resources
         return after

@@ -6,6 +6,7 @@ import os
 import threading
 import traceback
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import replace
 from functools import cached_property, partial
 from pathlib import Path
@@ -26,11 +27,13 @@ from weir.flow.dependencies import check_ready_exprs
 from weir.flow.digest import digest_of, document_digest
 from weir.flow.live_ahead import LiveAhead
 from weir.flow.moves import read_unrendered, wanted_elsewhere
+from weir.flow.not_applied import record_failure
 from weir.flow.outcome import Certain, Problem, UnitOutcome, decode, held
 from weir.flow.plan import Request, plan_unit
+from weir.flow.reporting import NOT_READY
 from weir.flow.settings import read_settings
 from weir.spec.confidential import open_data
-from weir.spec.errors import RenderError, StopRequested, WeirError
+from weir.spec.errors import HealthError, RenderError, StopRequested, WeirError
 from weir.spec.identity import ObjectId, UnitId
 from weir.spec.kustomization import KustomizationSpec
 from weir.spec.record import UnitRecord
@@ -64,8 +67,6 @@ class UnitProvider:
         self._clusters: dict[str, Clusters] = {}
         self._ahead: LiveAhead | None = None
         self._decisions: dict[UnitId, Mapping[ObjectId, Work]] = {}
-        self._refused: dict[UnitId, str] = {}
-        """Why units failed in this run before there was anything to record."""
         self._tellers: dict[str, Teller] = {}
 
     @cached_property
@@ -204,10 +205,20 @@ class UnitProvider:
         except (Failed, StopRequested):
             raise
         except WeirError as err:
-            unit = UnitId.parse(inputs["unit"])
-            self._refused[unit] = str(err)
-            self._teller(urn).refused(unit, str(err))
+            self._not_applied(urn, inputs, err)
             raise
+
+    def _not_applied(self, urn: str, inputs: Props, err: WeirError) -> None:
+        """Tell of a unit that failed before its apply began, and let its record say so where it is its own."""
+        unit, clusters = UnitId.parse(inputs["unit"]), self._cluster(urn)
+        # before the apply only a readyExpr judges health
+        reason = NOT_READY if isinstance(err, HealthError) else ""
+        event = self._teller(urn).refused(unit, str(err), reason)
+        with suppress(WeirError):
+            clusters.refuse_other(_known_cluster(inputs))
+            if "orphan" not in inputs:
+                revision = event.metadata.get("revision", "")
+                record_failure(clusters.records, unit, event.reason, str(err), revision)
 
     def _apply(self, urn: str, inputs: Props, timeout: float) -> Props:
         if "error" in inputs:
@@ -222,7 +233,7 @@ class UnitProvider:
             return dict(inputs) | {"ready": "True", "message": "removed"}
         outcome = self._outcome(unit)
         spec = replace(outcome.spec, timeout=timeout) if timeout else outcome.spec
-        check_ready_exprs(spec, clusters.records, lambda one: self._any_outcome(one).document, self._refused)
+        check_ready_exprs(spec, clusters.records, lambda one: self._any_outcome(one).document)
         result = apply_unit(
             replace(self._request(clusters, outcome, spec), known=self._decisions.pop(unit, {})),
             clusters.records,

@@ -11,8 +11,11 @@ import orjson
 import pulumi
 import pytest
 
+from components import registry as registry_module
 from components.registry import Registry
+from tests.property.strategies import kustomization
 from weir.flow.outcome import UnitOutcome
+from weir.spec.documents import Document
 from weir.spec.errors import ClusterError
 from weir.spec.identity import UnitId
 from weir.spec.record import Condition, UnitRecord
@@ -52,6 +55,28 @@ def child(owner: str) -> UnitRecord:
     return UnitRecord(
         id=CHILD, stack="prod", document=orjson.dumps({"metadata": {"labels": labels}}).decode()
     )
+
+
+def test_a_unit_that_waits_for_one_that_is_not_ready_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    told: list[tuple[UnitId, str, str]] = []
+    monkeypatch.setattr(pulumi.log, "warn", lambda _: None)
+    monkeypatch.setattr(pulumi.runtime, "is_dry_run", lambda: False)
+    monkeypatch.setattr(registry_module, "record_failure", lambda _, *given: told.append(given))
+    spec = kustomization(dependsOn=[{"name": "nobody"}])
+    document = Document("app.yaml", 0, spec.raw)
+
+    async def run() -> None:
+        there: Any = Clusters()
+        nothing: Any = None
+        registry = Registry(nothing, there, nothing)
+        registry.add(UnitOutcome(spec=spec, document=document))
+        with pytest.raises(pulumi.RunError):
+            await registry.finish({})
+
+    with closing(asyncio.new_event_loop()) as loop:  # `asyncio.run` leaves the thread without one
+        loop.run_until_complete(run())
+    nobody = f"Kustomization/{spec.id.namespace}/nobody"
+    assert told == [(spec.id, "DependencyNotReady", f"{nobody}, which it depends on, is not ready")]
 
 
 def finish(clusters: Clusters, *, succeeded: bool) -> None:

@@ -65,9 +65,9 @@ def test_a_failure_is_told_before_and_after_its_apply_began(run: Run, unit: Unit
     teller, document = Teller(clusters, run, print), Document("unit.yaml", 0, unit.document())
     broken = {**config_map(unit.namespace, "1"), "data": {"A": {"b": "c"}}}
     teller.applied(document, unit.apply([broken]))
-    teller.refused(unit.spec().id, "kustomize build failed")
+    teller.refused(unit.spec().id, "kustomize build failed", "BuildFailed")
     reasons = {one.message[:22]: (one.severity.value, one.reason) for one in told(clusters)}
-    assert reasons["kustomize build failed"] == ("error", "ReconciliationFailed")
+    assert reasons["kustomize build failed"] == ("error", "BuildFailed")
     assert len(reasons) == 2
 
 

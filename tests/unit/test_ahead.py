@@ -154,6 +154,8 @@ def test_a_cycle_names_its_members_and_leaves_others_alone(run: Run) -> None:
     )
     assert "Kustomization/ns/a -> Kustomization/ns/b -> Kustomization/ns/a" in error_of(iter(outcomes), "a")
     assert "cycle" in error_of(iter(outcomes), "b")
+    reasons = {one.id.name: one.reason for one in outcomes if isinstance(one, UnitOutcome)}
+    assert reasons == {"a": "DependencyNotReady", "b": "DependencyNotReady", "free": ""}
     assert error_of(iter(outcomes), "free") == ""
 
 

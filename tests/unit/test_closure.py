@@ -12,7 +12,7 @@ from weir.render.closure import MAX_LEVELS, Closure, close
 from weir.render.layout import Layout, relative
 from weir.render.top import find_top
 from weir.render.written import MAX_BESIDE
-from weir.spec.errors import RenderError
+from weir.spec.errors import PathError, RenderError
 
 FILES = [
     *("a.txt", "b.txt", "c.env", "config.yaml", "crd.json", "d.env", "deploy.yaml", "merge.yaml", "ops.yaml"),
@@ -132,6 +132,11 @@ LINKED = {
     "sub/c.yaml": config_map("c"),
     "hidden/kustomization.txt": "resources: [../sub/c.yaml]\nnamePrefix: x-\n",
 }
+
+
+def test_a_path_that_the_artifact_does_not_hold_is_told_apart() -> None:
+    with pytest.raises(PathError):
+        find_top(Layout(MemoryTree(LINKED)), "nowhere")
 
 
 def test_links_count_only_where_a_path_names_them() -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
 
 import pytest
@@ -64,11 +63,11 @@ class Kept:
         return self._records.get(unit)
 
 
-def check(rule: str, one: Document, *records: UnitRecord, failed: Mapping[UnitId, str] | None = None) -> None:
+def check(rule: str, one: Document, *records: UnitRecord) -> None:
     """Ask whether TWO at v2 may be applied."""
     two = document(TWO, "v2", rule)
     kept: Any = Kept(*records)
-    check_ready_exprs(parse_kustomization(two), kept, {ONE: one, TWO: two}.__getitem__, failed or {})
+    check_ready_exprs(parse_kustomization(two), kept, {ONE: one, TWO: two}.__getitem__)
 
 
 def test_units_that_move_together_by_a_label_follow_each_other() -> None:
@@ -94,16 +93,6 @@ def test_one_that_was_never_applied_holds_the_other() -> None:
     with pytest.raises(HealthError, match="at nothing yet"):
         check(LOCKSTEP, document(ONE, "v2"))
     check("dep.status.observedGeneration == -1", document(ONE, "v2"))
-
-
-def test_one_that_failed_in_this_run_before_it_was_applied_is_not_ready() -> None:
-    one = document(ONE, "v2")
-    ready = "dep.status.conditions.exists(c, c.type == 'Ready' && c.status == 'True')"
-    with pytest.raises(HealthError):
-        check(ready, one, record(one), failed={ONE: "kustomize: no such file"})
-    check(
-        "dep.status.conditions[0].message.contains('no such')", one, record(one), failed={ONE: "no such file"}
-    )
 
 
 def test_the_status_is_that_of_flux() -> None:

@@ -29,6 +29,7 @@ from weir.flow.outcome import (
     encode,
 )
 from weir.flow.ownership import Claims
+from weir.flow.reporting import NOT_READY
 from weir.flow.stuck import dependency_error, why_stuck
 from weir.flow.tree import Declared, UnitTree
 from weir.flow.work import RenderedUnit, Worker
@@ -325,8 +326,10 @@ class Ahead:
     def _checked(self, result: RenderedUnit, clash: str) -> UnitOutcome:
         """The outcome with what only the whole tree shows: shared objects, missing and circular dependencies."""
         outcome = replace(result.outcome, children=self._tree.awaited(result.outcome.spec))
-        error = clash or outcome.error or dependency_error(self._tree, outcome.spec)
-        return replace(outcome, error=error) if error else outcome
+        if error := clash or outcome.error:
+            return replace(outcome, error=error)
+        error = dependency_error(self._tree, outcome.spec)
+        return replace(outcome, error=error, reason=NOT_READY) if error else outcome
 
     def _never_started(self) -> Iterator[Outcome]:
         """Units that waited for something that never came: a source nobody declared, or each other."""

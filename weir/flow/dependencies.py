@@ -5,31 +5,26 @@ Rule: https://fluxcd.io/flux/components/kustomize/kustomizations/#dependency-rea
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any
 
 from weir.edges.kube.records import Records
 from weir.flow.digest import document_digest
-from weir.flow.reporting import FAILED
 from weir.objects import cel
 from weir.spec.artifact import short_revision
 from weir.spec.documents import Document
 from weir.spec.errors import HealthError
 from weir.spec.identity import UnitId
 from weir.spec.kustomization import KustomizationSpec
-from weir.spec.record import Condition, UnitRecord
+from weir.spec.record import UnitRecord
 
 
 def check_ready_exprs(
-    spec: KustomizationSpec,
-    records: Records,
-    declared: Callable[[UnitId], Document],
-    failed: Mapping[UnitId, str],
+    spec: KustomizationSpec, records: Records, declared: Callable[[UnitId], Document]
 ) -> None:
     """Evaluate every readyExpr of a unit over `self` and `dep`: documents of this run, with their records' status.
 
-    `declared` gives a unit's document, and raises WeirError when there is none; `failed` is why units failed in this
-    run of which their records say nothing.
+    `declared` gives a unit's document, and raises WeirError when there is none.
 
     Raises:
         HealthError: a rule does not hold now.
@@ -42,7 +37,7 @@ def check_ready_exprs(
 
     def read(unit: UnitId) -> tuple[UnitRecord | None, dict[str, Any]]:
         record = records.read(unit)
-        return record, as_flux_object(unit, declared(unit), record, failed.get(unit, ""))
+        return record, as_flux_object(unit, declared(unit), record)
 
     _, itself = read(spec.id)
     for item in rules:
@@ -65,10 +60,8 @@ def check_expressions(spec: KustomizationSpec) -> None:
             cel.compile_check(expr)
 
 
-def as_flux_object(
-    unit: UnitId, document: Document, record: UnitRecord | None, failure: str = ""
-) -> dict[str, Any]:
-    """The unit's document with the status that Flux would write: Ready condition, revisions, inventory.
+def as_flux_object(unit: UnitId, document: Document, record: UnitRecord | None) -> dict[str, Any]:
+    """The unit's document with the status that Flux would write.
 
     A record counts no generations: `metadata.generation` is 1 while the unit is ready with the document as it is,
     else 2; `status.observedGeneration` is 1, or -1 for a unit that was never applied.
@@ -76,20 +69,22 @@ def as_flux_object(
     meta = {"namespace": unit.namespace, **document.data["metadata"]}
     if record is None:
         return {**document.data, "metadata": {**meta, "generation": 1}, "status": {"observedGeneration": -1}}
-    ready = record.ready
-    if failure:
-        ready = Condition(status="False", reason=FAILED, message=failure)
     current = record.spec_digest in ("", document_digest(document))
-    generation = 1 if current and ready and ready.status == "True" else 2
+    ready = record.ready is not None and record.ready.status == "True"
+    generation = 1 if current and ready else 2
+    return {**document.data, "metadata": {**meta, "generation": generation}, "status": flux_status(record)}
+
+
+def flux_status(record: UnitRecord) -> dict[str, Any]:
+    """Ready condition, revisions and inventory, at generation 1."""
     told: dict[str, Any] = {"type": "Ready", "observedGeneration": 1}
-    if ready:
+    if ready := record.ready:
         told |= {"status": ready.status, "reason": ready.reason, "message": ready.message}
         told |= {"lastTransitionTime": ready.at} if ready.at else {}
-    status = {
+    return {
         "conditions": [told] if ready else [],
         "observedGeneration": 1,
         "lastAppliedRevision": record.revision,
         "lastAttemptedRevision": record.attempted,
         "inventory": {"entries": [{"id": item.entry, "v": version} for item, version in record.inventory]},
     }
-    return {**document.data, "metadata": {**meta, "generation": generation}, "status": status}

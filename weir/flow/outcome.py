@@ -49,6 +49,8 @@ class UnitOutcome:
     digest: str = ""
     """`sha256:<hex>` of the rendered objects, empty when there are none."""
     error: str = ""
+    reason: str = ""
+    """Of the condition Ready, for an error of this unit alone."""
     warnings: tuple[str, ...] = ()
     secret_ids: frozenset[ObjectId] = frozenset()
     """Objects that hold values of secrets, although they may not be of kind Secret."""
@@ -150,7 +152,7 @@ def encode(outcome: Outcome) -> dict[str, Any]:
             return {"automation": {name: getattr(outcome, name) for name in _PUSHED}, **common}
         case UnitOutcome():
             return {
-                "unit": {"revision": outcome.revision, "digest": outcome.digest},
+                "unit": {name: getattr(outcome, name) for name in ("revision", "digest", "reason")},
                 "secrets": [item.entry for item in sorted(outcome.secret_ids)],
                 "parent": outcome.parent,
                 "children": [str(child) for child in outcome.children],

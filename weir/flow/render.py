@@ -81,7 +81,7 @@ def render_unit(
         with _timed(timings, "finish"):
             finished = finish(filled.documents, spec, _secret(spec, filled))
     except RenderError as err:
-        raise RenderError(f"{spec.where}: {err.message}", hint=err.hint) from err
+        raise type(err)(f"{spec.where}: {err.message}", hint=err.hint) from err
     return Rendered(
         objects=finished.objects,
         children=finished.children,

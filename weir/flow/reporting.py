@@ -6,11 +6,22 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Final
 
-from weir.spec.errors import ClusterError, GuardError, HealthError, StopRequested, WeirError
+from weir.spec.errors import (
+    ArtifactError,
+    ClusterError,
+    GuardError,
+    HealthError,
+    PathError,
+    SourceError,
+    SpecError,
+    StopRequested,
+    WeirError,
+)
 from weir.spec.record import CANCELED, UNHEALTHY, Condition, HistoryEntry, UnitRecord
 
 SUCCEEDED: Final = "ReconciliationSucceeded"
 FAILED: Final = "ReconciliationFailed"
+NOT_READY: Final = "DependencyNotReady"
 _KEPT: Final = 5
 """Results in the history, as in Kustomization status.history."""
 _LONGEST: Final = 4000
@@ -27,6 +38,13 @@ def reason_of(err: WeirError, *, waiting: bool) -> str:
     if waiting:
         return CANCELED if isinstance(err, StopRequested) else UNHEALTHY
     return UNHEALTHY if isinstance(err, HealthError) else FAILED
+
+
+def reason_unrendered(err: Exception) -> str:
+    """Flux's reason for an error that kept a unit from being rendered."""
+    if isinstance(err, SourceError | ArtifactError | PathError):
+        return "ArtifactFailed"
+    return FAILED if isinstance(err, ClusterError | SpecError) else "BuildFailed"
 
 
 def condition(old: UnitRecord | None, status: str, reason: str, message: str, now: datetime) -> Condition:

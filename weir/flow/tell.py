@@ -65,15 +65,18 @@ class Teller:
         unit = about(document, self._stack)
         self.tell(unit, unit_events(unit, result, _now()))
 
-    def refused(self, unit: UnitId, error: str) -> None:
-        """Tell that a unit failed before its apply began, or that its removal did."""
+    def refused(self, unit: UnitId, error: str, reason: str = "") -> Event:
+        """Tell that a unit failed before its apply began, or that its removal did; the event that tells it.
+
+        Without a `reason`, it is that of what the run found out about the unit.
+        """
         outcome = self._outcome(unit)
-        told, reason, revision = self._about(unit, outcome), FAILED, ""
+        told, revision = self._about(unit, outcome), ""
         if isinstance(outcome, UnitOutcome):
-            revision = outcome.revision
-            if outcome.error:
-                reason = "BuildFailed" if revision else "ArtifactFailed"
-        self.tell(told, [failure_event(told, reason, error, _now(), revision=revision)])
+            reason, revision = reason or outcome.reason, outcome.revision
+        event = failure_event(told, reason or FAILED, error, _now(), revision=revision)
+        self.tell(told, [event])
+        return event
 
     def removed(self, record: UnitRecord, changes: Sequence[ObjectChange]) -> None:
         """Tell that a unit was removed with its objects."""

@@ -23,6 +23,7 @@ from weir.flow.holds import Hands
 from weir.flow.moves import target_of
 from weir.flow.outcome import SourceOutcome, UnitOutcome
 from weir.flow.render import Rendered, render_unit
+from weir.flow.reporting import reason_unrendered
 from weir.flow.source_work import Overrides, SourceWorker, message_of
 from weir.flow.tenancy import Tenancy
 from weir.flow.tree import Declared
@@ -111,7 +112,10 @@ class Worker:
             outcome = replace(result.outcome, warnings=(*warnings, *result.outcome.warnings))
             result = replace(result, outcome=outcome)
         except Exception as err:  # noqa: BLE001 - an escaped error would end the run for every unit
-            result = replace(result, outcome=replace(outcome, error=message_of(spec.where, err)))
+            error = message_of(spec.where, err)
+            tried = source.artifact.revision if source.artifact else ""
+            failed = replace(outcome, error=error, reason=reason_unrendered(err), revision=tried)
+            result = replace(result, outcome=failed)
         seconds = time.monotonic() - started
         note(spec.id, {"render": seconds})
         return replace(result, outcome=replace(result.outcome, seconds=seconds))

@@ -10,7 +10,7 @@ from weir.render.go_texts import GoScalars, with_names, with_texts
 from weir.render.layout import Layout, relative
 from weir.render.schema import NAMES
 from weir.spec.documents import load_yaml
-from weir.spec.errors import RenderError, SpecError
+from weir.spec.errors import PathError, RenderError, SpecError
 from weir.spec.scalars import Scalars
 
 
@@ -50,7 +50,7 @@ def find_top(layout: Layout, path: str) -> Top:
     except RenderError as err:
         raise RenderError(f"spec.path: {err.message}", hint=err.hint) from err
     if place is None:
-        raise RenderError(
+        raise PathError(
             f"kustomization path not found: {shown}", hint="correct spec.path, or commit the folder"
         )
     if not place.is_folder:

@@ -6,6 +6,7 @@ WeirError                 the root: one sentence, and what to do next
     VerificationError     a source was fetched but its signature does not hold
   ArtifactError           the store: missing, altered or too large content
   RenderError             an artifact cannot be turned into objects
+    PathError             the artifact does not hold the unit's path
   ClusterError            the cluster cannot be reached, read or trusted
     KubeStatusError       the API server answered with a failure (in edges.kube)
   ApplyError              objects were refused by the cluster; nothing of that stage was applied
@@ -69,6 +70,10 @@ class ArtifactError(WeirError):
 
 class RenderError(WeirError):
     """An artifact cannot be turned into objects."""
+
+
+class PathError(RenderError):
+    """An artifact does not hold the path that a unit names."""
 
 
 class ClusterError(WeirError):
