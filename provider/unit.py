@@ -171,6 +171,7 @@ class UnitProvider:
             confidential=outcome.secret_ids,
             elsewhere=partial(wanted_elsewhere, self._run, outcome.spec),
             unrendered=partial(read_unrendered, self._run, outcome.spec.source),
+            records=clusters.records.read,
             stop=self._stop,
         )
 

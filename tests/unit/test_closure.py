@@ -12,7 +12,7 @@ from weir.render.closure import MAX_LEVELS, Closure, close
 from weir.render.layout import Layout, relative
 from weir.render.top import find_top
 from weir.render.written import MAX_BESIDE
-from weir.spec.errors import PathError, RenderError
+from weir.spec.errors import RenderError
 
 FILES = [
     *("a.txt", "b.txt", "c.env", "config.yaml", "crd.json", "d.env", "deploy.yaml", "merge.yaml", "ops.yaml"),
@@ -116,46 +116,6 @@ def test_without_a_kustomization_every_yaml_file_counts_and_nested_ones_as_a_who
     )
     assert closure.resources == ("apps/a.yaml", "apps/deep/er/b.yml", "apps/own/listed.yaml")
     assert closure.files == closure.resources
-
-
-def test_yaml_files_with_capital_endings_are_left_out_with_a_warning() -> None:
-    top = find_top(Layout(MemoryTree({"a.yaml": config_map("a"), "sub/B.YAML": config_map("b")})), "")
-    assert top.data["resources"] == ["./a.yaml"]
-    assert top.warnings == ("sub/B.YAML: not read: only .yaml and .yml, in lower case, are",)
-
-
-LINKED = {
-    "a.yaml": config_map("a"),
-    "b.yaml": Link("other/b.txt"),
-    "other/b.txt": config_map("b"),
-    "sub/kustomization.yaml": Link("../hidden/kustomization.txt"),
-    "sub/c.yaml": config_map("c"),
-    "hidden/kustomization.txt": "resources: [../sub/c.yaml]\nnamePrefix: x-\n",
-}
-
-
-def test_a_path_that_the_artifact_does_not_hold_is_told_apart() -> None:
-    with pytest.raises(PathError):
-        find_top(Layout(MemoryTree(LINKED)), "nowhere")
-
-
-def test_links_count_only_where_a_path_names_them() -> None:
-    top = find_top(Layout(MemoryTree(LINKED)), "")
-    assert top.data["resources"] == ["./a.yaml", "./sub/c.yaml"]
-    told = "not read: a symbolic link, which counts only where a path names it"
-    assert top.warnings == (f"b.yaml: {told}", f"sub/kustomization.yaml: {told}")
-
-
-def test_a_unit_whose_kustomization_is_a_link_gets_a_generated_one() -> None:
-    top = find_top(Layout(MemoryTree(LINKED)), "sub")
-    assert (top.generated, top.data["resources"]) == (True, ["./c.yaml"])
-
-
-def test_a_folder_that_a_kustomization_names_may_have_a_link_for_its_own() -> None:
-    content = {**LINKED, "top/kustomization.yaml": "resources: [../sub, ../b.yaml]\n"}
-    assert closure_of(content, "top").files == ("other/b.txt", "sub/c.yaml")
-    beside = {**content, "sub/Kustomization": "resources: [c.yaml]\n"}
-    assert "sub/Kustomization" in closure_of(beside, "top").written, "a file goes before a link"
 
 
 @pytest.mark.parametrize(

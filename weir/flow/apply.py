@@ -176,7 +176,7 @@ class _Run:
         with self._timed("wait"):
             self.waiting = True
             kube, discovery, spec = self.request.kube, self.request.discovery, self.request.spec
-            await_health((kube, discovery, spec), works, self.stop, self.progress)
+            await_health((kube, discovery, spec), works, self.request.read_unit, self.stop, self.progress)
             self.waiting = False
 
     def _refuse_early(self, plan: Plan) -> None:

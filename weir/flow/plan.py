@@ -24,7 +24,7 @@ from weir.objects.prune import guard, guard_precious, to_prune
 from weir.objects.rank import stages
 from weir.spec.changes import Action, ChangeSet, ObjectChange
 from weir.spec.errors import ClusterError, GuardError
-from weir.spec.identity import ObjectId
+from weir.spec.identity import ObjectId, UnitId
 from weir.spec.kustomization import KustomizationSpec
 from weir.spec.listed import listed
 from weir.spec.record import UnitRecord
@@ -88,8 +88,15 @@ class Request:
     """LISTs of the unit's objects that were answered just now."""
     known: Mapping[ObjectId, Work] = field(default_factory=dict)
     """Decisions of a plan made just now in this process."""
+    records: Callable[[UnitId], UnitRecord | None] = lambda _: None
+    """The record of any unit, None when there is none."""
     stop: threading.Event | None = None
     """Ends the work early, with StopRequested."""
+
+    def read_unit(self, unit: UnitId) -> UnitRecord | None:
+        """The record of another unit, None when there is none or this one may not refer to it. Raises ClusterError."""
+        foreign = unit.namespace != self.spec.id.namespace
+        return None if foreign and self.options.no_cross_namespace_refs else self.records(unit)
 
     def heeding_stop(self) -> Request:
         """The same, with calls to the cluster that `stop` ends too."""
@@ -241,7 +248,7 @@ def _assemble(
         refused=tuple(refused),
         later=later,
         guard=refusal,
-        unhealthy=present_health(request.kube, request.discovery, request.spec, ordered)
+        unhealthy=present_health((request.kube, request.discovery, request.spec), ordered, request.read_unit)
         or _outdated(doomed)
         or undecided(item for item in doomed if item.unrendered.pending),
         seconds=seconds,
