@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import threading
-from typing import Any
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, Final
 
 import grpc
 from google.protobuf import any_pb2, empty_pb2
@@ -17,6 +18,8 @@ from provider.unit import Failed, UnitProvider
 from weir.spec.errors import WeirError
 
 VERSION = "0.1.0"
+_MOST: Final = 256
+"""Units that are applied, or wait for health, at a time: as many as the engine asks for, within reason."""
 _KINDS = {
     "add": provider_pb2.PropertyDiff.ADD,
     "update": provider_pb2.PropertyDiff.UPDATE,
@@ -33,6 +36,7 @@ class Servicer(provider_pb2_grpc.ResourceProviderServicer):
         self._engine = engine
         self._stop = threading.Event()
         self._unit: UnitProvider | None = None
+        self._applies = ThreadPoolExecutor(_MOST, thread_name_prefix="apply")
 
     @property
     def unit(self) -> UnitProvider:
@@ -118,7 +122,10 @@ class Servicer(provider_pb2_grpc.ResourceProviderServicer):
 
     async def _apply(self, request: Any, context: Any, name: str, inputs: Props) -> Props:
         try:
-            return await asyncio.to_thread(self.unit.apply, request.urn, inputs, request.timeout)
+            loop = asyncio.get_running_loop()
+            return await loop.run_in_executor(
+                self._applies, self.unit.apply, request.urn, inputs, request.timeout
+            )
         except Failed as err:
             await _abort_partial(context, name, err, inputs)
         except WeirError as err:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import os
 import threading
 import traceback
-from collections.abc import Mapping
-from contextlib import suppress
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from functools import cached_property, partial
 from pathlib import Path
@@ -42,6 +42,8 @@ if TYPE_CHECKING:
     from weir.flow.tell import Teller
 
 _TRACKED: Final = ("source", "revision", "digest", "cluster", "suspended")
+_AT_WORK: Final = min(32, (os.cpu_count() or 1) + 4)
+"""Units that are applied at a time; those that only wait for health are not counted."""
 ALLOW_DELETE: Final = "WEIR_ALLOW_DELETE"
 """Set by `weir destroy`, which a person typed: removing units may then remove Namespaces, CRDs and claims."""
 _NEWS: Final = ("unit", "source", "orphan")
@@ -64,6 +66,7 @@ class UnitProvider:
         self._stop = stop
         self._run = Run.current()
         self._lock = threading.Lock()
+        self._places = threading.Semaphore(_AT_WORK)
         self._clusters: dict[str, Clusters] = {}
         self._ahead: LiveAhead | None = None
         self._decisions: dict[UnitId, Mapping[ObjectId, Work]] = {}
@@ -172,8 +175,18 @@ class UnitProvider:
             elsewhere=partial(wanted_elsewhere, self._run, outcome.spec),
             unrendered=partial(read_unrendered, self._run, outcome.spec.source),
             records=clusters.records.read,
+            aside=self._aside,
             stop=self._stop,
         )
+
+    @contextmanager
+    def _aside(self) -> Iterator[None]:
+        """Leave this unit's place to another one."""
+        self._places.release()
+        try:
+            yield
+        finally:
+            self._places.acquire()
 
     def _objects(self, outcome: UnitOutcome) -> tuple[dict[str, object], ...]:
         payload = self._run.read(objects_file(outcome.id))
@@ -202,7 +215,8 @@ class UnitProvider:
     def apply(self, urn: str, inputs: Props, timeout: float) -> Props:
         """Make the cluster what this run rendered. Raises WeirError, or Failed when something was applied."""
         try:
-            return self._apply(urn, inputs, timeout)
+            with self._places:
+                return self._apply(urn, inputs, timeout)
         except (Failed, StopRequested):
             raise
         except WeirError as err:

@@ -173,7 +173,7 @@ class _Run:
         if problems:
             count = f"{len(problems)} objects could not be deleted and stay in the inventory"
             raise PruneError(f"{self.record.id}: {count}:\n" + "\n".join(problems))
-        with self._timed("wait"):
+        with self._timed("wait"), self.request.aside():
             self.waiting = True
             kube, discovery, spec = self.request.kube, self.request.discovery, self.request.spec
             await_health((kube, discovery, spec), works, self.request.read_unit, self.stop, self.progress)

@@ -6,6 +6,7 @@ import contextlib
 import threading
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -90,6 +91,8 @@ class Request:
     """Decisions of a plan made just now in this process."""
     records: Callable[[UnitId], UnitRecord | None] = lambda _: None
     """The record of any unit, None when there is none."""
+    aside: Callable[[], AbstractContextManager[None]] = nullcontext
+    """Lets other units at work while this one only waits for health."""
     stop: threading.Event | None = None
     """Ends the work early, with StopRequested."""
 
