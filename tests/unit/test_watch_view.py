@@ -26,7 +26,7 @@ from tests.support.stack_view import (
     sample,
 )
 from weir.spec.identity import ObjectId, UnitId
-from weir.spec.record import UnitRecord
+from weir.spec.record import HistoryEntry, UnitRecord
 from weir.watch.view import Finding, Health, Known, ObjectNote, StackView, Sync, UnitView, Watched, view_of
 
 LOOKED = Watched(interval=60.0, checked=NOW, due=NOW + 60, wanted=NEW)
@@ -68,6 +68,26 @@ def test_what_is_as_git_says_may_be_broken() -> None:
 def test_a_refused_apply_says_nothing_about_the_health_of_what_was_applied_before() -> None:
     failed = replace(APPLIED, revision=OLD, ready=ready("refused", "False", "ReconciliationFailed"))
     assert states(seen(failed)) == (Sync.OUT_OF_SYNC, Health.UNKNOWN)
+
+
+@pytest.mark.parametrize("reason", ["BuildFailed", "ArtifactFailed", "DependencyNotReady"])
+@pytest.mark.parametrize(
+    ("applied", "health"),
+    [
+        ("ReconciliationSucceeded", Health.HEALTHY),
+        ("HealthCheckFailed", Health.DEGRADED),
+        ("ReconciliationFailed", Health.UNKNOWN),
+    ],
+)
+def test_a_run_that_did_not_begin_leaves_what_was_applied_as_it_is(
+    reason: str, applied: str, health: Health
+) -> None:
+    last = HistoryEntry(revision=NEW, digest="", status=applied, count=1, started="", duration=1.0)
+    waits = replace(APPLIED, history=(last,), ready=ready("not begun", "False", reason))
+    assert states(seen(waits)) == (Sync.SYNCED, health)
+    assert states(seen(replace(waits, revision=OLD))) == (Sync.OUT_OF_SYNC, health)
+    assert seen(waits).failed
+    assert seen(replace(waits, history=())).health is Health.UNKNOWN
 
 
 def test_a_refused_first_apply_leaves_nothing() -> None:

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Final
 
+from weir.flow.reporting import SUCCEEDED
 from weir.spec.identity import ObjectId, UnitId
 from weir.spec.kinds import IMAGE_AUTOMATION, IMAGE_POLICY
 from weir.spec.record import CANCELED, UNHEALTHY, Condition, HistoryEntry, UnitRecord
@@ -21,6 +22,8 @@ WAITING: Final = "waiting to be reconciled"
 """Flux's message for a unit without a Ready condition."""
 _APPLIED: Final = ("Kustomization", "HelmRelease")
 _HEALTH_REASONS: Final = (UNHEALTHY, CANCELED)
+_NOT_BEGUN: Final = ("ArtifactFailed", "BuildFailed", "DependencyNotReady")
+"""Reasons of a unit that a run did not begin to apply: what an earlier one applied is as that one left it."""
 
 
 class Sync(StrEnum):
@@ -275,7 +278,8 @@ def _unit(record: UnitRecord, seen: Watched | None, at: float) -> UnitView:
 def _sync(record: UnitRecord, watched: Watched) -> Sync:
     """A unit that cannot be read from Git may or may not have moved; one that is known to be off is off."""
     ready = record.ready
-    failed = ready is not None and ready.status == "False" and ready.reason not in _HEALTH_REASONS
+    tried = ready is not None and ready.reason not in (*_HEALTH_REASONS, *_NOT_BEGUN)
+    failed = ready is not None and ready.status == "False" and (tried or record.id.kind not in _APPLIED)
     if record.id.kind in _APPLIED:
         off = failed or not record.revision or record.attempted != record.revision or _is_off(record, watched)
         unread = bool(watched.error)
@@ -314,8 +318,11 @@ def _health(record: UnitRecord, watched: Watched) -> Health:
 
 def _health_of_failed(record: UnitRecord, ready: Condition) -> Health:
     """A run that failed before it could look at health says nothing about what an earlier run applied."""
-    if record.id.kind not in _APPLIED or ready.reason in _HEALTH_REASONS:
+    reason = record.history[0].status if ready.reason in _NOT_BEGUN and record.history else ready.reason
+    if record.id.kind not in _APPLIED or reason in _HEALTH_REASONS:
         return Health.DEGRADED
+    if reason == SUCCEEDED:
+        return Health.HEALTHY
     return Health.UNKNOWN if record.revision else Health.MISSING
 
 
