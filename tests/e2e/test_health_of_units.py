@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from typing import Any
 
@@ -44,11 +45,11 @@ def test_a_unit_that_is_not_ready_fails_those_that_check_it_and_says_why_in_its_
     world.commit({"base/a.yaml": "kind: [", "app/a.yaml": [config_map(ns, "app", A="2")]})
     failed = world.stack.up().must_fail()
     assert f"Kustomization/{world.flux}/base: BuildFailed:" in failed.out
-    reasons = {unit: found["reason"] for unit, found in world.stack.units().items() if "reason" in found}
-    assert {name: reasons.get(name) for name in names} == {
-        "base": "BuildFailed",
-        "app": "HealthCheckFailed",
-        "top": "DependencyNotReady",
+    shown = json.loads(world.stack.weir("get", "kustomizations", "-A", "-o", "json").must().out)
+    assert {one["name"]: (one["ready"], one["reason"]) for one in shown} == {
+        "base": ("False", "BuildFailed"),
+        "app": ("False", "HealthCheckFailed"),
+        "top": ("False", "DependencyNotReady"),
     }
     assert world.live("v1", "ConfigMap", "base")["data"] == {"A": "1"}
     world.commit({"base/a.yaml": [config_map(ns, "base", A="2")]})
