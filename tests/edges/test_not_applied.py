@@ -80,10 +80,11 @@ def test_records_that_are_not_the_runs_to_write_are_left_alone(unit: Unit) -> No
     records.release(one)
     records.write(record, running=Running(holder="x", started="2026-01-01T00:00:00Z", revision="r"))
     assert fail() == record.ready
-    records.write(record)
+    records.write(replace(record, applying="sha256:half", attempted="main@sha1:1"))
     ready = fail()
     assert ready is not None
     assert ready.reason == "BuildFailed"
+    assert record_of(unit).attempted == "main@sha1:1", "what a run that did not finish left is of this one"
 
 
 def test_a_unit_that_waits_for_another_leaves_its_place_to_it(

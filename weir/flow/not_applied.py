@@ -41,6 +41,8 @@ def record_failure(records: Records, unit: UnitId, reason: str, message: str, re
             return
         old = stored.record
         ready = condition(old, "False", reason, message, datetime.now(UTC))
-        now = replace(old, ready=ready, attempted=revision or old.attempted)
+        # of an apply that began and did not finish, what was attempted is where its objects are from
+        attempted = old.attempted if old.applying else revision or old.attempted
+        now = replace(old, ready=ready, attempted=attempted)
         if not says_the_same(old, now):
             hurried.write(now, expected=stored.version)
