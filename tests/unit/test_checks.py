@@ -78,7 +78,7 @@ def spec_of(
 def record(status: str = "True", reason: str = "ReconciliationSucceeded", unit: UnitId = BASE) -> UnitRecord:
     document = orjson.dumps(DOCUMENT).decode() if unit == BASE else ""
     ready = Condition(status=status, reason=reason, message="as it says")
-    return UnitRecord(id=unit, stack="prod", document=document, ready=ready)
+    return UnitRecord(id=unit, stack="prod", document=document, spec_digest="of what is masked", ready=ready)
 
 
 def wait(
