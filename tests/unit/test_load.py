@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pytest
@@ -13,7 +13,9 @@ from tests.property.strategies import Link, MemoryTree
 from weir.edges.local_folder import import_folder
 from weir.edges.store import Store
 from weir.flow.load import load_folder, load_tree
-from weir.spec.errors import ArtifactError
+from weir.render.layout import Layout
+from weir.spec.documents import Document, read_documents
+from weir.spec.errors import ArtifactError, RenderError
 
 GOOD = """
 apiVersion: source.toolkit.fluxcd.io/v1
@@ -21,6 +23,10 @@ kind: GitRepository
 metadata: {name: fleet, namespace: flux-system}
 spec: {interval: 1m, url: "https://git.example.com/fleet.git"}
 """
+
+
+def unbuilt(_: Layout, folder: str) -> Sequence[Document]:
+    raise RenderError(f"{folder}: found to be built")
 
 
 def test_files_are_read_in_order_of_their_names(tmp_path: Path) -> None:
@@ -98,7 +104,9 @@ def test_links_of_a_source_are_read_or_named() -> None:
         "flux/notes.txt": "",
         "shared/apps/web.yaml": GOOD.replace("fleet,", "web,"),
     }
-    loaded = load_tree(MemoryTree(files | {name: Link(target) for name, target in links.items()}), "flux")
+    loaded = load_tree(
+        MemoryTree(files | {name: Link(target) for name, target in links.items()}), "flux", unbuilt
+    )
     assert [document.file for document in loaded.documents] == ["flux/a.yaml", "flux/linked.yaml"]
     assert [problem.message.partition("; ")[0] for problem in loaded.problems] == [
         "flux/apps: found 'a link to the folder ../shared/apps', expected a folder",
@@ -109,12 +117,7 @@ def test_links_of_a_source_are_read_or_named() -> None:
 
 def test_a_unit_whose_group_is_misspelt_is_no_plain_object() -> None:
     bad = "{apiVersion: kustomize.toolkit.fluxcd.oi/v1, kind: Kustomization, metadata: {name: x}}"
-    files = {
-        "a.yaml": GOOD,
-        "b.yaml": bad,
-        "kustomization.yaml": "{kind: Kustomization, resources: [a.yaml]}",
-    }
-    (problem,) = load_tree(MemoryTree(files), "").problems
+    (problem,) = load_tree(MemoryTree({"a.yaml": GOOD, "b.yaml": bad}), "", unbuilt).problems
     assert problem.message == (
         "b.yaml: Kustomization/x: apiVersion: found 'kustomize.toolkit.fluxcd.oi/v1', "
         "expected one of Flux's API groups"
@@ -127,6 +130,30 @@ def test_a_plain_object_beside_units_is_refused_with_the_way_out(tmp_path: Path)
     assert loaded.documents == ()
     assert "ConfigMap/x" in loaded.problems[0].message
     assert "a Git path that a Kustomization applies" in loaded.problems[0].message
+
+
+def test_a_kustomization_among_files_that_are_never_built_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "good.yaml").write_text(GOOD)
+    text = "{apiVersion: kustomize.config.k8s.io/v1beta1, kind: Kustomization, resources: [good.yaml]}"
+    (tmp_path / "kustomization.yaml").write_text(text)
+    loaded = load_folder(tmp_path)
+    assert len(loaded.documents) == 1
+    assert "never built; weir:source builds a path of a repository" in loaded.problems[0].message
+
+
+def test_a_folder_of_a_source_with_a_kustomization_is_what_it_builds_to() -> None:
+    def build(_: Layout, folder: str) -> Sequence[Document]:
+        if folder == "flux/bad":
+            raise RenderError("flux/bad/kustomization.yaml: resources: found nothing")
+        return read_documents(GOOD.replace("fleet,", "built,").encode(), folder)
+
+    files = {f"flux/{name}.yaml": GOOD for name in ("a", "system/left-out", "system/deep/left-out", "bad/c")}
+    files |= {f"flux/{folder}/Kustomization": "" for folder in ("system", "bad")}
+    loaded = load_tree(MemoryTree(files), "flux", build)
+    assert [document.file for document in loaded.documents] == ["flux/a.yaml", "flux/system"]
+    assert [problem.message for problem in loaded.problems] == [
+        "flux/bad/kustomization.yaml: resources: found nothing"
+    ]
 
 
 def test_a_missing_folder_is_a_problem_and_not_an_empty_stack(tmp_path: Path) -> None:
@@ -153,14 +180,14 @@ ALL = ["dot", "plain", "deep", "longer", "root"]
     ],
 )
 def test_a_source_is_read_below_its_path(path: str, names: list[str]) -> None:
-    loaded = load_tree(MemoryTree(FLEET), path)
+    loaded = load_tree(MemoryTree(FLEET), path, unbuilt)
     assert sorted(document.data["metadata"]["name"] for document in loaded.documents) == sorted(names)
     assert loaded.problems == ()
 
 
 @pytest.mark.parametrize("path", ["..", "../flux", "flux/../flux", ".flux/..", "flux\\prod", "flux\0"])
 def test_a_path_out_of_the_source_is_a_problem_and_not_another_folder(path: str) -> None:
-    loaded = load_tree(MemoryTree(FLEET), path)
+    loaded = load_tree(MemoryTree(FLEET), path, unbuilt)
     assert loaded.documents == ()
     assert [problem.message.partition(" expected ")[2].partition("\n")[0] for problem in loaded.problems] == [
         "a folder inside the source, with '/' between names"
@@ -168,5 +195,5 @@ def test_a_path_out_of_the_source_is_a_problem_and_not_another_folder(path: str)
 
 
 def test_a_path_without_yaml_is_a_problem() -> None:
-    loaded = load_tree(MemoryTree(FLEET), ".fluxes")
+    loaded = load_tree(MemoryTree(FLEET), ".fluxes", unbuilt)
     assert "expected a folder with YAML files in the repository" in loaded.problems[0].message

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import os
 import stat
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
 from weir.flow.outcome import Problem
 from weir.render.layout import Layout
+from weir.render.schema import API_GROUP, NAMES
 from weir.spec.documents import Document, read_documents
 from weir.spec.errors import RenderError, SpecError, WeirError
 from weir.spec.header import DEFAULT_NAMESPACE, is_flux_object
@@ -18,6 +20,11 @@ from weir.spec.tree import FOLDER, Tree, folder_in_tree
 
 _SUFFIXES: Final = (".yaml", ".yml")
 _MAX_BYTES: Final = 10 * 1024 * 1024
+
+Build = Callable[[Layout, str], Sequence[Document]]
+"""What a folder of an artifact builds to. Raises WeirError."""
+_Content = bytes | Sequence[Document] | WeirError
+"""The text of a file, what a folder builds to, or why there is neither."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +38,8 @@ class Loaded:
 def load_folder(folder: Path) -> Loaded:
     """All Flux documents below a folder. One unreadable file or folder is one problem; the others still count.
 
-    A link to a file is read. One to a folder, or to nothing, is a problem: its units are not known to be gone.
+    A link to a file is read. One to a folder, or to nothing, is a problem: its units are not known to be gone. So is
+    a kustomization: nothing is built here, as commands write and remove units by the files that declare them.
     """
     if not folder.is_dir():
         found = "nothing there" if not folder.exists() else "a file"
@@ -44,7 +52,7 @@ def load_folder(folder: Path) -> Loaded:
     for place, folders, names in walked:
         paths += [Path(place, name) for name in names]
         links += [path for name in (*folders, *names) if (path := Path(place, name)).is_symlink()]
-    texts: dict[str, bytes | WeirError] = {
+    texts: dict[str, _Content] = {
         path.relative_to(folder.parent).as_posix(): _read(path)
         for path in sorted(paths)
         if path.suffix.lower() in _SUFFIXES
@@ -55,34 +63,58 @@ def load_folder(folder: Path) -> Loaded:
             texts[name] = problem
     for err in refused:
         texts[str(err.filename)] = _unreadable(err, "folder")
-    return _load(texts, plain_objects=False)
+    return _load(texts, built=False)
 
 
-def load_tree(tree: Tree, path: str) -> Loaded:
-    """All Flux documents below a path of an artifact; other objects there belong to the units that apply them.
+def load_tree(tree: Tree, path: str, build: Build) -> Loaded:
+    """All Flux documents of a path of an artifact; other objects there belong to the units that apply them.
 
-    Links as in `load_folder`; none is followed out of the artifact.
+    As Flux does with the path that it was bootstrapped with, a folder with a kustomization counts as what it builds
+    to, and other files as they are. Links as in `load_folder`; none is followed out of the artifact.
     """
     folder = folder_in_tree(path)
     if folder is None:
         error = SpecError.at("weir:source", "path", found=path, expected=FOLDER)
         return Loaded((), (Problem("weir:source", str(error)),))
-    prefix = f"{folder}/" if folder else ""
-    texts: dict[str, bytes | WeirError] = {}
     layout = Layout(tree)
-    for name, file in tree.files.items():
-        if not name.startswith(prefix):
-            continue
-        if file.link:
-            texts |= _follow(layout, name, file.link)
-        elif name.lower().endswith(_SUFFIXES):
-            texts[name] = tree.read(name)
-    if not texts:
+    found: dict[str, _Content] = {}
+    for place in sorted(_places(layout, folder)):
+        if place in layout.folders:
+            found[place] = _built(layout, place, build)
+        elif link := tree.files[place].link:
+            found |= _follow(layout, place, link)
+        elif place.lower().endswith(_SUFFIXES):
+            found[place] = tree.read(place)
+    if not found:
         error = SpecError.at(
             "weir:source", "path", found=path, expected="a folder with YAML files in the repository"
         )
         return Loaded((), (Problem("weir:source", str(error)),))
-    return _load(texts, plain_objects=True)
+    return _load(found, built=True)
+
+
+def _places(layout: Layout, folder: str) -> Iterator[str]:
+    """The files below a folder, and in their place the folders that have a kustomization."""
+    todo = [folder] if folder in layout.folders else []
+    while todo:
+        here = todo.pop()
+        names = layout.folders[here]
+        if not set(NAMES).isdisjoint(names):
+            yield here
+            continue
+        for name in names:
+            path = f"{here}/{name}" if here else name
+            if path in layout.folders:
+                todo.append(path)
+            else:
+                yield path
+
+
+def _built(layout: Layout, folder: str, build: Build) -> _Content:
+    try:
+        return build(layout, folder)
+    except WeirError as err:
+        return err
 
 
 def bootstrap_document(source: SourceConfig, where: str) -> Document:
@@ -97,7 +129,7 @@ def bootstrap_document(source: SourceConfig, where: str) -> Document:
     return Document(where, 0, {**kind, "metadata": meta, "spec": spec})
 
 
-def _follow(layout: Layout, name: str, target: str) -> dict[str, bytes | WeirError]:
+def _follow(layout: Layout, name: str, target: str) -> dict[str, _Content]:
     """What a link of an artifact stands for: the text of a YAML file, a problem, or nothing that matters here."""
     try:
         place = layout.find("", name)
@@ -144,37 +176,41 @@ def _unreadable(err: OSError, what: str) -> SpecError:
     return SpecError.at(str(err.filename), "", found=err.strerror, expected=f"a readable {what}")
 
 
-def _load(texts: dict[str, bytes | WeirError], *, plain_objects: bool) -> Loaded:
+def _load(found: dict[str, _Content], *, built: bool) -> Loaded:
+    """The Flux documents of files and folders; `built`: other objects may be beside them, and kustomizations."""
     documents: list[Document] = []
     problems: list[Problem] = []
-    for file, text in texts.items():
+    for place, content in found.items():
         try:
-            if isinstance(text, WeirError):
-                raise text
-            for document in read_documents(text, file):
+            for document in _documents(content, place):
                 if is_flux_object(document.data):
                     documents.append(document)
-                elif not _is_kustomize(document):
-                    _check_plain(document, allowed=plain_objects)
+                else:
+                    _check_plain(document, built=built)
         except WeirError as err:
-            problems.append(Problem(file, str(err)))
+            problems.append(Problem(place, str(err)))
     return Loaded(tuple(documents), tuple(problems))
 
 
-def _check_plain(document: Document, *, allowed: bool) -> None:
+def _documents(content: _Content, place: str) -> Sequence[Document]:
+    if isinstance(content, WeirError):
+        raise content
+    return read_documents(content, place) if isinstance(content, bytes) else content
+
+
+def _check_plain(document: Document, *, built: bool) -> None:
     """Refuse an object that is no unit where only units may be, and everywhere a unit whose group is misspelt."""
     version, is_unit = document.data.get("apiVersion"), document.data.get("kind") == "Kustomization"
-    if allowed and not (is_unit and version):
+    is_kustomize = str(version).startswith(f"{API_GROUP}/")
+    if built and (is_kustomize or not (is_unit and version)):
         return
     hint = "put plain objects into a Git path that a Kustomization applies"
+    if is_kustomize:
+        hint = "weir:objects is read file by file and never built; weir:source builds a path of a repository"
     raise SpecError.at(
         document.where,
         "apiVersion",
         found=version,
         expected="one of Flux's API groups",
-        hint=hint * (not is_unit),
+        hint="" if is_unit and not is_kustomize else hint,
     )
-
-
-def _is_kustomize(document: Document) -> bool:
-    return str(document.data.get("apiVersion", "")).startswith("kustomize.config.k8s.io/")

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+import re
 import threading
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final
 
 from weir.edges.build_cache import BuildCache, build_key
-from weir.edges.kustomize import build, kustomize_id
+from weir.edges.kustomize import MAX_SECONDS, build, kustomize_id
 from weir.flow.digest import canonical, digest_of
 from weir.render.bombs import refuse_bombs
 from weir.render.closure import Closure, close
@@ -23,12 +24,14 @@ from weir.render.substitute import LookUp, Substituted, collect_variables, subst
 from weir.render.top import find_top
 from weir.spec.documents import Document, load_yaml
 from weir.spec.errors import RenderError, SpecError
+from weir.spec.header import is_flux_object
 from weir.spec.identity import ObjectId
 from weir.spec.kustomization import KustomizationSpec
 from weir.spec.tree import Tree
 
 _LARGE: Final = 256 * 1024
 """Bytes of YAML from which reading them takes longer than finding the objects in the cache."""
+_FLUX_KIND: Final = re.compile(rb"(?m)^apiVersion:.*\.fluxcd\.io/")
 _READER: Final = "weir"
 """Stands for the program that builds when it is this one."""
 
@@ -90,6 +93,42 @@ def render_unit(
         warnings=(*top.warnings, *(f"{spec.id}: {text}" for text in filled.warnings), *finished.warnings),
         timings=timings,
     )
+
+
+def build_folder(
+    layout: Layout, path: str, *, scratch_root: Path, cache: BuildCache | None
+) -> tuple[Document, ...]:
+    """What a folder of an artifact builds to, as a unit of that path starts from.
+
+    Raises:
+        RenderError: it cannot be built; names the file.
+        ArtifactError: the artifact does not hold what it says.
+    """
+    closure = close(layout, find_top(layout, path))
+    documents = _build(closure, layout.tree, cache, scratch_root, MAX_SECONDS, None)
+    files = _declaring(closure, layout.tree)
+    return tuple(replace(item, file=files.get(_names(item.data), item.file)) for item in documents)
+
+
+def _declaring(closure: Closure, tree: Tree) -> dict[tuple[str, str], str]:
+    """Kind and name of Flux's objects -> the file that declares them, where it is the only one that does."""
+    found: dict[tuple[str, str], str] = {}
+    for file in closure.parsed:
+        text = tree.read(file)
+        values: Sequence[Any] = ()
+        if _FLUX_KIND.search(text):
+            with suppress(SpecError):  # kustomize took it, and said what it holds
+                values = load_yaml(text, file).values
+        for value in values:
+            if isinstance(value, dict) and is_flux_object(value):
+                names = _names(value)
+                found[names] = file if found.get(names, file) == file else ""
+    return {names: file for names, file in found.items() if file}
+
+
+def _names(data: Mapping[str, Any]) -> tuple[str, str]:
+    meta = data.get("metadata")
+    return str(data.get("kind")), str(meta.get("name")) if isinstance(meta, dict) else ""
 
 
 def _allowed(cache: BuildCache | None, spec: KustomizationSpec) -> BuildCache | None:

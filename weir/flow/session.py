@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
+from weir.edges.build_cache import BuildCache
 from weir.edges.local_folder import import_folder
 from weir.edges.runs import Run
 from weir.edges.store import Store
@@ -14,12 +16,13 @@ from weir.flow.clusters import Clusters
 from weir.flow.holds import Hands
 from weir.flow.load import Loaded, bootstrap_document, load_folder, load_tree
 from weir.flow.outcome import Problem
+from weir.flow.render import build_folder
 from weir.flow.resolve import sync
 from weir.flow.source_work import Overrides
 from weir.flow.work import StackOutputs, Worker
 from weir.spec.errors import WeirError
 from weir.spec.git_repository import parse_git_repository
-from weir.spec.stack import StackConfig
+from weir.spec.stack import SourceConfig, StackConfig
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,7 +82,7 @@ def open_session(
     def load() -> Loaded:
         if config.source is None:
             return load_folder(folder / config.objects)
-        return _load_source(config, clusters, store, overrides or Overrides())
+        return _load_source(config, clusters, store, run, overrides or Overrides())
 
     return Session(
         config=config,
@@ -93,23 +96,36 @@ def open_session(
     )
 
 
-def _load_source(config: StackConfig, clusters: Clusters, store: Store, overrides: Overrides) -> Loaded:
+def _load_source(
+    config: StackConfig, clusters: Clusters, store: Store, run: Run, overrides: Overrides
+) -> Loaded:
     if config.source is None:
         return Loaded((), ())
+    cache = BuildCache.default()
     try:
-        spec = parse_git_repository(bootstrap_document(config.source, "weir:source"))
-        folder = overrides.folder(spec.id)
-        if folder:
-            return load_tree(store.tree(import_folder(store, folder).digest), config.source.path)
-        result = sync(
-            spec,
-            store=store,
-            secrets=clusters.secret,
-            includes={},
-            previous=None,
-            allow_file_urls=config.options.allow_file_urls,
-            ref_override=overrides.ref(spec.id),
-        )
-        return load_tree(store.tree(result.artifact.digest), config.source.path)
+        digest = _fetch(config.source, config, clusters, store, overrides)
+        build = partial(build_folder, scratch_root=run.root, cache=cache)
+        return load_tree(store.tree(digest), config.source.path, build)
     except WeirError as err:
         return Loaded((), (Problem("weir:source", str(err)),))
+    finally:
+        cache.flush()
+
+
+def _fetch(
+    source: SourceConfig, config: StackConfig, clusters: Clusters, store: Store, overrides: Overrides
+) -> str:
+    """The digest of what `weir:source` holds. Raises WeirError."""
+    spec = parse_git_repository(bootstrap_document(source, "weir:source"))
+    if folder := overrides.folder(spec.id):
+        return import_folder(store, folder).digest
+    result = sync(
+        spec,
+        store=store,
+        secrets=clusters.secret,
+        includes={},
+        previous=None,
+        allow_file_urls=config.options.allow_file_urls,
+        ref_override=overrides.ref(spec.id),
+    )
+    return result.artifact.digest
