@@ -130,13 +130,13 @@ class UnitProvider:
             self._engine.log("info", urn, f"left as it is: suspended by {record.held}")
         if outcome.spec.suspend or (record and record.held):
             return inputs | {"suspended": "true"}
-        request = self._request(clusters, outcome, outcome.spec)
+        request = self._request(clusters, outcome, outcome.spec, record)
         lists = self._ahead.take(unit, request.kube) if self._ahead else {}
         plan = plan_unit(replace(request, lists=lists), self._objects(outcome), record)
         note(unit, {"plan": plan.seconds})
         self._decisions[unit] = plan.decisions
         log_plan(self._engine, urn, plan.changeset, outcome.warnings)
-        reason = plan.unhealthy or _rewritten(record, outcome, self._backend)
+        reason = plan.unhealthy or _rewritten(record, outcome, self._backend, request.cluster)
         return inputs | changes_props(plan.changeset) | last_result(record, reason)
 
     def _check_orphan(self, urn: str, clusters: Clusters, record: UnitRecord | None) -> Props:
@@ -163,14 +163,18 @@ class UnitProvider:
             raise TypeError(outcome)
         return outcome
 
-    def _request(self, clusters: Clusters, outcome: UnitOutcome, spec: KustomizationSpec) -> Request:
+    def _request(
+        self, clusters: Clusters, outcome: UnitOutcome, spec: KustomizationSpec, record: UnitRecord | None
+    ) -> Request:
         """What plan and apply of the unit are asked for; `spec` is the outcome's, maybe with another timeout."""
         kube, discovery = clusters.target(spec)
+        still = spec.suspend or (record is not None and record.held)
         return Request(
             kube=kube,
             discovery=discovery,
             spec=spec,
             options=self._settings.options,
+            cluster="" if still else clusters.confirm(kube, spec, record),
             confidential=outcome.secret_ids,
             elsewhere=partial(wanted_elsewhere, self._run, outcome.spec),
             unrendered=partial(read_unrendered, self._run, outcome.spec.source),
@@ -249,8 +253,9 @@ class UnitProvider:
         outcome = self._outcome(unit)
         spec = replace(outcome.spec, timeout=timeout) if timeout else outcome.spec
         check_ready_exprs(spec, clusters.records, lambda one: self._any_outcome(one).document)
+        record = clusters.records.read(unit) if spec.kube_config_secret else None
         result = apply_unit(
-            replace(self._request(clusters, outcome, spec), known=self._decisions.pop(unit, {})),
+            replace(self._request(clusters, outcome, spec, record), known=self._decisions.pop(unit, {})),
             clusters.records,
             () if spec.suspend else self._objects(outcome),
             record=self._new_record(outcome, clusters.records.stack),
@@ -343,8 +348,10 @@ def _known_cluster(props: Props) -> tuple[str, ...]:
     return tuple(filter(None, [props.get("cluster", "")]))
 
 
-def _rewritten(record: UnitRecord | None, outcome: UnitOutcome, backend: str) -> str:
+def _rewritten(record: UnitRecord | None, outcome: UnitOutcome, backend: str, cluster: str) -> str:
     """Why a record must be written again although the spec is the same: readyExpr of others reads the document."""
+    if record and record.cluster != cluster:
+        return "the record does not say which cluster the unit is applied to"
     if record and "" not in (record.backend, backend) and record.backend != backend:
         return "a stack of this name whose state is kept elsewhere applied it last"
     known = record.spec_digest if record else ""

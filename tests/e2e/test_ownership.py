@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,9 @@ import pytest
 from demo.rest import Rest
 from tests.support.world import World, config_map, deployment, service
 from weir.edges.local_cluster import running_cluster
+from weir.flow.clusters import Clusters
+from weir.flow.settings import read_settings_file
+from weir.spec.identity import UnitId
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(300)]
 
@@ -142,6 +146,61 @@ def test_a_stack_pointed_at_another_cluster_is_refused_by_name(world: World, tmp
     world.stack.write_settings()
     world.stack.up().must()
     world.judge(web="web", new="new")
+
+
+def an_old_record_learns_its_cluster(world: World) -> None:
+    config = read_settings_file(world.stack.name, world.stack.config_file)
+    records = Clusters(config.cluster, config.options, config.name).records
+    record = records.read(UnitId("Kustomization", world.flux, "web"))
+    assert record
+    assert record.cluster
+    records.write(replace(record, cluster=""))
+    world.stack.up().must()
+    again = records.read(record.id)
+    assert again
+    assert again.cluster == record.cluster
+
+
+def test_a_units_kubeconfig_that_leads_elsewhere_changes_nothing_until_the_move_is_meant(
+    world: World, tmp_path: Path
+) -> None:
+    rest, ns = world.rest, world.namespace
+    rest.apply({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": world.flux}})
+    secret = {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "far", "namespace": world.flux}}
+    world.commit({"web/a.yaml": [config_map(ns, "web", A="1")]})
+    far = world.unit("web", "./web", kubeConfig={"secretRef": {"name": "far"}})
+    world.units(far)
+    with running_cluster(tmp_path / "other") as other:
+        there = Rest.load(other.kubeconfig)
+        there.apply({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": ns}})
+        rest.apply({**secret, "stringData": {"value": other.kubeconfig.read_text()}})
+        world.stack.up().must()
+        world.stack.expect_clean()
+        assert there.get("v1", "ConfigMap", ns, "web")
+        an_old_record_learns_its_cluster(world)
+        rest.apply({**secret, "stringData": {"value": world.kubeconfig.read_text()}})
+        said = [world.stack.weir("diff").out, world.stack.up().must_fail().out]
+        world.units()
+        said += [world.stack.up().must_fail().out]
+        for out in said:
+            assert (
+                f"Kustomization/{world.flux}/web: its kubeconfig in Secret/{world.flux}/far leads to" in out
+            )
+            assert "expected cluster" in out
+            assert "Traceback" not in out
+        assert world.gone("v1", "ConfigMap", "web")
+        assert there.get("v1", "ConfigMap", ns, "web")
+        system = rest.get("v1", "Namespace", "", "kube-system")
+        assert system
+        far["metadata"]["annotations"] = {"weir.dev/allow-cluster": system["metadata"]["uid"]}
+        world.units(far)
+        world.stack.up().must()
+        assert world.live("v1", "ConfigMap", "web")
+        assert there.get("v1", "ConfigMap", ns, "web")
+    world.stack.expect_clean()
+    world.stack.destroy().must()
+    assert world.gone("v1", "ConfigMap", "web")
+    rest.delete("v1", "Namespace", "", world.flux)
 
 
 def test_a_renamed_unit_keeps_its_objects_until_its_successor_has_them(world: World) -> None:

@@ -8,6 +8,7 @@ import shutil
 import threading
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +23,8 @@ from weir.flow import notices
 from weir.flow.clusters import Clusters
 from weir.flow.settings import read_settings_file
 from weir.spec.errors import WeirError
-from weir.spec.identity import UnitId
+from weir.spec.identity import ObjectId, UnitId
+from weir.spec.record import UnitRecord
 from weir.watch.looking import Looked, look
 
 
@@ -44,11 +46,11 @@ class Eye:
         world.commit({"web/a.yaml": [config_map(world.namespace, "web", A="1")]})
         self._args = argparse.Namespace(stack=stack.name, config_file=stack.config_file)
         config = read_settings_file(stack.name, stack.config_file)
-        self._clusters = Clusters(config.cluster, config.options, config.name)
+        self.clusters = Clusters(config.cluster, config.options, config.name)
 
     def look(self) -> Looked:
         """One look, as the watcher does it."""
-        return look(lambda: open_stack(self._args), self._clusters, threading.Event())
+        return look(lambda: open_stack(self._args), self.clusters, threading.Event())
 
 
 @pytest.fixture
@@ -56,6 +58,29 @@ def eye(world: World, monkeypatch: pytest.MonkeyPatch) -> Eye:
     """Looks at the world, with caches of its own."""
     monkeypatch.setenv("WEIR_CACHE_DIR", str(world.stack.cache))
     return Eye(world)
+
+
+def test_missing_objects_in_another_cluster_are_no_drift_to_repair(
+    eye: Eye, world: World, tmp_path: Path
+) -> None:
+    """What a look does not hold, the watcher does not repair."""
+    world.rest.apply({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": world.flux}})
+    secret = {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "far", "namespace": world.flux}}
+    far = world.unit("web", "./web", kubeConfig={"secretRef": {"name": "far"}})
+    world.units(far)
+    record = UnitRecord(
+        id=UnitId("Kustomization", world.flux, "web"),
+        stack=world.stack.name,
+        cluster="another",
+        inventory=((ObjectId("", "ConfigMap", world.namespace, "web"), "v1"),),
+    )
+    world.rest.apply({**secret, "stringData": {"value": world.kubeconfig.read_text()}})
+    eye.clusters.records.write(record)
+    looked = eye.look()
+    assert looked.held == {}
+    assert "expected cluster another, where its 1 objects are" in looked.problems[0]
+    eye.clusters.records.write(replace(record, cluster=""))
+    assert set(eye.look().held) == {record.id}
 
 
 def files_open() -> int:

@@ -122,6 +122,7 @@ class _Run:
             record,
             id=request.spec.id,
             stack=record.stack or records.stack,
+            cluster=request.cluster,
             revision=known.revision,
             digest=known.digest,
             applying=known.applying,
@@ -140,8 +141,7 @@ class _Run:
         self.running: Running | None = None
         self.timings: dict[str, float] = {}
         self.changeset = ChangeSet()
-        self.waiting = False
-        self.spared = ""
+        self.waiting, self.spared = False, ""
         self.began, self.clock = datetime.now(UTC), time.monotonic()
         self.fenced = self.clock
 

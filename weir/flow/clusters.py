@@ -9,20 +9,47 @@ from functools import cached_property
 from http import HTTPStatus
 from typing import Any, Final
 
+import orjson
+
 from weir.edges.kube.client import Kube
 from weir.edges.kube.discovery import Discovery
 from weir.edges.kube.errors import KubeStatusError, UnknownKindError
-from weir.edges.kube.kubeconfig import load, load_untrusted
+from weir.edges.kube.kubeconfig import Access, load, load_untrusted
 from weir.edges.kube.records import Records
 from weir.edges.kube.writing import cluster_uid
+from weir.objects.annotations import ALLOW_CLUSTER
 from weir.spec.errors import ClusterError, SpecError
 from weir.spec.identity import UnitId
 from weir.spec.kustomization import KustomizationSpec
+from weir.spec.record import UnitRecord
 from weir.spec.stack import ClusterConfig, OptionsConfig
 
 _OWN: Final = 5.0
 """Seconds for which a unit's own cluster may say nothing at first: the other units wait for it."""
+_UNTOLD: Final = (HTTPStatus.FORBIDDEN, HTTPStatus.NOT_FOUND)
+"""Answers to an account that may not know the identity of its cluster, and of a cluster without one."""
 _FLUX: Final = "kustomize.toolkit.fluxcd.io"
+
+
+class _Remote:
+    """The identity of the cluster that a kubeconfig leads to, asked for once."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._answer: str | ClusterError | None = None
+
+    def uid(self, kube: Kube) -> str | ClusterError:
+        """Its uid, or why the account of the kubeconfig does not get it. Raises ClusterError when it is away."""
+        with self._lock:
+            if self._answer is None:
+                try:
+                    self._answer = cluster_uid(kube.acting_as(""))
+                except ClusterError as err:
+                    cause = err.__cause__
+                    if not isinstance(cause, KubeStatusError) or cause.status not in _UNTOLD:
+                        raise
+                    self._answer = err
+            return self._answer
 
 
 class Clusters:
@@ -44,6 +71,7 @@ class Clusters:
         self._lock = threading.Lock()
         self._targets: dict[tuple[str, ...], tuple[bytes, Kube, Discovery]] = {}
         """(kubeconfig's Secret and key, identity) -> the kubeconfig, and the connection that it gave."""
+        self._remotes: dict[Access, _Remote] = {}
 
     @cached_property
     def main(self) -> Kube:
@@ -106,10 +134,56 @@ class Clusters:
         where, text = self._kubeconfig(spec) if spec.kube_config_secret else ("", b"")
         with self._lock:
             if key not in self._targets or self._targets[key][0] != text:
+                if key in self._targets:
+                    self._remotes.pop(self._targets[key][1].access, None)
                 kube = self._connect(where, text, user)
                 asked = kube.until(self._stop) if self._stop else kube
                 self._targets[key] = (text, kube, Discovery(asked))
             return self._targets[key][1:]
+
+    def confirm(self, kube: Kube, spec: KustomizationSpec, record: UnitRecord | None) -> str:
+        """The identity of a unit's remote cluster, certain to be the one where the unit's objects are.
+
+        Empty for the stack's own cluster, and where neither the record nor the cluster tells it. A record that does
+        not tell it takes what is found.
+
+        Args:
+            kube: what `target` gave for this spec.
+            spec: the unit's; it may say that a move is meant (`weir.dev/allow-cluster`).
+            record: of what was applied last.
+
+        Raises:
+            ClusterError: the objects are in another cluster, or it cannot be seen whether they are.
+        """
+        found = self._remote(kube) if spec.kube_config_secret else ""
+        home = self._home(spec, record) if record and record.inventory else ""
+        if isinstance(found, ClusterError):
+            if home:
+                raise found
+            return ""
+        here = found or (self.uid if home else "")
+        if record is None or home in ("", here) or spec.annotations.get(ALLOW_CLUSTER) == here:
+            return found
+        secret = f"Secret/{spec.id.namespace}/{spec.kube_config_secret}"
+        where = f"its kubeconfig in {secret}" if spec.kube_config_secret else "without spec.kubeConfig, it"
+        raise ClusterError(
+            f"{record.id}: {where} leads to {kube.server} (cluster {here}), expected cluster {home}, "
+            f"where its {len(record.inventory)} objects are",
+            hint="put back what led there; or, when the unit moves and leaves them behind, annotate it with "
+            f"{ALLOW_CLUSTER}: {here}; when it goes and leaves them, `weir suspend` it first",
+        )
+
+    def _remote(self, kube: Kube) -> str | ClusterError:
+        with self._lock:
+            remote = self._remotes.setdefault(kube.access, _Remote())
+        return remote.uid(kube.until(self._stop) if self._stop else kube)
+
+    def _home(self, spec: KustomizationSpec, record: UnitRecord) -> str:
+        """The identity of the cluster where a unit's objects are; empty when the record does not tell."""
+        if record.cluster or not spec.kube_config_secret or not record.document:
+            return record.cluster
+        body = orjson.loads(record.document).get("spec") or {}
+        return "" if body.get("kubeConfig") else self.uid
 
     def _connect(self, where: str, text: bytes, user: str) -> Kube:
         if not where:

@@ -80,6 +80,8 @@ class Request:
     discovery: Discovery
     spec: KustomizationSpec
     options: OptionsConfig = field(default_factory=OptionsConfig)
+    cluster: str = ""
+    """Identity of the remote cluster that `kube` is; empty for the stack's own, and when it is not known."""
     confidential: frozenset[ObjectId] = frozenset()
     elsewhere: Callable[[], frozenset[ObjectId]] = frozenset
     """Objects that other units of the same run want; asked only when something would be deleted."""

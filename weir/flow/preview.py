@@ -93,6 +93,7 @@ def _plan(session: Session, unit: UnitOutcome, record: UnitRecord | None) -> Uni
     try:
         refuse_other_stack(record, session.config.name, session.config.options)
         kube, discovery = session.clusters.target(unit.spec)
+        session.clusters.confirm(kube, unit.spec, record)
         objects = tuple(orjson.loads(session.run.read(objects_file(unit.id)) or b"[]"))
         request = Request(
             kube=kube,

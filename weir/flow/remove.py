@@ -185,6 +185,7 @@ def _look(
     if orphaned or spec is None:
         return _Removal(spec, (), orphaned)
     kube, discovery = clusters.target(spec)
+    clusters.confirm(kube, spec, record)
     if _account_is_gone(kube, clusters):
         return _Removal(spec, (), f"the account it is deleted as, {kube.user}, does not exist any more")
     bound = kube.until(stop) if stop else kube

@@ -19,6 +19,7 @@ RECONCILE: Final = f"{PREFIX}/reconcile"
 PRUNE: Final = f"{PREFIX}/prune"
 FORCE: Final = f"{PREFIX}/force"
 ALLOW_DELETE: Final = "weir.dev/allow-delete"
+ALLOW_CLUSTER: Final = "weir.dev/allow-cluster"
 ALLOW_EMPTY: Final = "weir.dev/allow-empty"
 
 Mode = Literal["Override", "Merge", "IfNotPresent", "Ignore"]

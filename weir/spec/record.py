@@ -51,6 +51,8 @@ class UnitRecord:
     """The Pulumi stack that owns the unit, `weir/<stack>`."""
     backend: str = ""
     """Name of where that stack's state is kept (`state_home`); empty when it is not known."""
+    cluster: str = ""
+    """Identity of the remote cluster where the objects are; empty for the stack's own, and when it is not known."""
     source: str = ""
     """`Kind/namespace/name` of the unit's source."""
     revision: str = ""

@@ -252,7 +252,10 @@ class _Look:
             stop=self.stop,
         )
         objects = orjson.loads(self.session.run.read(objects_file(outcome.id)) or b"[]")
+        record = self.clusters.records.read(outcome.id) if outcome.spec.kube_config_secret else None
         try:
+            # objects that are missing in another cluster are no drift
+            self.clusters.confirm(kube, outcome.spec, record)
             self.held[outcome.id] = hold(request, objects, outcome.digest)
         except UnreachableError:
             self.silent.add(kube.server)

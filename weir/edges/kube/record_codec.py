@@ -16,7 +16,17 @@ from weir.spec.record import Condition, HistoryEntry, UnitRecord
 _PLAIN_BYTES: Final = 600 * 1024
 """Above this the inventory is compressed: a ConfigMap holds 1 MiB."""
 _UNPACKED_BYTES: Final = 64 * 1024 * 1024
-_TEXTS: Final = ("backend", "source", "revision", "attempted", "origin", "digest", "applying", "document")
+_TEXTS: Final = (
+    "backend",
+    "cluster",
+    "source",
+    "revision",
+    "attempted",
+    "origin",
+    "digest",
+    "applying",
+    "document",
+)
 _MARK = Mapping[str, str]
 
 
