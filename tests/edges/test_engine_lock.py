@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import json
 import os
+import shutil
 import socket
 import subprocess
 import sys
@@ -12,11 +13,13 @@ import time
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import NoReturn
 
 import psutil
 import pytest
 
 from tests.support.tiny_engine import TinyEngine, descendants, end, wait_until
+from weir.edges.pulumi import programs
 from weir.edges.pulumi.lock import StackLockedError, break_dead_locks, hold
 from weir.edges.pulumi.namespaces import pids_prove
 
@@ -120,10 +123,45 @@ def test_a_pid_that_belongs_to_another_program_now_is_no_owner(tmp_path: Path) -
     assert not lock.exists()
 
 
+def test_a_pulumi_of_another_name_is_respected_until_it_ends(tmp_path: Path) -> None:
+    program = tmp_path / "deploy"
+    sleep = shutil.which("sleep")
+    assert sleep
+    program.write_bytes(Path(sleep).read_bytes() + b"github.com/pulumi/pulumi/pkg/v3/backend/diy")
+    program.chmod(0o700)
+    with subprocess.Popen([str(program), "60"], cwd=tmp_path) as owner:
+        wait_until(lambda: psutil.Process(owner.pid).name() == "deploy", 10)
+        lock = write_lock(tmp_path / "locks", pid=owner.pid)
+        with pytest.raises(StackLockedError, match=f"pid {owner.pid} of ann"):
+            break_dead_locks(lock.parent)
+        lock.write_bytes(b"")
+        os.utime(lock, (time.time() - 120, time.time() - 120))
+        with pytest.raises(StackLockedError, match="unreadable lock"):
+            break_dead_locks(lock.parent)
+        owner.kill()
+    assert len(break_dead_locks(lock.parent)) == 1
+
+
+def test_a_program_that_cannot_be_read_is_no_proof(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(path: Path, *_: object, **__: object) -> NoReturn:
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(path))
+
+    write_lock(tmp_path, pid=os.getpid())
+    monkeypatch.setattr(programs, "_has_signs", refuse)
+    with pytest.raises(StackLockedError, match=f"pid {os.getpid()} of ann"):
+        break_dead_locks(tmp_path)
+
+
 @containers
-def test_an_owner_in_a_container_is_respected_by_a_run_outside(tmp_path: Path) -> None:
-    program = tmp_path / "pulumi"
-    program.symlink_to(Path(sys.executable).resolve())
+@pytest.mark.parametrize("name", ["deploy", "pulumi"])
+def test_an_owner_in_a_container_is_respected_by_a_run_outside(tmp_path: Path, name: str) -> None:
+    program = tmp_path / name
+    python = Path(sys.executable).resolve()
+    if name == "pulumi":
+        program.symlink_to(python)
+    else:
+        program.write_bytes(python.read_bytes() + b"github.com/pulumi/pulumi")
+        program.chmod(0o700)
     code = "import os; print(os.getpid(), flush=True); input()"
     with subprocess.Popen(
         [*CONTAINER, str(program), "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True

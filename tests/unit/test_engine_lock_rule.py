@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from weir.edges.pulumi.lock import Lock, Process, is_engine, proof_of_death
+from weir.edges.pulumi.lock import Lock, Process, proof_of_death
+from weir.edges.pulumi.programs import is_engine
 
 HOUR = 3600.0
 NOW = 1_800_000_000.0
@@ -16,7 +17,7 @@ GONE = Process(alive=False)
 
 
 def engine(born: float, ticks: int | None = None, name: str = "pulumi") -> Process:
-    return Process(alive=True, name=name, born=born, ticks=ticks)
+    return Process(alive=True, name=name, engine=is_engine(name), born=born, ticks=ticks)
 
 
 DEAD = {
@@ -58,7 +59,8 @@ def test_a_lock_reads_as_who_where_and_since_when() -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "want"), [("pulumi", True), ("pulumi-resource-kubernetes", False), ("bash", False)]
+    ("name", "want"),
+    [("pulumi", True), (".pulumi-wrapped", True), ("pulumi-resource-kubernetes", False), ("bash", False)],
 )
 def test_only_the_cli_takes_locks(name: str, want: bool) -> None:
     assert is_engine(name) is want

@@ -4,9 +4,10 @@ Pulumi writes one file per running update, `{pid, username, hostname, timestamp}
 deletes them all (pkg/backend/diy/lock.go). Here a lock is removed only when its owner is proven dead:
 
 - it was made on this host: the same host name, where that also means the same pids (see namespaces.py), and
-- no process has its pid, or that process is a zombie, or its program is not the Pulumi CLI, or it was born more than
-  65 minutes after the lock was written (the pid was given out again; the margin covers a clock that was set by an
-  hour since, because a process's birth is known only relative to the present clock);
+- no process has its pid, or that process is a zombie, or its program is certainly not the Pulumi CLI under another name
+  (see programs.py), or it was born more than 65 minutes after the lock was written (the pid was given out again; the
+  margin covers a clock that was set by an hour since, because a process's birth is known only relative to the present
+  clock);
 - a lock made by Weir itself carries the birth of its process in ticks since boot, which no clock change moves: there
   the proof is exact.
 
@@ -36,6 +37,7 @@ import psutil
 
 from weir.edges.birth import birth
 from weir.edges.pulumi.namespaces import pids_prove, runs_inside
+from weir.edges.pulumi.programs import Known, may_be_engine
 from weir.edges.pulumi.project import EngineError, backend_folder, backend_url, find_project
 from weir.spec.errors import WeirError
 
@@ -45,7 +47,6 @@ SETTLED: Final = 60.0
 """Seconds after which an unreadable lock is no longer being written."""
 OURS: Final = "weir"
 """Key of the birth of our own process in our own locks; Pulumi ignores keys it does not know."""
-_HELPERS: Final = ("pulumi-language", "pulumi-resource", "pulumi-analyzer", "pulumi-converter")
 
 
 class StackLockedError(EngineError):
@@ -58,6 +59,8 @@ class Process:
 
     alive: bool
     name: str = ""
+    engine: bool = True
+    """Whether it may be the Pulumi CLI."""
     born: float = 0.0
     """Seconds since the epoch, by the present clock."""
     ticks: int | None = None
@@ -101,16 +104,11 @@ def proof_of_death(lock: Lock, process: Process, host: str) -> str:
         return f"no process {lock.pid} runs on {host}"
     if lock.ours and lock.ticks is not None and process.ticks is not None:
         return "" if lock.ticks == process.ticks else f"pid {lock.pid} now belongs to a younger process"
-    if not lock.ours and not is_engine(process.name):
+    if not lock.ours and not process.engine:
         return f"pid {lock.pid} now belongs to {process.name}"
     if lock.since and process.born > lock.since + SKEW:
         return f"pid {lock.pid} now belongs to a younger process"
     return ""
-
-
-def is_engine(name: str) -> bool:
-    """Whether a process name is that of the Pulumi CLI; its helpers take no locks."""
-    return name.startswith("pulumi") and not name.startswith(_HELPERS)
 
 
 def read_lock(path: Path) -> Lock:
@@ -217,19 +215,25 @@ def _why_dead(lock: Lock) -> str:
         return why if why and pids_prove(host) and not runs_inside(lock.pid, _counts(lock)) else ""
     if not _settled(lock.path):
         return ""
-    running = any(_may_hold(process, lock.path.parent) for process in psutil.process_iter())
+    known: Known = {}
+    running = any(_may_hold(process, lock.path.parent, known) for process in psutil.process_iter())
     return "" if running else "it names no owner, and no Pulumi runs here on its project"
 
 
-def _counts(lock: Lock) -> Callable[[str], bool]:
-    """Which programs may own a lock: Pulumi, and any for one of our own."""
-    return (lambda _: True) if lock.ours else is_engine
+def _counts(lock: Lock) -> Callable[[int], bool]:
+    """Which processes, by pid, may own a lock: Pulumi, and any for one of our own."""
+    return (lambda _: True) if lock.ours else _is_engine_now
 
 
-def _may_hold(process: psutil.Process, folder: Path) -> bool:
+def _is_engine_now(pid: int) -> bool:
+    process = look_up(pid)
+    return process.alive and process.engine
+
+
+def _may_hold(process: psutil.Process, folder: Path, known: Known) -> bool:
     """Whether a process is a Pulumi CLI that is not known to work on another backend or project."""
     try:
-        if not is_engine(process.name()) or process.status() == psutil.STATUS_ZOMBIE:
+        if process.status() == psutil.STATUS_ZOMBIE or not may_be_engine(process, known, unread=False):
             return False
         project = find_project(Path(process.cwd()))
         backend = backend_folder(backend_url(project, process.environ()), project.root)
@@ -250,9 +254,15 @@ def look_up(pid: int) -> Process:
         process = psutil.Process(pid)
         if process.status() == psutil.STATUS_ZOMBIE:
             return Process(alive=False)
-        return Process(alive=True, name=process.name(), born=process.create_time(), ticks=birth(pid))
+        return Process(
+            alive=True,
+            name=process.name(),
+            engine=may_be_engine(process, {}),
+            born=process.create_time(),
+            ticks=birth(pid),
+        )
     except psutil.Error:  # another user's process may be hidden, as by hidepid=2
-        return Process(alive=not _is_free(pid), name="pulumi")
+        return Process(alive=not _is_free(pid))
 
 
 def _is_free(pid: int) -> bool:

@@ -32,24 +32,28 @@ _POD: Final = "KUBERNETES_SERVICE_HOST"
 
 def pids_prove(host: str) -> bool:
     """Whether a pid that was noted under this process's host name is certainly one that would be seen from here."""
-    if sys.platform != "linux" or _inode("pid") == _FIRST["pid"]:
+    if sys.platform != "linux" or sees_all():
         return True
     if _inode("uts") in (0, _FIRST["uts"]):
         return False
     return _POD in os.environ or _is_container_id(host)
 
 
-def runs_inside(pid: int, counts: Callable[[str], bool]) -> bool:
-    """Whether a process in a container on this machine has this pid there, and a name that counts."""
-    return any(_has_inside(Path(f"/proc/{outer}/status"), pid, counts) for outer in psutil.pids())
+def sees_all() -> bool:
+    """Whether we are in the machine's own PID namespace, where process 1 is its init."""
+    return _inode("pid") == _FIRST["pid"]
 
 
-def _has_inside(status: Path, pid: int, counts: Callable[[str], bool]) -> bool:
+def runs_inside(pid: int, counts: Callable[[int], bool]) -> bool:
+    """Whether a process in a container on this machine has this pid there; `counts` is asked with the pid seen here."""
+    return any(_has_inside(outer, pid) and counts(outer) for outer in psutil.pids())
+
+
+def _has_inside(outer: int, pid: int) -> bool:
     with contextlib.suppress(OSError, KeyError):
-        lines = status.read_text(errors="replace").splitlines()
+        lines = Path(f"/proc/{outer}/status").read_text(errors="replace").splitlines()
         fields = {key: value.strip() for key, _, value in (line.partition(":") for line in lines)}
-        inner = fields["NSpid"].split()[1:]
-        return str(pid) in inner and fields["State"][:1] not in "ZX" and counts(fields["Name"])
+        return str(pid) in fields["NSpid"].split()[1:] and fields["State"][:1] not in "ZX"
     return False
 
 
