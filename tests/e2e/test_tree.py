@@ -137,6 +137,40 @@ def test_the_stacks_own_objects_may_come_from_git(world: World) -> None:
     world.judge(web="web")
 
 
+def test_a_repository_that_flux_was_bootstrapped_with_works_as_it_is(world: World) -> None:
+    ns = world.namespace
+    patch = "[{op: replace, path: /spec/path, value: ./apps/prod}]"
+    target = "{kind: Kustomization, name: web}"
+    # the unit of the path itself patches what is in it, as do the kustomizations of its folders
+    root = world.unit(
+        "root", "./clusters/prod", patches=[{"patch": "- {op: add, path: /spec/wait, value: true}"}]
+    )
+    root["spec"]["patches"][0]["target"] = {"kind": "Kustomization"}
+    system = "clusters/prod/flux-system"
+    world.commit(
+        {
+            f"{system}/gotk-components.yaml": [config_map(ns, "controllers", A="1")],
+            f"{system}/gotk-sync.yaml": [git_repository("apps", world.repo.url, namespace=world.flux), root],
+            f"{system}/kustomization.yaml": "resources: [gotk-components.yaml, gotk-sync.yaml]\n",
+            "clusters/prod/web.yaml": [world.unit("web", "./apps/base")],
+            "clusters/prod/left-out.yaml": [world.unit("left-out", "./apps/base")],
+            "clusters/prod/kustomization.yaml": "resources: [flux-system, web.yaml]\n"
+            f"patches:\n- target: {target}\n  patch: |\n    - {patch[1:-1]}\n",
+            "apps/base/a.yaml": [config_map(ns, "base", A="1")],
+            "apps/prod/a.yaml": [config_map(ns, "web", A="1")],
+        }
+    )
+    del world.stack.settings["objects"]
+    world.stack.settings["source"] = {"url": world.repo.url, "ref": "main", "path": "./clusters/prod"}
+    world.stack.write_settings()
+    assert "left-out" not in world.stack.weir("diff").out
+    world.stack.up().must()
+    assert world.live("v1", "ConfigMap", "web")
+    assert world.live("v1", "ConfigMap", "controllers")
+    assert world.gone("v1", "ConfigMap", "base")
+    world.stack.expect_clean()
+
+
 def test_variables_reach_manifests_and_every_document_of_a_unit_is_substituted(world: World) -> None:
     ns = world.namespace
     world.commit({"web/a.yaml": [config_map(ns, "web", HOST="${host}", SIZE="${size:=small}")]})

@@ -55,7 +55,7 @@ def test_flux_kinds_become_children_and_kustomize_files_nothing() -> None:
     result = finished(child, thing("x", "Kustomization", "kustomize.config.k8s.io/v1beta1"), thing("a"))
     assert [item["kind"] for item in result.objects] == ["ConfigMap"]
     (document,) = result.children
-    assert document.file == "Kustomization/flux-system/apps: Kustomization/web"
+    assert document.file == "Kustomization/flux-system/apps: f0.yaml"
     assert document.data["metadata"]["labels"] == OWNER
     assert result.warnings == ("f1.yaml: Kustomization/x: left out: a kustomize file is not an object",)
 

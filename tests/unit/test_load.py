@@ -150,10 +150,13 @@ def test_a_folder_of_a_source_with_a_kustomization_is_what_it_builds_to() -> Non
     files = {f"flux/{name}.yaml": GOOD for name in ("a", "system/left-out", "system/deep/left-out", "bad/c")}
     files |= {f"flux/{folder}/Kustomization": "" for folder in ("system", "bad")}
     loaded = load_tree(MemoryTree(files), "flux", build)
-    assert [document.file for document in loaded.documents] == ["flux/a.yaml", "flux/system"]
+    assert loaded.documents == ()
     assert [problem.message for problem in loaded.problems] == [
         "flux/bad/kustomization.yaml: resources: found nothing"
     ]
+    del files["flux/bad/Kustomization"], files["flux/bad/c.yaml"]
+    loaded = load_tree(MemoryTree(files), "flux", build)
+    assert [document.file for document in loaded.documents] == ["flux/a.yaml", "flux/system"]
 
 
 def test_a_missing_folder_is_a_problem_and_not_an_empty_stack(tmp_path: Path) -> None:

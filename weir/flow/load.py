@@ -70,7 +70,8 @@ def load_tree(tree: Tree, path: str, build: Build) -> Loaded:
     """All Flux documents of a path of an artifact; other objects there belong to the units that apply them.
 
     As Flux does with the path that it was bootstrapped with, a folder with a kustomization counts as what it builds
-    to, and other files as they are. Links as in `load_folder`; none is followed out of the artifact.
+    to, and other files as they are. One that cannot be built leaves nothing of the path known, as the unit that patches
+    all others may be in it. Links as in `load_folder`; none is followed out of the artifact.
     """
     folder = folder_in_tree(path)
     if folder is None:
@@ -90,7 +91,12 @@ def load_tree(tree: Tree, path: str, build: Build) -> Loaded:
             "weir:source", "path", found=path, expected="a folder with YAML files in the repository"
         )
         return Loaded((), (Problem("weir:source", str(error)),))
-    return _load(found, built=True)
+    broken: dict[str, _Content] = {
+        place: content
+        for place, content in found.items()
+        if place in layout.folders and isinstance(content, WeirError)
+    }
+    return _load(broken or found, built=True)
 
 
 def _places(layout: Layout, folder: str) -> Iterator[str]:

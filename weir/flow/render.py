@@ -105,8 +105,14 @@ def build_folder(
         ArtifactError: the artifact does not hold what it says.
     """
     closure = close(layout, find_top(layout, path))
-    documents = _build(closure, layout.tree, cache, scratch_root, MAX_SECONDS, None)
-    files = _declaring(closure, layout.tree)
+    return _build(closure, layout.tree, cache, scratch_root, MAX_SECONDS, None)
+
+
+def _with_files(documents: Sequence[Document], closure: Closure, tree: Tree) -> tuple[Document, ...]:
+    """What kustomize built, with the files of Flux's objects: whoever reads them says where they stand."""
+    if not any(is_flux_object(document.data) for document in documents):
+        return tuple(documents)
+    files = _declaring(closure, tree)
     return tuple(replace(item, file=files.get(_names(item.data), item.file)) for item in documents)
 
 
@@ -165,14 +171,14 @@ def _build(
         return plain
     key = build_key(closure, tree, kustomize_id())
     if cache is not None and (kept := cache.get(key)) is not None:
-        return kept
+        return _with_files(kept, closure, tree)
     refuse_bombs(closure, tree)
     documents = _read_output(
         build(closure, tree, scratch_root=scratch_root, timeout=timeout, stop=stop), closure
     )
     if cache is not None:
         cache.put(key, documents)
-    return documents
+    return _with_files(documents, closure, tree)
 
 
 def _plain(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -12,16 +12,20 @@ from weir.edges.local_folder import import_folder
 from weir.edges.runs import Run
 from weir.edges.store import Store
 from weir.flow.ahead import Ahead
+from weir.flow.bootstrap import left_to_its_unit
 from weir.flow.clusters import Clusters
 from weir.flow.holds import Hands
 from weir.flow.load import Loaded, bootstrap_document, load_folder, load_tree
 from weir.flow.outcome import Problem
-from weir.flow.render import build_folder
+from weir.flow.render import build_folder, render_unit
 from weir.flow.resolve import sync
 from weir.flow.source_work import Overrides
 from weir.flow.work import StackOutputs, Worker
+from weir.render.layout import Layout
+from weir.spec.documents import Document
 from weir.spec.errors import WeirError
 from weir.spec.git_repository import parse_git_repository
+from weir.spec.kustomization import KustomizationSpec
 from weir.spec.stack import SourceConfig, StackConfig
 
 
@@ -82,7 +86,8 @@ def open_session(
     def load() -> Loaded:
         if config.source is None:
             return load_folder(folder / config.objects)
-        return _load_source(config, clusters, store, run, overrides or Overrides())
+        digest = partial(_fetch, config, clusters, store, overrides or Overrides())
+        return _load_source(config.source, digest, worker, store, run)
 
     return Session(
         config=config,
@@ -97,15 +102,18 @@ def open_session(
 
 
 def _load_source(
-    config: StackConfig, clusters: Clusters, store: Store, run: Run, overrides: Overrides
+    source: SourceConfig, digest: Callable[[SourceConfig], str], worker: Worker, store: Store, run: Run
 ) -> Loaded:
-    if config.source is None:
-        return Loaded((), ())
     cache = BuildCache.default()
     try:
-        digest = _fetch(config.source, config, clusters, store, overrides)
+        tree = store.tree(digest(source))
         build = partial(build_folder, scratch_root=run.root, cache=cache)
-        return load_tree(store.tree(digest), config.source.path, build)
+
+        def render(spec: KustomizationSpec) -> Sequence[Document]:
+            found = render_unit(spec, Layout(tree), lookup=worker.look_up, scratch_root=run.root, cache=cache)
+            return found.children
+
+        return left_to_its_unit(load_tree(tree, source.path, build), source, render)
     except WeirError as err:
         return Loaded((), (Problem("weir:source", str(err)),))
     finally:
@@ -113,7 +121,7 @@ def _load_source(
 
 
 def _fetch(
-    source: SourceConfig, config: StackConfig, clusters: Clusters, store: Store, overrides: Overrides
+    config: StackConfig, clusters: Clusters, store: Store, overrides: Overrides, source: SourceConfig
 ) -> str:
     """The digest of what `weir:source` holds. Raises WeirError."""
     spec = parse_git_repository(bootstrap_document(source, "weir:source"))

@@ -86,7 +86,7 @@ class UnitTree:
             return None
         known = self.units.get(spec.id)
         if known is not None:
-            self._same_again(known, document)
+            self._same_again(known, document, parent)
             return None
         if len(self.units) >= LIMIT:
             raise SpecError.at(
@@ -122,8 +122,14 @@ class UnitTree:
             return spec
         return _parse_image(document, str(kind)) if group == "image.toolkit.fluxcd.io" else None
 
-    def _same_again(self, known: Declared, document: Document) -> None:
-        """The same unit twice is fine when it says the same (a bootstrap repository declares itself)."""
+    def _same_again(self, known: Declared, document: Document, parent: str) -> None:
+        """The same unit twice is fine when it says the same (a bootstrap repository declares itself).
+
+        A suspended unit says what was applied once, and contradicts nobody.
+        """
+        by = self.units.get(UnitId.parse(parent)) if parent else None
+        if by and by.spec.suspend:
+            return
         if known.document.data.get("spec") != document.data.get("spec"):
             raise SpecError(
                 f"{document.where}: declared twice with different specs, first in {known.document.file}",

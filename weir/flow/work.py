@@ -207,7 +207,7 @@ class Worker:
         """The unit's objects; `taken` receives what it took from other stacks, secret values left out."""
 
         def lookup(kind: str, namespace: str, name: str) -> Mapping[str, str] | None:
-            values = self._look_up(kind, namespace, name, before)
+            values = self.look_up(kind, namespace, name, before)
             if kind == "StackOutput":
                 known = {key: value for key, value in (values or {}).items() if type(value) is str}
                 taken.update({f"{name}:{key}": value for key, value in known.items()})
@@ -221,8 +221,8 @@ class Worker:
             cache=self._cache,
         )
 
-    def _look_up(
-        self, kind: str, namespace: str, name: str, before: Sequence[RenderedUnit]
+    def look_up(
+        self, kind: str, namespace: str, name: str, before: Sequence[RenderedUnit] = ()
     ) -> Mapping[str, str] | None:
         """Variables of a substituteFrom entry: what a dependency of this run renders counts before what is live."""
         if kind == "StackConfig":

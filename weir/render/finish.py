@@ -92,12 +92,10 @@ def _labels(spec: KustomizationSpec) -> dict[str, str]:
 def _children(
     ordered: Sequence[Document], spec: KustomizationSpec, hidden: Collection[ObjectId]
 ) -> tuple[Document, ...]:
-    flux = [
-        (ObjectId.of(document.data), document.data) for document in ordered if is_flux_object(document.data)
-    ]
+    flux = [document for document in ordered if is_flux_object(document.data)]
     return tuple(
-        Document(f"{spec.id}: {identity}", index, data, identity in hidden)
-        for index, (identity, data) in enumerate(flux)
+        Document(f"{spec.id}: {one.file}", index, one.data, ObjectId.of(one.data) in hidden)
+        for index, one in enumerate(flux)
     )
 
 
