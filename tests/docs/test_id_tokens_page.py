@@ -15,10 +15,10 @@ from tests.docs.test_reference import known_fields, leaves, section, spelled
 from tests.support.receivers import FLEET, PROVIDER, receiver, receiver_document, units
 from weir.notify.hooks import TOKEN, receiver_path
 from weir.notify.id_token import ALGORITHMS
+from weir.objects.hook_targets import check_receiver, targets
 from weir.spec.documents import Document
 from weir.spec.receiver import OIDC, ReceiverSpec, parse_receiver
 from weir.watch.id_tokens import AUDIENCE, EMAIL
-from weir.watch.receivers import check_receiver, targets
 
 PAGE: Final = (PROJECT / "docs" / "id-tokens.md").read_text()
 RECEIVER, JOB = (

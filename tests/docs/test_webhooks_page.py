@@ -14,9 +14,9 @@ import yaml
 from demo.stack import PROJECT
 from tests.docs.test_reference import known_fields, leaves, section, spelled
 from weir.notify.hooks import Accepted, HookRequest, hook_path, judge
+from weir.objects.hook_targets import check_receiver
 from weir.spec.documents import Document
 from weir.spec.receiver import TYPES, ReceiverSpec, parse_receiver
-from weir.watch.receivers import check_receiver
 
 PAGE: Final = (PROJECT / "docs" / "webhooks.md").read_text()
 SPEC: Final[dict[str, Any]] = {

@@ -133,6 +133,8 @@ def test_a_receiver_that_cannot_be_served_is_told_and_leaves_the_look_whole(eye:
     assert looked.complete
     assert "Receiver/" in looked.told[0]
     assert "CEL expression 'a b'" in looked.told[0]
+    assert [spec.id.name for spec in looked.refused] == ["hook"]
+    assert not looked.receivers
 
 
 def test_a_look_that_finds_rewritten_history_has_it_said_once(eye: Eye, world: World) -> None:

@@ -284,11 +284,16 @@ def test_alerts_providers_and_receivers_say_what_is_wrong_with_them(
     meta = {"name": "token", "namespace": stack.namespace}
     kube.apply({"apiVersion": "v1", "kind": "Secret", "metadata": meta, "stringData": {"token": "t"}})
     assert stack.weir("get", "alerts") == 0
-    assert cells(capsys.readouterr().out)[1] == ["all", "True", "True", "Alert is Ready"]
-    assert stack.weir("get", "alert-providers", "--status-selector", "ready=false") == 0
     row = cells(capsys.readouterr().out)[1]
-    assert (row[0], row[2]) == ("chat", "False")
-    assert "carrier-pigeon" in row[3]
+    assert row[:3] == ["all", "True", "False"]
+    assert row[3].endswith(f"spec.providerRef: found no usable Provider/{stack.namespace}/chat")
+    assert stack.weir("get", "alert-providers", "--status-selector", "ready=false") == 0
+    titles, row = cells(capsys.readouterr().out)
+    assert titles == ["NAME", "READY", "MESSAGE"]
+    assert row[:2] == ["chat", "False"]
+    assert "carrier-pigeon" in row[2]
+    assert stack.weir("get", "alert-providers", "-o", "wide") == 0
+    assert cells(capsys.readouterr().out)[0] == ["NAME", "SUSPENDED", "READY", "MESSAGE"]
     assert stack.weir("get", "receivers", "-o", "json") == 0
     ci, hook = json.loads(capsys.readouterr().out)
     assert hook["message"].startswith("Receiver initialized for path: /hook/")

@@ -11,10 +11,11 @@ from tests.support.receivers import SECRET, TOKEN, genuine, receiver, signature,
 from weir.notify.hook_payload import read_form, read_object
 from weir.notify.hooks import Accepted, HookRequest, Refused, hook_path, judge
 from weir.notify.replay import MOST, WINDOW, ReplayWindow
+from weir.objects.hook_targets import targets
 from weir.spec.errors import SpecError
 from weir.spec.receiver import TYPES
 from weir.watch.exchange import Request
-from weir.watch.receivers import Receivers, targets
+from weir.watch.receivers import Receivers
 
 pytestmark = pytest.mark.property
 

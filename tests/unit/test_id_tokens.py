@@ -14,11 +14,11 @@ from tests.support.issuer import NOW, claims_of, signer
 from tests.support.receivers import ISSUER, PROVIDER, receiver
 from weir.notify.hooks import Refused
 from weir.notify.id_token import GOOGLE, Identity, Key
+from weir.objects.hook_targets import check_receiver
 from weir.spec.errors import SourceError, SpecError
 from weir.spec.identity import UnitId
 from weir.spec.receiver import OIDC, ReceiverSpec
 from weir.watch.id_tokens import IdTokens
-from weir.watch.receivers import check_receiver
 
 ROOT = Path(__file__).resolve().parents[2]
 GCR_SECRET = {

@@ -17,6 +17,7 @@ from weir.flow.notice_status import notice_status
 from weir.notify.match import sets_off
 from weir.spec.alert import parse_alert
 from weir.spec.documents import Document
+from weir.spec.header import read_header
 from weir.spec.identity import UnitId
 
 
@@ -144,7 +145,9 @@ def test_an_expression_that_cannot_name_a_status_is_a_problem_before_there_is_an
     assert "Provider" in kept.problems[0]
     assert "spec.commitStatusExpr: CEL expression" in kept.problems[0]
     assert found in kept.problems[0]
-    (shown,) = notice_status(documents(provider), lambda *_: {})
+    (written,) = documents(provider)
+    known = {read_header(written).id: written}
+    (shown,) = notice_status(known, lambda _: True, lambda *_: {}, same_namespace=False)
     assert not shown.ready
     assert found in shown.message
 

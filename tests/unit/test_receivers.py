@@ -11,13 +11,14 @@ import pytest
 from tests.support.receivers import FLEET, SECRET, TOKEN, genuine, receiver, units
 from weir.notify.hooks import HookRequest, hook_path
 from weir.notify.replay import WINDOW
+from weir.objects.hook_targets import check_receiver, targets
 from weir.spec.errors import ClusterError, SpecError
 from weir.spec.header import Header
 from weir.spec.identity import UnitId
 from weir.spec.receiver import ReceiverSpec
 from weir.watch.exchange import Request
 from weir.watch.hook_secrets import FRESH, PAUSE
-from weir.watch.receivers import Receivers, check_receiver, targets
+from weir.watch.receivers import Receivers
 
 PATH = hook_path(TOKEN, "push", "apps")
 
@@ -256,6 +257,17 @@ def test_the_work_of_filters_is_bounded() -> None:
     known = units(*(f"a{index}" for index in range(11)), team="a")
     with pytest.raises(SpecError, match="over 1000000 values to look at"):
         targets(spec, known, {"a": list(range(100_000))})
+
+
+def test_a_receiver_that_is_refused_is_not_ready_as_long_as_its_path_is_known() -> None:
+    place = Place()
+    place.receivers.serve((), units("fleet"), refused=(receiver(),))
+    assert place.post() == HTTPStatus.SERVICE_UNAVAILABLE
+    assert not place.asked
+    assert place.post(path=hook_path(b"other", "push", "apps")) == HTTPStatus.NOT_FOUND
+    place.now += FRESH
+    place.secrets.clear()
+    assert place.post() == HTTPStatus.NOT_FOUND
 
 
 def test_a_receiver_whose_filters_cannot_be_read_is_refused_before_it_serves() -> None:

@@ -12,12 +12,16 @@ if TYPE_CHECKING:
 
 
 def format_notices(
-    found: Sequence[NoticeStatus], *, all_namespaces: bool = False, header: bool = True
+    found: Sequence[NoticeStatus], *, all_namespaces: bool = False, header: bool = True, wide: bool = False
 ) -> str:
-    """`NAME SUSPENDED READY MESSAGE`; NAMESPACE first when asked."""
-    titles = ["NAMESPACE"] * all_namespaces + ["NAME", "SUSPENDED", "READY", "MESSAGE"]
+    """`NAME SUSPENDED READY MESSAGE`, of Providers without SUSPENDED unless `wide`; NAMESPACE first when asked."""
+    suspended = wide or any(one.id.kind != "Provider" for one in found)
+    titles = ["NAMESPACE"] * all_namespaces + ["NAME"] + ["SUSPENDED"] * suspended + ["READY", "MESSAGE"]
     rows = [
-        [one.id.namespace] * all_namespaces + [one.id.name, str(one.suspended), str(one.ready), one.message]
+        [one.id.namespace] * all_namespaces
+        + [one.id.name]
+        + [str(one.suspended)] * suspended
+        + [str(one.ready), one.message]
         for one in found
     ]
     return format_table(titles if header else None, rows)

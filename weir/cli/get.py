@@ -93,7 +93,7 @@ def run(args: argparse.Namespace) -> int:
     tables = format_found(records, repositories, _columns(args, with_kind=len(kinds) > 1), time.time())
     if notices:
         shown = {"all_namespaces": args.all_namespaces, "header": not args.no_header}
-        tables.append(format_notices(notices, **shown))
+        tables.append(format_notices(notices, **shown, wide=args.output == "wide"))
     if not tables:
         print(f"no {selection.word} found in stack {args.stack}", file=sys.stderr)
     for index, table in enumerate(tables):
@@ -134,12 +134,14 @@ class _Asked:
         """Alerts, Providers and Receivers have no records either."""
         from weir.flow.notice_status import notice_status
 
-        known = {
-            unit: document
-            for unit, document in self.documents.present.notices.items()
-            if unit in self.selection and self._labelled(document.data)
-        }
-        return [one for one in notice_status(known.values(), clusters.secret) if self._state(str(one.ready))]
+        known = self.documents.present.notices
+        found = notice_status(
+            known,
+            lambda unit: unit in self.selection and self._labelled(known[unit].data),
+            clusters.secret,
+            same_namespace=clusters.options.no_cross_namespace_refs,
+        )
+        return [one for one in found if self._state(str(one.ready))]
 
     def _state(self, status: str) -> bool:
         selector = self.args.status_selector

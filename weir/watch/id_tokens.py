@@ -21,7 +21,8 @@ from weir.notify.id_token import (
     read_token,
     usable_keys,
 )
-from weir.objects.cel import compile_check, evaluate, result
+from weir.objects.cel import evaluate, result
+from weir.objects.hook_targets import CLAIMS, VARS
 from weir.spec.errors import SourceError, SpecError
 from weir.spec.identity import UnitId
 from weir.spec.oidc_provider import OidcProvider
@@ -30,8 +31,6 @@ from weir.spec.receiver import OIDC, TOKEN_TYPES, ReceiverSpec
 EMAIL: Final = "email"
 AUDIENCE: Final = "audience"
 """Keys of the Secret of a receiver of type gcr, beside its token."""
-_CLAIMS: Final = "claims"
-_VARS: Final = "vars"
 _NOT_PLAIN: Final = (ValueError, OverflowError, RecursionError)
 """Claims with numbers and depths that CEL's values cannot hold."""
 
@@ -118,14 +117,6 @@ def issuers(spec: ReceiverSpec) -> frozenset[str]:
     return frozenset(one.issuer for one in spec.providers) or frozenset({GOOGLE})
 
 
-def check_providers(spec: ReceiverSpec) -> None:
-    """Return when every expression over claims can be evaluated. Raises SpecError."""
-    for provider in spec.providers:
-        computed = [item.expression for item in provider.variables]
-        for expr in (*computed, *(item.expression for item in provider.validations)):
-            compile_check(expr, (_CLAIMS, _VARS))
-
-
 def _validate(provider: OidcProvider, token: IdToken) -> Refused | None:
     """Why the claims are not those of a sender that may ask; None when everything is true of them."""
     try:
@@ -140,7 +131,7 @@ def _validate(provider: OidcProvider, token: IdToken) -> Refused | None:
 def _failed(provider: OidcProvider, claims: Payload) -> list[str]:
     """The messages of what is not true."""
     known: dict[str, Any] = {}
-    values = {_CLAIMS: dict(claims), _VARS: known}
+    values = {CLAIMS: dict(claims), VARS: known}
     for variable in provider.variables:
         known[variable.name] = result(variable.expression, values)
     return [item.message for item in provider.validations if not evaluate(item.expression, values)]

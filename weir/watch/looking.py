@@ -22,6 +22,7 @@ from weir.flow.session import Session
 from weir.flow.tree import Declared
 from weir.flow.unmoved import Unmoved
 from weir.flow.work import Worker
+from weir.objects.hook_targets import check_receiver
 from weir.spec.documents import Document
 from weir.spec.errors import WeirError
 from weir.spec.git_repository import GitRepositorySpec
@@ -32,7 +33,6 @@ from weir.spec.kustomization import KustomizationSpec
 from weir.spec.receiver import ReceiverSpec, parse_receiver
 from weir.spec.record import UnitRecord
 from weir.watch.behind import Wanted
-from weir.watch.receivers import check_receiver
 from weir.watch.schedule import Timing
 
 REPOSITORIES: Final = UnitId("ImageRepository", "*", "*")
@@ -62,6 +62,8 @@ class Looked:
     """What went wrong beside the look, which is whole nonetheless."""
     unserved: tuple[str, ...] = ()
     """Receivers that cannot be served, and why: no unit rests on them."""
+    refused: tuple[ReceiverSpec, ...] = ()
+    """Those of them that can be read, so that their paths are known."""
 
     @property
     def told(self) -> tuple[str, ...]:
@@ -164,6 +166,7 @@ class _Look:
     sources: dict[UnitId, SourceOutcome] = field(default_factory=dict)
     problems: list[str] = field(default_factory=list)
     unserved: list[str] = field(default_factory=list)
+    refused: list[ReceiverSpec] = field(default_factory=list)
     silent: set[str] = field(default_factory=set)
     """Servers that gave no answer; each is waited for once."""
 
@@ -180,6 +183,7 @@ class _Look:
             values=_values(specs),
             problems=tuple(self.problems),
             unserved=tuple(self.unserved),
+            refused=tuple(self.refused),
             sources=self.sources,
             declared=dict(ahead.units),
             receivers=receivers,
@@ -192,12 +196,14 @@ class _Look:
         for document in documents:
             if document.data.get("kind") != "Receiver":
                 continue
+            spec = None
             try:
                 spec = parse_receiver(document)
                 check_receiver(spec, same_namespace=same_namespace)
                 yield spec
             except WeirError as err:
                 self.unserved.append(str(err))
+                self.refused += [spec] if spec else []
 
     def _note(self, outcome: Outcome) -> None:
         match outcome:

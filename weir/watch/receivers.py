@@ -2,37 +2,27 @@
 
 from __future__ import annotations
 
-import contextlib
 import hmac
 import re
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from http import HTTPStatus
-from types import MappingProxyType
-from typing import Any, Final
+from typing import Final
 
-from weir.notify.hook_payload import Payload
 from weir.notify.hooks import PREFIX, Accepted, HookRequest, Refused, judge, receiver_path
 from weir.notify.replay import ReplayWindow
-from weir.objects.cel import compile_check, evaluate
+from weir.objects.hook_targets import targets
 from weir.spec.errors import SpecError, WeirError
 from weir.spec.header import Header
 from weir.spec.identity import UnitId
-from weir.spec.receiver import KINDS, OIDC, TOKEN_TYPES, ReceiverSpec
+from weir.spec.receiver import OIDC, TOKEN_TYPES, ReceiverSpec
 from weir.watch.exchange import Request, Response
 from weir.watch.hook_secrets import HookSecrets, Lookup, Secret
-from weir.watch.id_tokens import IdTokens, check_providers
+from weir.watch.id_tokens import IdTokens
 
-VARIABLES: Final = ("res", "req")
-"""What a filter sees: the unit's metadata, and the body."""
-CLAIMS: Final = "claims"
-"""What it sees of the sender beside them, for type OIDC."""
-MOST_VALUES: Final = 1_000_000
-"""Values that the filters of one webhook look at: those of the body, for each unit that is meant."""
-_NONE: Final[Payload] = MappingProxyType({})
 _PATH: Final = re.compile(re.escape(PREFIX) + r"[0-9a-f]{64}", re.ASCII)
 _OK: Final = Response(status=HTTPStatus.OK)
 _UNKNOWN: Final = Response(status=HTTPStatus.NOT_FOUND)
@@ -54,6 +44,8 @@ class Served:
 
     receivers: tuple[ReceiverSpec, ...] = ()
     units: Mapping[UnitId, Header] = field(default_factory=dict)
+    refused: frozenset[UnitId] = frozenset()
+    """Those of `receivers` that are not ready."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,14 +80,20 @@ class Receivers:
         self._served: Served | None = None
         """None before the first `serve`: nobody knows whose a path is."""
 
-    def serve(self, receivers: Iterable[ReceiverSpec], units: Mapping[UnitId, Header]) -> None:
-        """Answer for these receivers and units from now on."""
-        served = Served(tuple(receivers), dict(units))
+    def serve(
+        self,
+        receivers: Iterable[ReceiverSpec],
+        units: Mapping[UnitId, Header],
+        refused: Iterable[ReceiverSpec] = (),
+    ) -> None:
+        """Answer for these receivers and units from now on; for `refused` ones, that they are not ready."""
+        ready, unready = tuple(receivers), tuple(refused)
+        served = Served((*ready, *unready), dict(units), frozenset(spec.id for spec in unready))
         self._secrets.keep({(spec.id.namespace, spec.secret) for spec in served.receivers if spec.secret})
-        if self._id_tokens is None and any(spec.type in TOKEN_TYPES for spec in served.receivers):
+        if self._id_tokens is None and any(spec.type in TOKEN_TYPES for spec in ready):
             self._id_tokens = self._make_id_tokens()
         if self._id_tokens is not None:
-            self._id_tokens.serve(served.receivers)
+            self._id_tokens.serve(ready)
         self._served = served
 
     def refusal(self, path: str) -> Response | None:
@@ -178,112 +176,10 @@ class Receivers:
                 found = _Found(served, spec, secret)
         if found is None:
             return answer
-        return _NOT_READY if found.spec.suspend else found
+        return _NOT_READY if found.spec.suspend or found.spec.id in served.refused else found
 
     def _secret(self, spec: ReceiverSpec) -> Secret:
         """Raises ClusterError."""
         if not spec.secret:
             return {}
         return self._secrets.read(spec.id.namespace, spec.secret, partial(self._report, spec.id))
-
-
-def check_receiver(spec: ReceiverSpec, *, same_namespace: bool) -> None:
-    """Return when every expression of a receiver can be evaluated, and it asks for no units that it must not.
-
-    `same_namespace`: whether those of other namespaces are such (the stack's option `noCrossNamespaceRefs`).
-
-    Raises:
-        SpecError: names the field.
-    """
-    variables = (*VARIABLES, CLAIMS) if spec.type == OIDC else VARIABLES
-    with _named(spec):
-        check_providers(spec)
-        for expr in (spec.resource_filter, *(item.filter for item in spec.resources)):
-            if expr:
-                compile_check(expr, variables)
-    for index, item in enumerate(spec.resources):
-        if same_namespace and item.namespace != spec.id.namespace:
-            raise SpecError.at(
-                spec.where,
-                f"spec.resources[{index}].namespace",
-                found=item.namespace,
-                expected=f"{spec.id.namespace} (noCrossNamespaceRefs is set)",
-            )
-
-
-def targets(
-    spec: ReceiverSpec, units: Mapping[UnitId, Header], payload: Payload, claims: Payload = _NONE
-) -> tuple[UnitId, ...]:
-    """The units that a webhook with this body asks for, in order, each once; `claims` are those of its sender.
-
-    Raises:
-        SpecError: a filter cannot be evaluated over this body.
-    """
-    found: set[UnitId] = set()
-    looked_at, size = 0, _size(payload) + _size(claims)
-    for item in spec.resources:
-        filters = [expr for expr in (spec.resource_filter, item.filter) if expr]
-        for unit, header in units.items():
-            if unit in found or not item.means(unit, header.labels):
-                continue
-            looked_at += size * bool(filters)
-            _check_size(spec, looked_at)
-            if all(_holds(spec, expr, header, {"req": payload, CLAIMS: claims}) for expr in filters):
-                found.add(unit)
-    return tuple(sorted(found))
-
-
-@contextlib.contextmanager
-def _named(spec: ReceiverSpec) -> Iterator[None]:
-    """Errors of expressions with the name of their receiver."""
-    try:
-        yield
-    except SpecError as err:
-        raise SpecError(f"{spec.where}: {err.message}", hint=err.hint) from err
-
-
-def _holds(spec: ReceiverSpec, expr: str, header: Header, sent: Mapping[str, Payload]) -> bool:
-    unit = header.id
-    metadata = {
-        "name": unit.name,
-        "namespace": unit.namespace,
-        "labels": header.labels,
-        "annotations": header.annotations,
-    }
-    resource = {"kind": unit.kind, "apiVersion": f"{KINDS[unit.kind]}/v1", "metadata": metadata}
-    try:
-        with _named(spec):
-            return evaluate(expr, {"res": resource, **{name: dict(value) for name, value in sent.items()}})
-    except (ValueError, OverflowError, RecursionError):  # numbers and depths that CEL's values cannot hold
-        raise SpecError.at(
-            spec.where,
-            "filter",
-            found="a body with numbers or depths that CEL has not",
-            expected="a plain one",
-        ) from None
-
-
-def _check_size(spec: ReceiverSpec, values: int) -> None:
-    if values > MOST_VALUES:
-        hint = "name fewer units, or let the sender send less"
-        raise SpecError.at(
-            spec.where,
-            "filter",
-            found=f"over {MOST_VALUES} values to look at",
-            expected="a smaller body, or fewer units",
-            hint=hint,
-        )
-
-
-def _size(payload: Payload) -> int:
-    """How many values a body holds."""
-    count = 0
-    stack: list[Any] = [payload]
-    while stack:
-        value = stack.pop()
-        count += 1
-        if isinstance(value, dict):
-            stack.extend(value.values())
-        elif isinstance(value, list):
-            stack.extend(value)
-    return count

@@ -252,7 +252,7 @@ class Service:
         self._vitals.looked()
         self._vitals.reached()
         if self._receivers is not None:
-            self._receivers.serve(looked.receivers, looked.headers)
+            self._receivers.serve(looked.receivers, looked.headers, looked.refused)
 
     def _repaired(self, unit: UnitId, done: Repair) -> None:
         """Tell of drift."""
