@@ -10,15 +10,24 @@ import pytest
 from demo.stack import PROJECT
 from tests.docs.test_pages import commands
 from weir.cli import VERBS, parse
+from weir.cli._flux_words import VERBS as FLUX_ONLY
 
 PAGE = (PROJECT / "docs" / "commands.md").read_text()
+VERBS_OF_FLUX = (PROJECT / "docs" / "flux-verbs.md").read_text()
 EXAMPLES = [words for words in commands(PAGE, "weir") if "--help" not in words]
+BESIDE_FLUX = [words for words in commands(VERBS_OF_FLUX, "weir") if len(words) > 1]
 
 
-@pytest.mark.parametrize("words", EXAMPLES, ids=" ".join)
+@pytest.mark.parametrize("words", [*EXAMPLES, *BESIDE_FLUX], ids=" ".join)
 def test_an_example_is_taken_by_the_parser(words: Sequence[str]) -> None:
     _, args = parse(words)
     assert args.verb == words[0]
+
+
+def test_every_verb_of_flux_that_is_here_is_beside_its_own() -> None:
+    of_flux = {words[0] for words in commands(VERBS_OF_FLUX, "flux")}
+    assert {words[0] for words in BESIDE_FLUX} >= of_flux & set(VERBS)
+    assert of_flux >= set(FLUX_ONLY) - {"envsubst", "migrate", "plugin", "pull", "tag", "list"}
 
 
 def test_every_verb_has_an_example() -> None:
@@ -59,4 +68,4 @@ def test_flags_of_flux_that_are_said_to_be_missing_are(
     for flag in said:
         with pytest.raises(SystemExit):
             parse(["create", *kind, f"{flag}=x"])
-        assert "unrecognized arguments" in capsys.readouterr().err, flag
+        assert f"error: {flag}: " in capsys.readouterr().err, flag

@@ -52,7 +52,8 @@ def test_get_chooses_by_name_state_and_label(stack: ReadingStack, capsys: pytest
     for nothing in (("ks", "other"), ("ks", "--status-selector", "ready=false"), ("ks", "-l", "team=a")):
         assert stack.weir("get", *nothing) == 0
         shown = capsys.readouterr()
-        assert (shown.out, shown.err) == ("", "no ks found in stack test\n")
+        named = "ks other" if "other" in nothing else "ks"
+        assert (shown.out, shown.err) == ("", f"✗ no {named} found in stack test\n")
 
     source = yaml.safe_load((stack.folder / "objects/stack.yaml").read_text().partition("---\n")[0])
     stack.declare(
@@ -113,6 +114,9 @@ def test_events_are_filtered_and_those_of_the_source_belong_to_the_unit(
     assert names() == ["app", "repo", "other"]
     assert names("--for", "Kustomization/app") == ["app", "repo"]
     assert names("--for", "ks/other") == ["other"]
+    assert names("--for", "kustomizations") == ["app", "other"]
+    assert stack.weir("events", "--for", "web") == 1
+    assert "expected a kind or Kind/name" in capsys.readouterr().err
     assert names("--types", "warning") == ["repo"]
     assert names("-n", "elsewhere") == []
     assert stack.weir("events", "--types", "Warning") == 0

@@ -44,6 +44,21 @@ spec:
     )
 
 
+def test_as_in_flux_waiting_for_all_objects_is_instead_of_checks_and_has_two_minutes(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    def spec(*flags: str) -> dict[str, object]:
+        text = export(capsys, "kustomization", "podinfo", "--source=podinfo", *flags)
+        found: dict[str, object] = yaml.safe_load(text)["spec"]
+        return {key: found[key] for key in ("wait", "timeout", "healthChecks") if key in found}
+
+    check = "--health-check=Deployment/podinfo.default"
+    assert spec() == {}
+    assert spec("--wait", check) == {"wait": True, "timeout": "2m"}
+    assert spec("--wait", "--health-check-timeout=3m") == {"wait": True, "timeout": "3m"}
+    assert spec(check)["timeout"] == "2m"
+
+
 def test_kustomization_takes_references_in_fluxs_form(capsys: pytest.CaptureFixture[str]) -> None:
     flags = [
         *("--source", "GitRepository/podinfo.sources", "--path", "./deploy", "--interval", "10m"),
@@ -174,7 +189,7 @@ def test_secret_holds_fluxs_keys_and_is_only_ever_printed(
     files = ("--private-key-file", str(tmp_path / "key"), "--known-hosts-file", str(tmp_path / "hosts"))
     ssh = yaml.safe_load(export(capsys, "secret", "git", "login", "--url", "ssh://git@host/repo", *files))
     assert ssh["stringData"] == {"identity": "key text\n", "known_hosts": "hosts text\n"}
-    http = ("secret", "git", "login", "--url", "https://host/repo", "--username", "git", "--password", "hush")
+    http = ("secret", "git", "login", "--url", "https://host/repo", "-u", "git", "-p", "hush")
     assert yaml.safe_load(export(capsys, *http))["stringData"] == {"username": "git", "password": "hush"}
     text = refused(capsys, *http, "--stack", "x")
     assert "pass --export" in text

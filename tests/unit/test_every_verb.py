@@ -23,7 +23,7 @@ def _with_inner(parser: argparse.ArgumentParser) -> Iterator[argparse.ArgumentPa
     yield parser
     for action in parser._actions:
         if isinstance(action, argparse._SubParsersAction):
-            for inner in action.choices.values():
+            for inner in dict.fromkeys(action.choices.values()):
                 yield from _with_inner(inner)
 
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from argparse import Namespace
 from datetime import UTC, datetime
 
 import pytest
 
 from weir.cli._kinds import read_selection
-from weir.cli._units import hold_text, pick
+from weir.cli._units import chosen_units, hold_text, pick
 from weir.spec.errors import SpecError
 from weir.spec.identity import UnitId
 from weir.spec.record import UnitRecord
@@ -58,6 +59,12 @@ def test_what_cannot_be_meant_is_refused(words: tuple[str, ...], said: str) -> N
     with pytest.raises(SpecError) as caught:
         picked(*words)
     assert said in str(caught.value)
+
+
+def test_what_keeps_no_record_needs_no_reconciliation() -> None:
+    args = Namespace(verb="reconcile", kind="receiver", names=["push"], namespace=None)
+    with pytest.raises(SpecError, match="every run and every look of the watcher reads others anew"):
+        chosen_units(args, KNOWN)
 
 
 def test_suspension_says_who_when_and_why() -> None:

@@ -8,6 +8,7 @@ import sys
 from collections.abc import Callable, Sequence
 from typing import Final, Protocol, cast
 
+from weir.cli import _flux_words
 from weir.cli._parser import Parser
 from weir.spec.errors import WeirError
 
@@ -96,6 +97,8 @@ def parse(arguments: Sequence[str]) -> tuple[Verb, argparse.Namespace]:
         if arguments[:1] == [name]:
             chosen = cast("Verb", importlib.import_module(module))
             chosen.add_arguments(verb_parser)
+    if arguments and (hint := _flux_words.VERBS.get(arguments[0])):
+        parser.error(f"{arguments[0]}: {hint}")
     args = parser.parse_args(arguments)
     if chosen is None:
         parser.error(f"the verb comes first: weir {args.verb} ...")

@@ -40,6 +40,8 @@ _SHORT: Final[dict[str, str]] = {
     "ks": "kustomizations",
     **{word.removesuffix("s"): word for word in _WORDS if word != "all"},
 }
+KINDS: Final = frozenset(kind for kinds in _WORDS.values() for kind in kinds)
+"""All of them."""
 CHOICES: Final = tuple(sorted(_WORDS))
 """The words themselves."""
 EVERY_WORD: Final = (*CHOICES, *sorted(_SHORT))
@@ -95,7 +97,7 @@ def parts_of(word: str) -> Kinds:
 
 def kind_of(text: str) -> str:
     """The kind that `kustomization`, `ks` or `Kustomization` mean; other words stay as they are."""
-    known = {kind.lower(): kind for kinds in _WORDS.values() for kind in kinds}
+    known = {kind.lower(): kind for kind in KINDS}
     kinds = _WORDS.get(_SHORT.get(text.lower(), text.lower()), ())
     return kinds[0] if len(kinds) == 1 else known.get(text.lower(), text)
 

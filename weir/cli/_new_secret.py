@@ -20,10 +20,12 @@ _STDIN: Final = "-"
 
 def _add_git(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--url", required=True, help="of the repository: says which credentials it takes")
-    parser.add_argument("--username", default="", help="for https://")
-    parser.add_argument("--password", default="", help="for https://; - reads it from the standard input")
+    parser.add_argument("-u", "--username", default="", help="for https://")
+    parser.add_argument(
+        "-p", "--password", default="", help="for https://; - reads it from the standard input"
+    )
     parser.add_argument("--bearer-token", default="", help="for https://, instead of both; - as above")
-    parser.add_argument("--ca-crt-file", type=Path, help="certificate authority, for https://")
+    parser.add_argument("--ca-crt-file", "--ca-file", type=Path, help="certificate authority, for https://")
     parser.add_argument("--private-key-file", type=Path, help="for ssh://")
     parser.add_argument("--known-hosts-file", type=Path, help="for ssh://: the server's keys")
 

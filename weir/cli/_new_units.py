@@ -13,6 +13,7 @@ from weir.spec.errors import SpecError
 from weir.spec.git_repository import parse_git_repository
 from weir.spec.kustomization import parse_kustomization
 
+_TIMEOUT: Final = "2m"
 _CHECKED: Final = ("Deployment", "DaemonSet", "StatefulSet")
 
 
@@ -65,7 +66,9 @@ def _add_kustomization(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--path", default="./", help="folder in the source (default: ./)")
     parser.add_argument("--prune", action="store_true", help="delete what leaves Git")
-    parser.add_argument("--wait", action="store_true", help="be ready when all objects are")
+    parser.add_argument(
+        "--wait", action="store_true", help="be ready when all objects are, whatever --health-check names"
+    )
     parser.add_argument(
         "--health-check",
         action="append",
@@ -74,7 +77,7 @@ def _add_kustomization(parser: argparse.ArgumentParser) -> None:
         help="be ready when it is",
     )
     parser.add_argument(
-        "--health-check-timeout", default="", metavar="DURATION", help="for --wait and --health-check"
+        "--health-check-timeout", default="", metavar="DURATION", help="for the two (default: 2m, with them)"
     )
     parser.add_argument(
         "--depends-on", action="append", default=[], metavar="[NAMESPACE/]NAME", help="units before it"
@@ -89,13 +92,11 @@ def _add_kustomization(parser: argparse.ArgumentParser) -> None:
 
 
 def _build_kustomization(args: argparse.Namespace) -> Obj:
-    checks = [_health_check(text) for text in many(args.health_check)]
-    if checks and args.wait:
-        only_one({"--wait": args.wait, "--health-check": checks}, needed=False)
+    checks = [] if args.wait else [_health_check(text) for text in many(args.health_check)]
     spec = filled(
         interval=args.interval,
         retryInterval=args.retry_interval,
-        timeout=args.health_check_timeout,
+        timeout=args.health_check_timeout or _TIMEOUT * (args.wait or bool(checks)),
         sourceRef=reference(args.source, "GitRepository"),
         path=args.path,
         wait=args.wait,

@@ -8,6 +8,8 @@ import sys
 from collections.abc import Sequence
 from typing import Any, Final
 
+from weir.cli._flux_words import unknown
+
 _BOOLEANS: Final = {
     **dict.fromkeys(("true", "True", "TRUE", "t", "T", "1"), True),
     **dict.fromkeys(("false", "False", "FALSE", "f", "F", "0"), False),
@@ -27,6 +29,13 @@ class Parser(argparse.ArgumentParser):
         """As argparse."""
         self.epilog = self.epilog or _EXIT_CODES
         return super().format_help()
+
+    def parse_args(self, args: Any = None, namespace: Any = None) -> Any:
+        """As argparse; flags that only Flux has are told with what to do instead."""
+        found, others = self.parse_known_args(args, namespace)
+        if others:
+            self.error(unknown(others))
+        return found
 
     def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
         """As argparse; called for the verbs below this one as well."""

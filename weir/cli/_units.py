@@ -19,6 +19,11 @@ from weir.spec.identity import UnitId
 from weir.spec.record import UnitRecord
 
 KINDS: Final = "kustomization, source git, image policy or image update"
+_BY_SPEC: Final = "for others, set spec.suspend in Git"
+_OTHERS: Final = {
+    "reconcile": "every run and every look of the watcher reads others anew, Secrets within a minute"
+}
+"""Verb -> what to do about kinds that keep no record, where it is not `_BY_SPEC`."""
 _NAMED: Final = 10
 """Units named in one message."""
 
@@ -47,11 +52,11 @@ def chosen_units(args: argparse.Namespace, records: Iterable[UnitRecord]) -> lis
     if everything == bool(selection.names):
         found = "--all and names" if everything else "neither a name nor --all"
         raise SpecError.at(verb, "", found=found, expected="one of them" if everything else "names")
-    return pick(selection, records)
+    return pick(selection, records, others=_OTHERS.get(args.verb, _BY_SPEC))
 
 
-def pick(selection: Selection, records: Iterable[UnitRecord]) -> list[UnitRecord]:
-    """The records that a selection means.
+def pick(selection: Selection, records: Iterable[UnitRecord], *, others: str = _BY_SPEC) -> list[UnitRecord]:
+    """The records that a selection means; `others` is said of kinds that keep none.
 
     Raises:
         SpecError: its kind keeps no record, a name is not there, or it is there in several namespaces.
@@ -59,8 +64,7 @@ def pick(selection: Selection, records: Iterable[UnitRecord]) -> list[UnitRecord
     where = f"{selection.word} of the stack"
     if not set(selection.kinds) & set(RECORDED):
         expected = "a kind whose status is kept in the cluster"
-        hint = "for others, set spec.suspend in Git"
-        raise SpecError.at(where, "", found=", ".join(selection.kinds), expected=expected, hint=hint)
+        raise SpecError.at(where, "", found=", ".join(selection.kinds), expected=expected, hint=others)
     known = [record for record in records if record.id.kind in selection.kinds]
     meant = [record for record in known if record.id in selection]
     for name in selection.names:

@@ -31,6 +31,7 @@ _KINDS: Final[dict[str, New | dict[str, New]]] = {
     "secret": {"git": _new_secret.SECRET_GIT},
 }
 """Flux's words for kinds."""
+_ALIASES: Final = {"kustomization": ("ks",)}
 _MODE: Final = 0o644
 
 
@@ -39,7 +40,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     kinds = parser.add_subparsers(dest="kind", metavar="KIND", required=True)
     for word, found in _KINDS.items():
         if isinstance(found, New):
-            _add(kinds.add_parser(word), found)
+            _add(kinds.add_parser(word, aliases=_ALIASES.get(word, ())), found)
             continue
         parts = kinds.add_parser(word).add_subparsers(dest="part", metavar="KIND", required=True)
         for part, new in found.items():

@@ -8,7 +8,7 @@ import sys
 import time
 from collections.abc import Callable, Iterable
 
-from weir.cli._kinds import kind_of
+from weir.cli._kinds import KINDS, kind_of
 from weir.cli._show import DATA, add_output_argument, print_trouble, show, show_data, show_row, write
 from weir.cli._stack import add_stack_arguments, settings_path
 from weir.cli.format_events import TYPES, event_as_data, format_events
@@ -33,10 +33,18 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "-A", "--all-namespaces", action="store_true", help="show the namespace of every unit"
     )
     parser.add_argument(
-        "--for", dest="unit", metavar="KIND/NAME", help="only this unit and its source, as Kustomization/apps"
+        "--for",
+        dest="unit",
+        metavar="KIND[/NAME]",
+        help="only this unit and its source, as Kustomization/apps, or those of a kind",
     )
     parser.add_argument(
-        "--types", type=_types, default=(), metavar="TYPES", help="only these: Normal, Warning or both"
+        "--types",
+        type=_types,
+        action="extend",
+        default=[],
+        metavar="TYPES",
+        help="only these: Normal, Warning or both",
     )
     parser.add_argument("-w", "--watch", action="store_true", help="go on, and show each event as it comes")
     parser.add_argument("--no-header", action="store_true", help="leave out the column titles")
@@ -72,24 +80,31 @@ def run(args: argparse.Namespace) -> int:
 
 def _filter(args: argparse.Namespace, clusters: Clusters) -> Callable[[Event], bool]:
     """Which events are asked for; those of a unit's source belong to the unit. Raises WeirError."""
-    units: set[tuple[str, str]] | None = None
-    if args.unit:
-        kind, slash, name = args.unit.partition("/")
-        if not slash or not kind or not name or "/" in name:
-            raise SpecError.at("--for", "", found=args.unit, expected="Kind/name, such as Kustomization/apps")
-        unit = (kind_of(kind), name)
-        records = [one for one in clusters.records.read_all() if (one.id.kind, one.id.name) == unit]
-        sources = (UnitId.parse(one.source) for one in records if one.source)
-        units = {unit, *((source.kind, source.name) for source in sources)}
+    only, units = _meant(args.unit, clusters) if args.unit else ("", None)
 
     def wanted(event: Event) -> bool:
         return (
             args.namespace in (None, event.unit.namespace)
             and (not args.types or TYPES[event.severity] in args.types)
+            and only in ("", event.unit.kind)
             and (units is None or (event.unit.kind, event.unit.name) in units)
         )
 
     return wanted
+
+
+def _meant(text: str, clusters: Clusters) -> tuple[str, set[tuple[str, str]] | None]:
+    """The kind that `--for KIND` means, or the unit of `--for KIND/NAME` and its sources. Raises WeirError."""
+    word, slash, name = text.partition("/")
+    kind = kind_of(word)
+    if not slash and kind in KINDS:
+        return kind, None
+    if not word or not name or "/" in name:
+        expected = "a kind or Kind/name, such as Kustomization/apps"
+        raise SpecError.at("--for", "", found=text, expected=expected)
+    records = [one for one in clusters.records.read_all() if (one.id.kind, one.id.name) == (kind, name)]
+    sources = (UnitId.parse(one.source) for one in records if one.source)
+    return "", {(kind, name), *((source.kind, source.name) for source in sources)}
 
 
 def _watch(args: argparse.Namespace, events: Iterable[Event]) -> int:

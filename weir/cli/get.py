@@ -95,7 +95,8 @@ def run(args: argparse.Namespace) -> int:
         shown = {"all_namespaces": args.all_namespaces, "header": not args.no_header}
         tables.append(format_notices(notices, **shown, wide=args.output == "wide"))
     if not tables:
-        print(f"no {selection.word} found in stack {args.stack}", file=sys.stderr)
+        meant = " ".join((selection.word, *selection.names))
+        print(f"✗ no {meant} found in stack {args.stack}", file=sys.stderr)
     for index, table in enumerate(tables):
         show("\n" * bool(index))
         show(table)

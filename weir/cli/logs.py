@@ -36,7 +36,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--name", default="", help="only units of this name")
     add_namespace_arguments(parser)
     parser.add_argument("-f", "--follow", action="store_true", help="go on, and show each line as it comes")
-    parser.add_argument("--tail", type=_count, metavar="LINES", help="only the last so many (default: all)")
+    parser.add_argument(
+        "--tail", type=_count, metavar="LINES", help="only the last so many (default: all, as is -1)"
+    )
     parser.add_argument(
         "--since", type=_ago, metavar="DURATION", help="only what is younger than this, such as 5m"
     )
@@ -46,10 +48,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("-o", "--output", choices=["text", *DATA], default="text", help="form of each line")
 
 
-def _count(text: str) -> int:
-    if not text.isdecimal():
-        raise argparse.ArgumentTypeError(f"found {text}, expected 0 or more")
-    return int(text)
+def _count(text: str) -> int | None:
+    if text != "-1" and not text.isdecimal():
+        raise argparse.ArgumentTypeError(f"found {text}, expected 0 or more, or -1 for all")
+    return None if text == "-1" else int(text)
 
 
 def _ago(text: str) -> float:

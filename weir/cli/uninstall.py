@@ -41,7 +41,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--keep-records", action="store_true", help="leave the unit records: they say which object is whose"
     )
     parser.add_argument("--dry-run", action="store_true", help="say what would be removed, and stop")
-    parser.add_argument("--yes", action="store_true", help="do not ask for the stack's name")
+    parser.add_argument("--yes", "--silent", action="store_true", help="do not ask for the stack's name")
     add_stack_arguments(parser)
 
 
