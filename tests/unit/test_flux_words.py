@@ -25,6 +25,7 @@ FLUX: Final = {
     "get": "all-namespaces watch no-header status-selector label-selector show-source",
     "reconcile": "with-source force reset",
     "suspend": "all",
+    "trigger": "url token type payload oidc-provider oidc-token oidc-audience retries retry-delay",
     "resume": "all wait",
     "delete": "silent",
     "export": "all with-credentials",

@@ -47,6 +47,7 @@ VERBS: Final[dict[str, tuple[str, str]]] = {
     "unlock": ("weir.cli.workload", "take a workload's lock away, by a commit"),
     "rollback": ("weir.cli.rollback", "bring a unit's files back to an earlier revision, by a commit"),
     "reconcile": ("weir.cli.reconcile", "bring a unit up to date now, through the watcher or by a run"),
+    "trigger": ("weir.cli.trigger", "send a webhook to a receiver, from a job or by hand"),
     "suspend": ("weir.cli.suspend", "leave units as they are, at once and without a commit"),
     "resume": ("weir.cli.resume", "let runs act on suspended units again"),
     "create": ("weir.cli.create", "write a new source, kustomization, image policy, alert, ... as YAML"),
@@ -59,7 +60,18 @@ VERBS: Final[dict[str, tuple[str, str]]] = {
 }
 """Verb -> (module, one line of help)."""
 TOPICS: Final = {
-    "run": ("up", "preview", "refresh", "destroy", "watch", "reconcile", "suspend", "resume", "uninstall"),
+    "run": (
+        "up",
+        "preview",
+        "refresh",
+        "destroy",
+        "watch",
+        "reconcile",
+        "trigger",
+        "suspend",
+        "resume",
+        "uninstall",
+    ),
     "look": ("get", "tree", "events", "logs", "stats", "image"),
     "understand": ("explain", "trace", "diff", "build", "export"),
     "change Git": (
