@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
 
+from tests.support.tls import Authority
 from weir.cli import main
+from weir.notify.hooks import hook_path
 
 GIT = ("source", "git", "podinfo", "--url", "https://git.example/podinfo", "--branch", "main")
 
@@ -241,3 +245,79 @@ def test_stack_that_reads_from_git_is_told_to_commit(capsys: pytest.CaptureFixtu
 
 def test_without_stack_and_export_nothing_happens(capsys: pytest.CaptureFixture[str]) -> None:
     assert "neither --stack nor --export" in refused(capsys, *GIT)
+
+
+def secret(capsys: pytest.CaptureFixture[str], kind: str, *flags: str) -> dict[str, Any]:
+    text = export(capsys, "secret", kind, "hook", "-n", "apps", *flags)
+    found: dict[str, Any] = yaml.safe_load(text)
+    assert (found["apiVersion"], found["kind"]) == ("v1", "Secret")
+    return found
+
+
+def test_secret_of_a_receiver_says_where_its_webhooks_arrive(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    flags = ("--hostname", "hooks.example", "--token", "hush")
+    url = f"https://hooks.example{hook_path(b'hush', 'hook', 'apps')}"
+    github = secret(capsys, "receiver", "--type=github", *flags)
+    assert github["metadata"]["annotations"] == {"notification.toolkit.fluxcd.io/webhook": url}
+    assert github["stringData"] == {"token": "hush"}
+    gcr = secret(capsys, "receiver", "--type=gcr", *flags, "--email-claim=push@example.com")
+    assert gcr["stringData"] == {"token": "hush", "email": "push@example.com", "audience": url}
+    tokens = {
+        secret(capsys, "receiver", "--type=generic", *flags[:2])["stringData"]["token"] for _ in range(2)
+    }
+    assert {len(token) for token in tokens} == {64}
+    assert len(tokens) == 2
+    for more in (("--type=gcr",), ("--type=github", "--email-claim=a")):
+        assert "--email-claim" in refused(capsys, "secret", "receiver", "hook", *flags, *more, "--export")
+
+
+def test_secrets_of_registries_and_proxies_have_a_login(capsys: pytest.CaptureFixture[str]) -> None:
+    login = ("-u", "me", "-p", "hush")
+    oci = secret(capsys, "oci", "--url=ghcr.io", *login)
+    assert oci["type"] == "kubernetes.io/dockerconfigjson"
+    data = {key: text.encode() for key, text in oci["stringData"].items()}
+    entry = json.loads(data[".dockerconfigjson"])["auths"]["ghcr.io"]
+    assert entry == {"username": "me", "password": "hush", "auth": "bWU6aHVzaA=="}
+    assert "--username and --password" in refused(
+        capsys, "secret", "oci", "hook", "--url=ghcr.io", "--export"
+    )
+    address = "http://proxy.example:3128"
+    proxy = secret(capsys, "proxy", "--address", address, *login)["stringData"]
+    assert proxy == {"address": address, "username": "me", "password": "hush"}
+    assert secret(capsys, "proxy", "--address", address)["stringData"] == {"address": address}
+    assert "key address is not a URL" in refused(
+        capsys, "secret", "proxy", "hook", "--address=proxy", "--export"
+    )
+
+
+def test_secrets_of_files_are_read_back(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    key = tmp_path / "key.pem"
+    key.write_text("-----BEGIN KEY-----\n")
+    flags = ("--app-id=1", f"--app-private-key={key}")
+    app = secret(capsys, "githubapp", *flags, "--app-installation-id=2")["stringData"]
+    assert app == {"githubAppID": "1", "githubAppInstallationID": "2", "githubAppPrivateKey": key.read_text()}
+    owner = secret(capsys, "githubapp", *flags, "--app-installation-owner=us")["stringData"]
+    assert owner["githubAppInstallationOwner"] == "us"
+    authority = Authority(tmp_path)
+    files = dict(
+        zip(("tls.crt", "tls.key", "ca.crt"), (*authority.issue("weir"), authority.pem), strict=True)
+    )
+    for name, pem in files.items():
+        (tmp_path / name).write_bytes(pem)
+    named = [f"--{name.replace('.', '-')}-file={tmp_path / name}" for name in files]
+    tls = secret(capsys, "tls", *named)["stringData"]
+    assert tls == {name: pem.decode() for name, pem in files.items()}
+    assert "found none of its keys" in refused(capsys, "secret", "tls", "hook", "--export")
+    assert "a readable text file" in refused(
+        capsys, "secret", "tls", "hook", "--ca-crt-file=/nowhere", "--export"
+    )
+    assert "certSecretRef" in refused(capsys, "secret", "tls", "hook", f"--tls-crt-file={key}", "--export")
+
+
+@pytest.mark.parametrize("kind", ["oci --url=a -u b -p hush", "proxy --address=http://a"])
+def test_no_secret_is_stored(kind: str, capsys: pytest.CaptureFixture[str]) -> None:
+    text = refused(capsys, "secret", *kind.split()[:1], "hook", *kind.split()[1:], "--stack", "x")
+    assert "pass --export" in text
+    assert "hush" not in text

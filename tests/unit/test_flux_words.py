@@ -55,6 +55,12 @@ FLUX: Final = {
     "create receiver": f"{CREATE} type secret-ref event resource",
     "create secret git": f"""{CREATE} url username password bearer-token ca-file ca-crt-file private-key-file
         ssh-key-algorithm ssh-rsa-bits ssh-ecdsa-curve""",
+    "create secret githubapp": f"""{CREATE} app-id app-installation-id app-installation-owner app-private-key
+        app-base-url""",
+    "create secret oci": f"{CREATE} url username password",
+    "create secret proxy": f"{CREATE} address username password",
+    "create secret receiver": f"{CREATE} type token hostname email-claim",
+    "create secret tls": f"{CREATE} tls-crt-file tls-key-file ca-crt-file cert-file key-file ca-file",
 }
 """Verb -> its flags in Flux, those of all verbs left out. Rule: https://fluxcd.io/flux/cmd/"""
 

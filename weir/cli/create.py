@@ -28,7 +28,14 @@ _KINDS: Final[dict[str, New | dict[str, New]]] = {
     "alert": _new_notices.ALERT,
     "alert-provider": _new_notices.PROVIDER,
     "receiver": _new_notices.RECEIVER,
-    "secret": {"git": _new_secret.SECRET_GIT},
+    "secret": {
+        "git": _new_secret.GIT,
+        "githubapp": _new_secret.GITHUB_APP,
+        "oci": _new_secret.REGISTRY,
+        "proxy": _new_secret.PROXY,
+        "receiver": _new_secret.RECEIVER,
+        "tls": _new_secret.TLS,
+    },
 }
 """Flux's words for kinds."""
 _ALIASES: Final = {"kustomization": ("ks",)}
@@ -64,7 +71,7 @@ def run(args: argparse.Namespace) -> int:
     if args.export:
         sys.stdout.write(text)
         return 0
-    if new is _new_secret.SECRET_GIT:
+    if new.title == _new_secret.TITLE:
         hint = "pass --export and hand the output to kubectl or sops"
         raise SpecError.at(WHERE, "", found="a Secret", expected="something that may lie in files", hint=hint)
     if not args.stack:
