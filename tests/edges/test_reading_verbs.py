@@ -258,6 +258,8 @@ def test_export_prints_what_git_declares(stack: ReadingStack, capsys: pytest.Cap
     exported = yaml.safe_load(capsys.readouterr().out)
     assert (exported["kind"], exported["spec"]["url"]) == ("GitRepository", stack.repo.url)
     assert stack.weir("export", "ks", "nobody") == 1
+    assert stack.weir("export", "images", "--all") == 0
+    assert "✗ no images found in stack test" in capsys.readouterr().err
     assert stack.weir("export", "ks") == 1
     assert "either names or --all" in capsys.readouterr().err
 

@@ -110,6 +110,18 @@ def test_no_verb_is_there_and_not_there() -> None:
     assert not set(VERBS) & set(OTHER_VERBS)
 
 
+def test_help_and_version_are_asked_for_as_in_flux(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main(["help", "get"])
+    assert ended.value.code == 0
+    assert "usage: weir get " in capsys.readouterr().out
+    with pytest.raises(SystemExit):
+        main(["help"])
+    assert "understand:" in capsys.readouterr().out
+    assert main(["--version"]) == 0
+    assert capsys.readouterr().out.startswith("weir: v")
+
+
 def test_a_kustomization_has_its_short_name_when_it_is_created(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["create", "ks", "web", "--source=fleet", "--export"]) == 0
     assert "kind: Kustomization\n" in capsys.readouterr().out

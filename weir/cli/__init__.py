@@ -90,7 +90,7 @@ TOPICS: Final = {
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one verb and return its exit code: 0 done, 1 failed as the message says, 2 wrong usage, 130 interrupted."""
-    verb, args = parse(list(sys.argv[1:] if argv is None else argv))
+    verb, args = parse(_flux_words.as_verb(sys.argv[1:] if argv is None else argv))
     return reported(lambda: verb.run(args))
 
 

@@ -5,7 +5,7 @@ Rule: https://fluxcd.io/flux/cmd/
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Final
 
 _NO_NEED: Final = "leave it out"
@@ -71,6 +71,17 @@ VERBS: Final = {
     "tag": _ARTIFACTS,
 }
 """Verb -> what to do instead."""
+
+
+def as_verb(words: Sequence[str]) -> list[str]:
+    """`help VERB` as `VERB --help` and `--version` as `version --client`; other words as they are."""
+    match list(words):
+        case ["help", *others]:
+            return [*others, "--help"]
+        case ["--version", *others]:
+            return ["version", "--client", *others]
+        case same:
+            return same
 
 
 def unknown(words: Iterable[str]) -> str:

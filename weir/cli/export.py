@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import sys
 from collections.abc import Mapping
 from typing import Any, Final
 
@@ -37,9 +38,12 @@ def run(args: argparse.Namespace) -> int:
     with lazy_documents(args) as documents:
         found = _documents(selection, documents)
     missing = [name for name in selection.names if name not in {unit.name for unit in found}]
-    if missing or not found:
+    if missing:
         where = f"weir export {selection.word}"
-        raise SpecError.at(where, "", found="nothing", expected=", ".join(missing) or "one or more")
+        raise SpecError.at(where, "", found="nothing", expected=", ".join(missing))
+    if not found:
+        print(f"✗ no {selection.word} found in stack {args.stack}", file=sys.stderr)
+        return 0
     printed = [{key: found[unit][key] for key in _KEPT if key in found[unit]} for unit in sorted(found)]
     if args.output == "json":
         show_data(printed, "json")
