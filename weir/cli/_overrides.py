@@ -27,7 +27,7 @@ def add_override_arguments(parser: argparse.ArgumentParser) -> None:
         action="append",
         default=[],
         metavar="[SOURCE=]FOLDER",
-        help="look at a local folder instead of what the sources hold",
+        help="look at a local folder instead of what the sources hold: it stands for a whole repository",
     )
 
 
