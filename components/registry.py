@@ -223,22 +223,24 @@ class Registry:
     async def _remove_orphan(self, unit: UnitId, record: UnitRecord | None) -> Kustomization | None:
         """Removed once the one that declared it is applied, as what the engine knows."""
         parent = parent_of(record) if record else None
-        if parent in self._declared and await self._units[parent] is None and self._keeps(unit, parent):
+        if parent in self._declared and await self._units[parent] is None and not self._was_applied(parent):
+            self._keep_child(unit, parent)
             return None
         return await _add_orphan(unit)
 
-    def _keeps(self, unit: UnitId, parent: UnitId) -> bool:
-        """Whether a child stays, which is told: Flux prunes it only when its parent, which failed, applied the rest."""
-        outcome = self._declared[parent]
+    def _was_applied(self, unit: UnitId) -> bool:
+        """Whether a unit that failed applied and pruned everything, and is only unhealthy."""
+        outcome = self._declared[unit]
         try:
-            record = self._clusters.records.read(parent)
+            record = self._clusters.records.read(unit)
         except WeirError:
-            record = None
-        if record and record.is_only_unhealthy(outcome.revision, outcome.digest):
             return False
+        return record is not None and record.is_only_unhealthy(outcome.revision, outcome.digest)
+
+    def _keep_child(self, unit: UnitId, parent: UnitId) -> None:
+        """Flux prunes a Kustomization only after the one that declared it was applied without it."""
         why = f"{parent}, which declared it, was not applied"
         self.add(Problem("stack", f"{unit} is no longer declared and stays in this run: {why}"))
-        return True
 
     async def finish(self, unsupported: Mapping[UnitId, str]) -> None:
         """Wait for all units; say what is left out and what will be removed. Raises RunError when a unit is missing."""
@@ -277,9 +279,13 @@ class Registry:
 
     def _keep_children(self, records: Iterable[UnitRecord]) -> None:
         failed = self._failed()
+        children: dict[UnitId, list[UnitId]] = {}
         for record in records if failed else ():
             if (parent := parent_of(record)) in failed:
-                self._keeps(record.id, parent)
+                children.setdefault(parent, []).append(record.id)
+        for parent, units in children.items():
+            for unit in () if self._was_applied(parent) else units:
+                self._keep_child(unit, parent)
 
     def _announce_removals(self, records: Iterable[UnitRecord]) -> None:
         """Name the objects of units that are gone from Git, before the engine deletes them."""

@@ -165,7 +165,7 @@ def present_health(
         writing = {work.id for work in works if work.action not in (Action.UNCHANGED, Action.SKIP)}
         rule = rules(spec, works)
         verdicts = {item: rule(item, live.get(item)) for item in wanted if item not in writing}
-        return _sentence({**verdicts, **_judge_units(request, works, read_unit)})
+        return _sentence({**verdicts, **_judge_units(request, rule, read_unit)})
     except (ClusterError, SpecError) as err:
         # an expression that fails on what is live keeps nothing from being applied
         return str(err)
@@ -214,7 +214,7 @@ def await_health(
     if wanted:
         verdicts = wait_ready(kube, wanted, rule, timeout=spec.timeout, stop=stop, on_progress=tell)
     if not _sentence(verdicts) and checked_units(spec):
-        looks = partial(_judge_units, request, works, read_unit)
+        looks = partial(_judge_units, request, rule, read_unit)
         verdicts = _await_units(looks, began + spec.timeout, stop, tell)
     text = _sentence(verdicts)
     if text:
@@ -244,11 +244,12 @@ def _teller(progress: Callable[[str], None]) -> Callable[[Mapping[ObjectId, Judg
 
 
 def _judge_units(
-    request: tuple[Kube, Discovery, KustomizationSpec], works: Sequence[Work], read_unit: ReadUnit
+    request: tuple[Kube, Discovery, KustomizationSpec],
+    rule: Callable[[ObjectId, Obj | None], Health],
+    read_unit: ReadUnit,
 ) -> dict[ObjectId, Health]:
     """The health of the units that count. Raises ClusterError."""
     kube, discovery, spec = request
-    rule = rules(spec, works)
     return {
         item: rule(item, _unit_object(kube, discovery, item, read_unit(unit)))
         for item, unit in checked_units(spec).items()

@@ -21,7 +21,7 @@ from weir.spec.errors import StopRequested, WeirError
 from weir.spec.event import ANNOTATION, Event, Severity
 from weir.spec.header import read_header
 from weir.spec.identity import ObjectId, UnitId
-from weir.spec.record import Condition, UnitRecord
+from weir.spec.record import UNHEALTHY, Condition, UnitRecord
 
 if TYPE_CHECKING:
     from weir.flow.apply import UnitResult
@@ -139,7 +139,7 @@ def drift_refused_event(unit: About, text: str, at: str, *, revision: str) -> Ev
 def health_lost_event(unit: About, lost: Mapping[ObjectId, str], at: str, *, revision: str) -> Event:
     """That objects of the unit are not healthy any more, and why; in the words of a health check that failed."""
     told = _bounded([f"{item} is not healthy any more: {text}" for item, text in lost.items()])
-    return unit.event("HealthCheckFailed", told, at, revision=revision, severity=Severity.ERROR)
+    return unit.event(UNHEALTHY, told, at, revision=revision, severity=Severity.ERROR)
 
 
 def health_regained_event(unit: About, regained: Sequence[ObjectId], at: str, *, revision: str) -> Event:

@@ -21,6 +21,8 @@ from weir.spec.record import CANCELED, UNHEALTHY, Condition, HistoryEntry, UnitR
 
 SUCCEEDED: Final = "ReconciliationSucceeded"
 FAILED: Final = "ReconciliationFailed"
+NO_ARTIFACT: Final = "ArtifactFailed"
+NOT_BUILT: Final = "BuildFailed"
 NOT_READY: Final = "DependencyNotReady"
 _KEPT: Final = 5
 """Results in the history, as in Kustomization status.history."""
@@ -43,8 +45,8 @@ def reason_of(err: WeirError, *, waiting: bool) -> str:
 def reason_unrendered(err: Exception) -> str:
     """Flux's reason for an error that kept a unit from being rendered."""
     if isinstance(err, SourceError | ArtifactError | PathError):
-        return "ArtifactFailed"
-    return FAILED if isinstance(err, ClusterError | SpecError) else "BuildFailed"
+        return NO_ARTIFACT
+    return FAILED if isinstance(err, ClusterError | SpecError) else NOT_BUILT
 
 
 def condition(old: UnitRecord | None, status: str, reason: str, message: str, now: datetime) -> Condition:

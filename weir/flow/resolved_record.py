@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
-from weir.flow.reporting import stamp
+from weir.flow.reporting import NOT_READY, stamp
 from weir.spec.identity import UnitId
 from weir.spec.record import Condition, UnitRecord
 
@@ -22,7 +22,7 @@ def policy_record(
 ) -> UnitRecord:
     """The record of an ImagePolicy after a run; `image` is what it chose, its revision."""
     told = "; ".join(filter(None, (latest_image(image) if image else "", reason)))
-    ready = _ready(error, "DependencyNotReady", told)
+    ready = _ready(error, NOT_READY, told)
     return _record(unit, stack, ready, source=repository, revision=image, suspended=suspended)
 
 

@@ -34,7 +34,6 @@ _NEVER: Final = frozenset({Failure.FORBIDDEN, Failure.PACKED, Failure.LARGE})
 """Failures that the next try ends in too, or after which the other side may have the message already."""
 _LARGEST: Final = 1024 * 1024
 """Bytes of an answer."""
-_PUBSUB: Final = "https://pubsub.googleapis.com/"
 _KNOWN_ALREADY: Final = b"Cannot transition status"
 """GitLab's 400 to a status that the commit has (https://docs.gitlab.com/api/commits/)."""
 
@@ -153,10 +152,11 @@ class Sender:
     def _google_token(self) -> str:
         """Empty without a key. Raises SourceError for one that is none."""
         from weir.edges.google_key import access_token
+        from weir.notify.messages.streams import PUBSUB
 
         key = self._data.get("token", b"")
         try:
-            return access_token(key, _PUBSUB, time.time()) if key else ""
+            return access_token(key, f"{PUBSUB}/", time.time()) if key else ""
         except ValueError as err:
             spec = self.provider
             where = f"Secret/{spec.id.namespace}/{spec.secret}"

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Final
 
-from weir.flow.reporting import SUCCEEDED
+from weir.flow.reporting import NO_ARTIFACT, NOT_BUILT, NOT_READY, SUCCEEDED
 from weir.spec.identity import ObjectId, UnitId
 from weir.spec.kinds import IMAGE_AUTOMATION, IMAGE_POLICY
 from weir.spec.record import CANCELED, UNHEALTHY, Condition, HistoryEntry, UnitRecord
@@ -22,7 +22,7 @@ WAITING: Final = "waiting to be reconciled"
 """Flux's message for a unit without a Ready condition."""
 _APPLIED: Final = ("Kustomization", "HelmRelease")
 _HEALTH_REASONS: Final = (UNHEALTHY, CANCELED)
-_NOT_BEGUN: Final = ("ArtifactFailed", "BuildFailed", "DependencyNotReady")
+_NOT_BEGUN: Final = (NO_ARTIFACT, NOT_BUILT, NOT_READY)
 """Reasons of a unit that a run did not begin to apply: what an earlier one applied is as that one left it."""
 
 

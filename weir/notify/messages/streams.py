@@ -23,7 +23,7 @@ _NAMESPACE: Final = re.compile(r"[A-Za-z0-9-]{1,63}", re.ASCII)
 _NAME: Final = re.compile(r"[A-Za-z0-9._:~+%-]{1,256}", re.ASCII)
 _LASTS: Final = 25 * 3600
 """Seconds from an event on for which a shared key signs it: longer than its delivery is tried."""
-_PUBSUB: Final = "https://pubsub.googleapis.com"
+PUBSUB: Final = "https://pubsub.googleapis.com"
 
 
 def azureeventhub(target: Target, event: Event) -> HttpMessage:
@@ -75,7 +75,7 @@ def googlepubsub(target: Target, event: Event) -> HttpMessage:
         message["attributes"] = dict(target.headers)
     path = f"/v1/projects/{quote(project, safe='')}/topics/{quote(topic, safe='')}:publish"
     login = {"Authorization": f"Bearer {target.needs('token')}"}
-    return post(target, {"messages": [message]}, login, url=f"{_PUBSUB}{path}")
+    return post(target, {"messages": [message]}, login, url=f"{PUBSUB}{path}")
 
 
 def _named(target: Target, field: str, text: str, form: re.Pattern[str]) -> str:
