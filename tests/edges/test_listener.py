@@ -6,6 +6,7 @@ import contextlib
 import http.client
 import re
 import socket
+import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 from http import HTTPStatus
@@ -271,3 +272,19 @@ def test_a_header_with_a_line_break_never_leaves(served: Served) -> None:
     status, _, headers = served.ask("GET", "/split")
     assert status == HTTPStatus.INTERNAL_SERVER_ERROR
     assert "Set-Cookie" not in headers
+
+
+@pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="only Linux counts how often a thread wakes")
+def test_a_listener_that_nobody_asks_sleeps(served: Served) -> None:
+    assert served.ask("GET", "/page")[0] == HTTPStatus.OK
+    before = wakes("listener")
+    time.sleep(1.0)
+    assert wakes("listener") - before <= 2
+    assert served.ask("GET", "/page")[0] == HTTPStatus.OK
+
+
+def wakes(name: str) -> int:
+    """How often the threads of a name began to run."""
+    numbers = [thread.native_id for thread in threading.enumerate() if thread.name == name]
+    texts = [Path(f"/proc/self/task/{number}/status").read_text() for number in numbers]
+    return sum(int(re.findall(r"^voluntary_ctxt_switches:\s*(\d+)", text, re.MULTILINE)[0]) for text in texts)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import io
+import selectors
 import socket
 import socketserver
 import threading
@@ -89,9 +90,7 @@ class Listener:
         except (OSError, OverflowError) as err:
             reason = getattr(err, "strerror", None) or "not an address"
             raise WeirError(f"{host}:{port}: cannot listen: {reason}", hint="choose another address") from err
-        self._thread = threading.Thread(
-            target=self._server.serve_forever, args=(0.1,), name="listener", daemon=True
-        )
+        self._thread = threading.Thread(target=self._server.accept, name="listener", daemon=True)
 
     @property
     def address(self) -> tuple[str, int]:
@@ -106,8 +105,9 @@ class Listener:
     def stop(self) -> None:
         """Answer no more. Requests in progress get a moment, then their connections end."""
         self.connections.close()
+        self._server.end()
         if self._thread.is_alive():
-            self._server.shutdown()
+            self._thread.join()
         self._server.server_close()
         self.connections.drain(_STOP_SECONDS)
 
@@ -147,11 +147,31 @@ class _Server(socketserver.TCPServer):
 
     allow_reuse_address = True
     request_queue_size = 128
+    timeout = 0
 
     def __init__(self, host: str, port: int, listener: Listener) -> None:
         self.address_family = socket.AF_INET6 if ":" in host else socket.AF_INET
         self.listener = listener
+        self._end, self._ended = socket.socketpair()
         super().__init__((host, port), _Exchange)
+
+    def accept(self) -> None:
+        """Accept until `end`. It sleeps meanwhile: `serve_forever` would wake ten times a second, for years."""
+        with selectors.DefaultSelector() as selector:
+            selector.register(self, selectors.EVENT_READ)
+            selector.register(self._ended, selectors.EVENT_READ)
+            while all(key.fileobj is self for key, _ in selector.select()):
+                self.handle_request()
+
+    def end(self) -> None:
+        """Accept no more. May be called before `accept`."""
+        self._end.close()
+
+    def server_close(self) -> None:
+        """Give the address back."""
+        super().server_close()
+        self._end.close()
+        self._ended.close()
 
     def process_request(self, request: Any, client_address: Any) -> None:
         """Answer in a thread of its own, as soon as there is room."""

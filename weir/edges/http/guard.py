@@ -16,7 +16,10 @@ from typing import Final, Self
 import urllib3
 from urllib3.connection import HTTPConnection, HTTPSConnection
 
+from weir.edges.http.alarm import Alarm, Alarms
+
 _current: Final = threading.local()
+_ALARMS: Final = Alarms()
 
 
 class ForbiddenAddressError(OSError):
@@ -32,8 +35,8 @@ class Limit:
         self.expired = False
         self._sockets: list[socket.socket] = []
         self._lock = threading.Lock()
-        self._timer = threading.Timer(seconds, self._expire)
-        self._timer.daemon = True
+        self._seconds = seconds
+        self._alarm: Alarm | None = None
 
     def add(self, sock: socket.socket) -> None:
         """Cut this socket off too."""
@@ -53,13 +56,14 @@ class Limit:
 
     def __enter__(self) -> Self:
         _current.limit = self
-        self._timer.start()
+        self._alarm = _ALARMS.after(self._seconds, self._expire)
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._timer.cancel()
+        if self._alarm is not None:
+            self._alarm.cancel()
         _current.limit = None
 
 
