@@ -72,6 +72,31 @@ def test_settings_in_another_file_hold_the_salt_and_leave_no_stray(tiny: TinyEng
     assert (code, "found an empty passphrase" in output) == (1, True)
 
 
+def test_settings_in_another_file_leave_the_projects_own_as_it_is(tiny: TinyEngine) -> None:
+    (tiny.root / "elsewhere.yaml").write_text("config: {}\n")
+    own = tiny.root / "Pulumi.dev.yaml"
+    own.write_text("config:\n  tiny:a: b\n")
+    code, output = weir(
+        tiny, "up", "--stack", "dev", "--config-file", "elsewhere.yaml", "--", "--no-such-flag"
+    )
+    assert (code, "unknown flag" in output) == (1, True)
+    assert own.read_text() == "config:\n  tiny:a: b\n"
+
+
+def test_settings_in_another_file_and_a_backend_beside_the_project(tiny: TinyEngine) -> None:
+    (tiny.root / "elsewhere.yaml").write_text("config: {}\n")
+    del tiny.environ["PULUMI_BACKEND_URL"]
+    beside = tiny.root.parent / "beside"
+    beside.mkdir()
+    text = "name: tiny\nruntime: python\nbackend:\n  url: file://../beside\n"
+    (tiny.root / "Pulumi.yaml").write_text(text)
+    code, output = weir(
+        tiny, "up", "--stack", "dev", "--config-file", "elsewhere.yaml", "--", "--no-such-flag"
+    )
+    assert (code, "unknown flag" in output) == (1, True)
+    assert [path.name for path in (beside / ".pulumi" / "stacks" / "tiny").glob("*.json")] == ["dev.json"]
+
+
 @pytest.mark.parametrize("seconds", [0.6, 0.9, 1.2, 1.5])
 def test_killed_at_any_moment_the_next_run_ends_well(tiny: TinyEngine, seconds: float) -> None:
     tiny.run("up")

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from weir.cli._notify import notify
+from weir.edges.pulumi.apart import apart
 from weir.edges.pulumi.command import Host, PulumiCli
 from weir.edges.pulumi.heal import Healing, heal
 from weir.edges.pulumi.lock import StackLockedError
@@ -283,12 +284,12 @@ def arguments_of(request: EngineRequest, prepared: Prepared) -> list[str]:
 
 
 def _create(cli: PulumiCli, stack: str, project: Project, settings: StackSettings) -> None:
-    """Create the stack. Pulumi notes its salt in Pulumi.<stack>.yaml, which is not wanted beside another file."""
-    default = project.stack_folder / f"Pulumi.{stack}.yaml"
-    stray = settings.file != default and not default.exists()
-    cli.create_stack(stack)
-    if stray:
-        default.unlink(missing_ok=True)
+    """Create the stack. Pulumi notes its salt in the project's Pulumi.<stack>.yaml, also where that is not in use."""
+    if settings.file == stack_file(project, stack):
+        cli.create_stack(stack)
+        return
+    with apart(cli, project) as elsewhere:
+        elsewhere.create_stack(stack)
 
 
 def _resources_of(deployment: Mapping[str, Any]) -> tuple[Mapping[str, Any], ...]:
